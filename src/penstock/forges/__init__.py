@@ -1,0 +1,1 @@
+"""Where changes and source trees come from."""

@@ -1,0 +1,39 @@
+"""What asks for work, and the set of jobs that answers it."""
+
+import msgspec
+
+from penstock.model.job import Trust
+from penstock.model.states import BuildState
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A push, tag, merge request, patch series, timer tick or person's call that asks for work.
+
+    `source` identifies what is built (a newer change of the same source supersedes an older one);
+    `automatic` is False when a person asked: then remembered failures are run again.
+    """
+
+    id: str
+    source: str
+    ref: str = ""
+    who: str = ""
+    trust: Trust = "untrusted"
+    klass: str = "change"
+    priority: int = 0
+    automatic: bool = False
+    created_ms: int = 0
+    version: int = 0
+
+
+class Build(msgspec.Struct, frozen=True, kw_only=True):
+    """The jobs planned for one change. `open` is False once there is a verdict."""
+
+    id: str
+    change: str
+    source: str
+    state: BuildState = BuildState.OPEN
+    reason: str = ""
+    open: bool = True
+    created_ms: int = 0
+    ended_ms: int = 0
+    version: int = 0

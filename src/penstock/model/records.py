@@ -1,0 +1,79 @@
+"""Which records are stored, by what key they are found, and what must be unique.
+
+Stores are made from this table (SQL tables, dictionaries of the memory store), so they cannot disagree.
+"""
+
+import msgspec
+
+from penstock.model.artifact import Blob, Failure, Module
+from penstock.model.change import Build, Change
+from penstock.model.farm import Event, Farm
+from penstock.model.job import Attempt, Edge, Job
+from penstock.model.machine import Credential, Machine, Session
+
+
+class Shape(msgspec.Struct, frozen=True):
+    """How one record type is stored.
+
+    `key`: fields of the primary key. `indexes`: for each name the fields that rows are found and ordered by.
+    `unique`: for each name (fields, flag field): no two rows with the flag set may agree in the fields; an
+    empty flag means all rows. `numbered`: the key is one integer that the store gives at insertion.
+    """
+
+    table: str
+    key: tuple[str, ...]
+    indexes: dict[str, tuple[str, ...]] = {}
+    unique: dict[str, tuple[tuple[str, ...], str]] = {}
+    numbered: bool = False
+
+
+SHAPES: dict[type[msgspec.Struct], Shape] = {
+    Farm: Shape("farm", ("id",)),
+    Change: Shape("change", ("id",), {"source": ("source", "created_ms")}),
+    Build: Shape(
+        "build",
+        ("id",),
+        {"open": ("open", "created_ms"), "source": ("source", "open"), "created": ("created_ms",)},
+    ),
+    Job: Shape(
+        "job",
+        ("id",),
+        {
+            "build": ("build", "open"),
+            "state": ("state", "rank", "ready_ms"),
+            "waits_on": ("waits_on",),
+            "open": ("open", "deadline_ms"),
+        },
+        {"name_in_build": (("build", "name"), "")},
+    ),
+    Attempt: Shape(
+        "attempt",
+        ("id",),
+        {
+            "job": ("job", "n"),
+            "live": ("live", "right_until_ms"),
+            "unsettled": ("settled", "state"),
+            "session": ("session", "settled"),
+            "machine": ("machine", "live"),
+            "build": ("build",),
+        },
+        {
+            "one_live_attempt_per_job": (("job",), "live"),
+            "one_live_attempt_per_slot": (("machine", "slot"), "live"),
+            "attempts_are_counted": (("job", "n"), ""),
+        },
+    ),
+    Edge: Shape("edge", ("parent", "child"), {"child": ("child",)}),
+    Machine: Shape("machine", ("id",), {"pool": ("pool", "name"), "power": ("power",)}),
+    Session: Shape(
+        "session",
+        ("id",),
+        {"token": ("token_digest",), "open": ("open", "machine")},
+        {"one_open_session_per_machine": (("machine",), "open")},
+    ),
+    Credential: Shape("credential", ("digest",)),
+    Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),
+    Failure: Shape("failure", ("trust", "key")),
+    Blob: Shape("blob", ("digest",), {"state": ("state",)}),
+    Event: Shape("event", ("seq",), {"position": ("position", "seq"), "job": ("job", "seq")}, numbered=True),
+}

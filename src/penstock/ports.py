@@ -1,0 +1,156 @@
+"""What the hub needs of the world, as protocols. Adapters fulfil them; wiring picks which."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+class StoreError(Exception):
+    """The store could not do it; nothing of the operation was kept."""
+
+
+class Stale(StoreError):
+    """The record is no longer what it was when it was read: decide again from what is there now."""
+
+
+class Duplicate(StoreError):
+    """A unique constraint forbids it; `constraint` names the key or the constraint of model.records."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(f"already there: {constraint}")
+        self.constraint = constraint
+
+
+class Locked(StoreError):
+    """Another process has the state folder."""
+
+
+class Clock(Protocol):
+    """Two clocks: one to label what happened, one to measure."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970 in UTC; may jump."""
+        ...
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds that only go forward."""
+        ...
+
+
+class Entropy(Protocol):
+    """Chance, for ids and tokens."""
+
+    def token(self, size_bytes: int = 16) -> str:
+        """A fresh random string of lower-case letters and digits that carries `size_bytes` of chance."""
+        ...
+
+
+class Tx(Protocol):
+    """One transaction. Reads see its own writes; nothing is visible outside before it ends."""
+
+    def get(self, kind: type[R], *key: Any) -> R | None:
+        """The record with this primary key, or None."""
+        ...
+
+    def find(self, kind: type[R], index: str, *values: Any, limit: int | None = None) -> list[R]:
+        """Records whose leading index fields equal `values`, ordered by the remaining index fields, then the key."""
+        ...
+
+    def insert(self, record: msgspec.Struct) -> None:
+        """Add a record. Raises Duplicate (then nothing of this insert is kept, the transaction goes on)."""
+        ...
+
+    def replace(self, record: msgspec.Struct) -> None:
+        """Write a record over the one with its key and its `version`, which is then raised by one.
+
+        Raises Stale when the stored version is another, or the row is gone.
+        """
+        ...
+
+    def delete(self, record: msgspec.Struct) -> None:
+        """Remove the record with this key and version. Raises Stale."""
+        ...
+
+
+class Store(Protocol):
+    """Durable records. Any number of threads may call it."""
+
+    def read(self, operation: Callable[[Tx], T]) -> T:
+        """Run `operation` on one consistent view, without writing."""
+        ...
+
+    def write(self, operation: Callable[[Tx], T]) -> T:
+        """Run `operation` in a transaction and return after it is durable.
+
+        It may be run more than once (serialisation failures are retried here and nowhere else), so it has no
+        effect but through its transaction. What it raises undoes it, and only it, and is raised again here.
+        """
+        ...
+
+    def close(self) -> None:
+        """Finish what was begun and let go of the database and the lock."""
+        ...
+
+
+class Upload(Protocol):
+    """One object on its way in, under a name of its own that no reader knows."""
+
+    def write(self, chunk: bytes) -> None:
+        """Add bytes; they are digested as they come."""
+        ...
+
+    def finish(self) -> tuple[str, int]:
+        """End it. Returns (digest "sha256:<hex>", size in bytes) as read here, not as the sender says."""
+        ...
+
+    def abandon(self) -> None:
+        """Drop what came so far."""
+        ...
+
+
+class BlobStore(Protocol):
+    """Immutable objects by content, and uploads that are not yet such objects (I12)."""
+
+    def upload(self, name: str) -> Upload:
+        """Begin an upload under the attempt's own name ("attempt-id/tree"); an older one of that name goes."""
+        ...
+
+    def publish(self, name: str, digest: str) -> None:
+        """Give a finished upload its content name. Repeats are harmless. Raises KeyError when neither is there."""
+        ...
+
+    def size(self, digest: str) -> int | None:
+        """Size in bytes of a stored object, or None."""
+        ...
+
+    def read(self, digest: str) -> Iterator[bytes]:
+        """The object in chunks. Raises KeyError."""
+        ...
+
+    def digests(self) -> Iterator[str]:
+        """All stored objects, for fsck and pruning."""
+        ...
+
+    def uploads(self) -> Iterator[str]:
+        """Names of all unfinished or unpublished uploads."""
+        ...
+
+    def delete(self, digest: str) -> None:
+        """Remove an object; a missing one is no error."""
+        ...
+
+    def discard(self, name: str) -> None:
+        """Remove an upload; a missing one is no error."""
+        ...
+
+
+class Notifier(Protocol):
+    """Wakes whoever waits for something to change; a hint, never the truth."""
+
+    def wake(self, topic: str) -> None:
+        """Tell that something about `topic` ("machine:ID", "farm") changed."""
+        ...

@@ -1,0 +1,1 @@
+"""Who gives machines: one file per provider, none knows another."""

@@ -1,0 +1,1 @@
+"""The hub's HTTP edge: the API that agents and people call."""

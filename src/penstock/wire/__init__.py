@@ -1,0 +1,1 @@
+"""What hub, agent and command line say to each other."""
