@@ -1,13 +1,9 @@
 """A plan: the graph of jobs that a change would run, with what is reused and why."""
 
-from typing import Literal
-
 import msgspec
 
-from penstock.model.job import JobSpec
+from penstock.model.job import JobSpec, Kind
 from penstock.model.units import Size
-
-Kind = Literal["fetch", "build", "test"]
 
 
 class Unknown(msgspec.Struct, frozen=True, order=True):
