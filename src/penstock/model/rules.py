@@ -1,0 +1,129 @@
+"""What farm.toml says, frozen: the rules that policies are given. Defaults are those of docs/reference/farm-toml.md."""
+
+from decimal import Decimal
+
+import msgspec
+
+from penstock.model.job import Trust
+from penstock.model.units import Size
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """The two clocks of a lease and the time that an offer stands, in milliseconds of farm time."""
+
+    contact_ms: int = 90_000
+    right_ms: int = 1_200_000
+    offer_ms: int = 10_000
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """What one hour of a person waiting for one job is worth, and the promise."""
+
+    price_per_hour_micros: int = 0
+    target_percentile: float = 95.0
+    target_ms: int = 900_000
+    lateness: str = "avoid"
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """What jobs ask for by name. `image` "host" is the machine itself, known by its measured fingerprint."""
+
+    name: str
+    arch: str = "x86_64"
+    image: str = "host"
+    environment: dict[str, str] = {}
+    size: Size | None = None
+
+
+class Quantiles(msgspec.Struct, frozen=True):
+    """A duration as two quantiles in milliseconds; both equal when it is one number."""
+
+    p50_ms: int = 0
+    p95_ms: int = 0
+
+
+class Billing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a provider rounds: up to `granularity_ms`, at least `minimum_ms` per start."""
+
+    granularity_ms: int = 1000
+    minimum_ms: int = 0
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """Interchangeable machines. `size` is None where the pool runs one job per slot whatever its size."""
+
+    name: str
+    provider: str
+    platforms: tuple[str, ...]
+    slots: int = 1
+    size: Size | None = None
+    machines: int = 0
+    min: int = 0
+    max: int | None = None
+    trust: tuple[Trust, ...] = ("untrusted", "trusted")
+    price_per_hour_micros: int = 0
+    stopped_price_per_hour_micros: int | None = None
+    boot: Quantiles = Quantiles()
+    resume: Quantiles | None = None
+    suspend_ms: int = 0
+    delete_ms: int = 0
+    cold_cache_ms: int = 0
+    billing: Billing = Billing()
+    reclaim_per_hour: float = 0.0
+    speed: float = 1.0
+    uses: int = 0
+    classes: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """First match wins: what a change that matches may be. Empty = any, or as it is."""
+
+    match: dict[str, str] = {}
+    trust: Trust | None = None
+    klass: str | None = None
+    pools: tuple[str, ...] = ()
+
+
+class Charge(msgspec.Struct, frozen=True, kw_only=True):
+    """A fixed cost per month."""
+
+    name: str
+    per_month_micros: int
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """Sponsored credit; dates as ISO text, both days included."""
+
+    name: str
+    amount: Decimal
+    currency: str
+    start: str
+    until: str
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """What happens, reversibly, when a forecast crosses a limit."""
+
+    when: str
+    hold_ms: int
+    then: tuple[str, ...]
+    exempt: tuple[str, ...] = ()
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """All of farm.toml. `state` and `blobs` are URLs as written; `folder` is what relative ones are relative to."""
+
+    name: str = "farm"
+    state: str = "sqlite:///penstock.db"
+    blobs: str = "file:blobs"
+    currency: str = "USD"
+    folder: str = "."
+    lease: Lease = Lease()
+    waiting: Waiting = Waiting()
+    platforms: dict[str, Platform] = {}
+    pools: tuple[Pool, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    charges: tuple[Charge, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    guards: tuple[Guard, ...] = ()
