@@ -23,7 +23,7 @@ class Need(msgspec.Struct, frozen=True):
     platform: str = ""
 
 
-class TestAsk(msgspec.Struct, frozen=True, kw_only=True):
+class AskedTest(msgspec.Struct, frozen=True, kw_only=True):
     """The test of a module: a job of its own after the build. `size` and `timeout_ms` None = the module's."""
 
     run: tuple[str, ...]
@@ -44,7 +44,7 @@ class ModuleAsk(msgspec.Struct, frozen=True, kw_only=True):
     size: Size = Size()
     fetch: tuple[str, ...] = ()
     build: tuple[str, ...] = ()
-    test: TestAsk | None = None
+    test: AskedTest | None = None
     artifacts: tuple[str, ...] = ()
     network: Literal["none", "full"] = "none"
     reuse_for_ms: int | None = None
