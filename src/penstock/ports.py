@@ -1,6 +1,7 @@
 """What the hub needs of the world, as protocols. Adapters fulfil them; wiring picks which."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -57,17 +58,24 @@ class Tx(Protocol):
         ...
 
     def find(self, kind: type[R], index: str, *values: Any, limit: int | None = None) -> list[R]:
-        """Records whose leading index fields equal `values`, ordered by the remaining index fields, then the key."""
+        """Records whose leading index fields equal `values`, ordered by the remaining index fields, then the key.
+
+        The index "key" is the primary key itself. Raises ValueError for a search that the shape does not have.
+        """
         ...
 
     def insert(self, record: msgspec.Struct) -> None:
-        """Add a record. Raises Duplicate (then nothing of this insert is kept, the transaction goes on)."""
+        """Add a record. Raises Duplicate (then nothing of this insert is kept, the transaction goes on).
+
+        Where several constraints forbid it, the key is named first, then the first one in the shape. A numbered
+        key is given by the store, whatever the record says; numbers rise and are never given twice.
+        """
         ...
 
     def replace(self, record: msgspec.Struct) -> None:
         """Write a record over the one with its key and its `version`, which is then raised by one.
 
-        Raises Stale when the stored version is another, or the row is gone.
+        Raises Stale when the stored version is another, or the row is gone; else Duplicate, as `insert` does.
         """
         ...
 
@@ -77,10 +85,10 @@ class Tx(Protocol):
 
 
 class Store(Protocol):
-    """Durable records. Any number of threads may call it."""
+    """Durable records. Any number of threads may call it. An operation cannot start another: RuntimeError."""
 
     def read(self, operation: Callable[[Tx], T]) -> T:
-        """Run `operation` on one consistent view, without writing."""
+        """Run `operation` on one consistent view, without writing (TypeError)."""
         ...
 
     def write(self, operation: Callable[[Tx], T]) -> T:
@@ -91,8 +99,12 @@ class Store(Protocol):
         """
         ...
 
+    def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
+        """As `write`, without waiting: the future ends when `operation` is durable, or with what it raised."""
+        ...
+
     def close(self) -> None:
-        """Finish what was begun and let go of the database and the lock."""
+        """Finish what was begun and let go of the database and the lock. Then everything raises StoreError."""
         ...
 
 

@@ -1,1 +1,1 @@
-"""Where records and blobs are kept: one contract, several implementations."""
+"""Where records and blobs are kept: SQLite, memory, a folder, an object store. One contract each, in ports.py."""

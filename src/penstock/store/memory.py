@@ -1,0 +1,238 @@
+"""The store in memory: the same contract without a disk, for the simulator and for tests.
+
+Operations run one after another under one lock, each with an undo log, so nothing is copied. Records are
+frozen, so they are kept as they are.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from operator import attrgetter, itemgetter
+from threading import Lock, get_ident
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from penstock.model.records import SHAPES, Shape
+from penstock.ports import Duplicate, Stale, StoreError, Tx
+from penstock.store.ordered import Ordered
+from penstock.store.shapes import check_key, check_question, order_fields, tuple_getter
+
+R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
+Row = Any
+"""A stored record: any Struct of SHAPES; all of them have a `version`."""
+
+
+class _Index:
+    """One index: the entries in order, and the way from a record to its entry and from an entry to its key."""
+
+    def __init__(self, shape: Shape, name: str, rows: list[Row]) -> None:
+        fields = order_fields(shape, name)
+        self.entry = tuple_getter(fields)
+        self.key: Callable[[tuple[Any, ...]], Any] = itemgetter(*(fields.index(field) for field in shape.key))
+        self.entries = Ordered([self.entry(row) for row in rows])
+
+    def swap(self, old: Row | None, new: Row | None) -> None:
+        """Follow one change of a row."""
+        before = None if old is None else self.entry(old)
+        after = None if new is None else self.entry(new)
+        if before == after:
+            return
+        if before is not None:
+            self.entries.remove(before)
+        if after is not None:
+            self.entries.add(after)
+
+
+class _Unique:
+    """One unique constraint: who holds which values among the rows with the flag."""
+
+    def __init__(self, fields: tuple[str, ...], flag: str) -> None:
+        self._values = tuple_getter(fields)
+        self._flag = flag
+        self._holders: dict[tuple[Any, ...], Any] = {}
+
+    def _held(self, row: Row | None) -> tuple[Any, ...] | None:
+        if row is None or (self._flag and not getattr(row, self._flag)):
+            return None
+        return self._values(row)
+
+    def forbids(self, new: Row, key: Any) -> bool:
+        """True when a row with another key holds what `new` would."""
+        held = self._held(new)
+        return held is not None and self._holders.get(held, key) != key
+
+    def swap(self, old: Row | None, new: Row | None, key: Any) -> None:
+        """Follow one change of the row with this key."""
+        before, after = self._held(old), self._held(new)
+        if before == after:
+            return
+        if before is not None:
+            del self._holders[before]
+        if after is not None:
+            self._holders[after] = key
+
+
+class _Table:
+    """Rows by key with what is needed to find them. An index is built when it is first asked for."""
+
+    def __init__(self, shape: Shape) -> None:
+        self.shape = shape
+        self.key: Callable[[Row], Any] = attrgetter(*shape.key)
+        self.rows: dict[Any, Row] = {}
+        self.last_number = 0
+        self._indexes: dict[str, _Index] = {}
+        self._uniques = {name: _Unique(*constraint) for name, constraint in shape.unique.items()}
+
+    def check(self, row: Row) -> None:
+        """Raise Duplicate when a unique constraint forbids `row` beside the others."""
+        key = self.key(row)
+        for name, unique in self._uniques.items():
+            if unique.forbids(row, key):
+                raise Duplicate(name)
+
+    def swap(self, old: Row | None, new: Row | None) -> None:
+        """Put `new` where `old` was; None stands for no row."""
+        key = self.key(old if new is None else new)
+        if new is None:
+            del self.rows[key]
+        else:
+            self.rows[key] = new
+        for unique in self._uniques.values():
+            unique.swap(old, new, key)
+        for index in self._indexes.values():
+            index.swap(old, new)
+
+    def find(self, name: str, values: tuple[Any, ...], limit: int | None) -> list[Row]:
+        """Rows of an index that begin with these values."""
+        check_question(self.shape, name, values, limit)
+        index = self._indexes.get(name)
+        if index is None:
+            index = self._indexes[name] = _Index(self.shape, name, list(self.rows.values()))
+        return [self.rows[index.key(entry)] for entry in index.entries.starting(values, limit)]
+
+
+class MemoryTx:
+    """A transaction on the tables themselves; `undo` takes back what it did."""
+
+    def __init__(self, tables: dict[type[msgspec.Struct], _Table], writes: bool) -> None:
+        self._tables = tables
+        self._writes = writes
+        self._done: list[tuple[_Table, Row | None, Row | None]] = []
+
+    def get(self, kind: type[R], *key: Any) -> R | None:
+        """As ports.Tx.get."""
+        table = self._table(kind)
+        check_key(table.shape, key)
+        return cast("R | None", table.rows.get(key[0] if len(key) == 1 else key))
+
+    def find(self, kind: type[R], index: str, *values: Any, limit: int | None = None) -> list[R]:
+        """As ports.Tx.find."""
+        return self._table(kind).find(index, values, limit)
+
+    def insert(self, record: msgspec.Struct) -> None:
+        """As ports.Tx.insert."""
+        table = self._table(type(record))
+        if table.shape.numbered:
+            # Not taken back by `undo`: a number is never given twice.
+            table.last_number += 1
+            record = msgspec.structs.replace(record, **{table.shape.key[0]: table.last_number})
+        elif table.key(record) in table.rows:
+            raise Duplicate("key")
+        table.check(record)
+        self._change(table, None, record)
+
+    def replace(self, record: msgspec.Struct) -> None:
+        """As ports.Tx.replace."""
+        table, old = self._stored(record)
+        new = msgspec.structs.replace(record, version=old.version + 1)
+        table.check(new)
+        self._change(table, old, new)
+
+    def delete(self, record: msgspec.Struct) -> None:
+        """As ports.Tx.delete."""
+        table, old = self._stored(record)
+        self._change(table, old, None)
+
+    def undo(self) -> None:
+        """Take back everything, last first."""
+        while self._done:
+            table, old, new = self._done.pop()
+            table.swap(new, old)
+
+    def _stored(self, record: Row) -> tuple[_Table, Row]:
+        """The table of a record and the row that it was read from. Raises Stale when that changed or is gone."""
+        table = self._table(type(record))
+        old = table.rows.get(table.key(record))
+        if old is None or old.version != record.version:
+            raise Stale(
+                f"{table.shape.table} {table.key(record)!r} is not at version {record.version} any more"
+            )
+        return table, old
+
+    def _change(self, table: _Table, old: Row | None, new: Row | None) -> None:
+        if not self._writes:
+            raise TypeError("this transaction only reads")
+        self._done.append((table, old, new))
+        table.swap(old, new)
+
+    def _table(self, kind: type[msgspec.Struct]) -> _Table:
+        try:
+            return self._tables[kind]
+        except KeyError:
+            raise TypeError(f"{kind.__name__} is not a stored record: see penstock.model.records") from None
+
+
+class MemoryStore:
+    """Records in dictionaries, for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._tables = {kind: _Table(shape) for kind, shape in SHAPES.items()}
+        self._lock = Lock()
+        self._holder = 0
+        self._closed = False
+
+    def read(self, operation: Callable[[Tx], T]) -> T:
+        """As ports.Store.read; waits for a writer to end."""
+        with self._turn():
+            return operation(MemoryTx(self._tables, writes=False))
+
+    def write(self, operation: Callable[[Tx], T]) -> T:
+        """As ports.Store.write."""
+        with self._turn():
+            tx = MemoryTx(self._tables, writes=True)
+            try:
+                return operation(tx)
+            except BaseException:
+                tx.undo()
+                raise
+
+    def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
+        """As ports.Store.submit; done when it returns."""
+        future: Future[T] = Future()
+        try:
+            future.set_result(self.write(operation))
+        except BaseException as raised:  # it belongs to whoever asks the future
+            future.set_exception(raised)
+        return future
+
+    def close(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._closed = True
+            self._tables = {}
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold the lock. Refuses an operation inside another, which could only wait for itself."""
+        if self._holder == get_ident():
+            raise RuntimeError("a store operation cannot start another: use its own transaction")
+        with self._lock:
+            if self._closed:
+                raise StoreError("the store is closed")
+            self._holder = get_ident()
+            try:
+                yield
+            finally:
+                self._holder = 0

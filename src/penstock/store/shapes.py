@@ -1,0 +1,57 @@
+"""What every store reads out of model.records: which fields order an index, and which questions are allowed."""
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from penstock.model.records import SHAPES, Shape
+
+KEY = "key"
+"""The name under which the primary key can be searched like any index."""
+
+
+def shape_of(kind: type[msgspec.Struct]) -> Shape:
+    """The shape of a stored record type. Raises TypeError for a type that is not stored."""
+    try:
+        return SHAPES[kind]
+    except KeyError:
+        raise TypeError(f"{kind.__name__} is not a stored record: see penstock.model.records") from None
+
+
+def index_fields(shape: Shape, index: str) -> tuple[str, ...]:
+    """Fields that an index is searched by. Raises ValueError for an index that the shape does not have."""
+    if index == KEY:
+        return shape.key
+    try:
+        return shape.indexes[index]
+    except KeyError:
+        raise ValueError(f"{shape.table} has no index {index!r}") from None
+
+
+def order_fields(shape: Shape, index: str) -> tuple[str, ...]:
+    """Fields that rows of an index are ordered by: its own, then the key, which makes the order total."""
+    return tuple(dict.fromkeys(index_fields(shape, index) + shape.key))
+
+
+def check_question(shape: Shape, index: str, values: tuple[Any, ...], limit: int | None) -> None:
+    """Refuse a search that no index answers, with ValueError, alike in every store."""
+    if len(values) > len(index_fields(shape, index)):
+        raise ValueError(f"{shape.table}.{index} is searched by {index_fields(shape, index)}, not {values!r}")
+    if limit is not None and limit < 0:
+        raise ValueError(f"limit is {limit}")
+
+
+def check_key(shape: Shape, key: tuple[Any, ...]) -> None:
+    """Refuse a key of the wrong length, with ValueError."""
+    if len(key) != len(shape.key):
+        raise ValueError(f"{shape.table} is found by {shape.key}, not {key!r}")
+
+
+def tuple_getter(fields: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function from a record to the tuple of these fields (attrgetter gives a bare value for one field)."""
+    if len(fields) > 1:
+        return attrgetter(*fields)
+    only = attrgetter(fields[0])
+    return lambda record: (only(record),)
