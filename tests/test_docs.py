@@ -4,6 +4,7 @@ import importlib
 import re
 from pathlib import Path
 
+import changelog
 import paste_help
 import pytest
 
@@ -115,6 +116,29 @@ def dead_links(path: Path) -> list[str]:
 @pytest.mark.parametrize("path", all_pages(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     assert dead_links(path) == []
+
+
+# Changelog ----------------------------------------------------------------------------------------------------
+
+
+def test_snippets_name_their_audience() -> None:
+    snippets = (path for path in (ROOT / "changelog.d").glob("*.md") if path.name != "README.md")
+    assert all(changelog.snippet(path) for path in snippets)
+
+
+def test_a_snippet_without_audience_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("audience: everybody\n\nText.\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"a\.md:1: write"):
+        changelog.snippet(tmp_path / "a.md")
+
+
+def test_a_release_takes_the_place_of_its_announcement() -> None:
+    first = changelog.section("0.1.0", "2026-01-02", [("users", "b"), ("developers", "d"), ("users", "a")])
+    assert first == "## 0.1.0, 2026-01-02\n\n### For users\n\n- a\n- b\n\n### For developers\n\n- d\n"
+    page = changelog.released("# Changelog\n\n## 0.1.0, not released yet\n\nSoon.\n", first)
+    assert page == f"# Changelog\n\n{first}"
+    second = changelog.section("0.2.0", "2026-03-04", [("operators", "c")])
+    assert changelog.released(page, second) == f"# Changelog\n\n{second}\n{first}"
 
 
 # The checks themselves --------------------------------------------------------------------------------------
