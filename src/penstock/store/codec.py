@@ -1,0 +1,95 @@
+"""Records to rows and back: one column for each field, plain where a database has the type, else JSON text."""
+
+import typing
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from operator import attrgetter
+from types import NoneType
+from typing import Any, Literal
+
+import msgspec
+
+Convert = Callable[[Any], Any]
+
+
+class Column(msgspec.Struct, frozen=True):
+    """One field as it is stored. `sql` is its type: INTEGER, REAL or TEXT.
+
+    `encode`, `decode` turn a value into what the database takes and back; None where it is the same.
+    """
+
+    name: str
+    sql: str
+    nullable: bool = False
+    scalar: bool = True
+    encode: Convert | None = None
+    decode: Convert | None = None
+
+
+def columns(kind: type[msgspec.Struct]) -> tuple[Column, ...]:
+    """The columns of a record type, in the order of its fields."""
+    return tuple(_column(field.name, field.type) for field in msgspec.structs.fields(kind))
+
+
+def _column(name: str, type_: Any) -> Column:
+    """The column of one field. Booleans are integers; enumerations and literals are their text."""
+    options = [option for option in typing.get_args(type_) if option is not NoneType]
+    if NoneType in typing.get_args(type_) and len(options) == 1:
+        inner = _column(name, options[0])
+        return msgspec.structs.replace(
+            inner, nullable=True, encode=_unless_none(inner.encode), decode=_unless_none(inner.decode)
+        )
+    if type_ is bool:
+        # sqlite3 would look for an adapter for each bool and each StrEnum: ten times the price of this.
+        return Column(name, "INTEGER", encode=int, decode=bool)
+    if type_ in (int, float, str):
+        return Column(name, {int: "INTEGER", float: "REAL", str: "TEXT"}[type_])
+    if isinstance(type_, type) and issubclass(type_, StrEnum):
+        members = {str(member): member for member in type_}
+        return Column(name, "TEXT", encode=str.__str__, decode=members.__getitem__)
+    if typing.get_origin(type_) is Literal and all(type(option) is str for option in options):
+        return Column(name, "TEXT")
+    return _json_column(name, type_)
+
+
+def _json_column(name: str, type_: Any) -> Column:
+    encoder, decoder = msgspec.json.Encoder(), msgspec.json.Decoder(type_)
+    return Column(
+        name,
+        "TEXT",
+        scalar=False,
+        encode=lambda value: encoder.encode(value).decode(),
+        decode=decoder.decode,
+    )
+
+
+def _unless_none(convert: Convert | None) -> Convert | None:
+    if convert is None:
+        return None
+    return lambda value: None if value is None else convert(value)
+
+
+class Codec:
+    """Turns records of one type into rows of values in column order, and back."""
+
+    def __init__(self, kind: type[msgspec.Struct]) -> None:
+        self.columns = columns(kind)
+        self._kind = kind
+        self._names = tuple(column.name for column in self.columns)
+        self._values: Callable[[Any], tuple[Any, ...]] = attrgetter(*self._names)
+        self._encode = [(at, column.encode) for at, column in enumerate(self.columns) if column.encode]
+        self._decode = [(at, column.decode) for at, column in enumerate(self.columns) if column.decode]
+
+    def row(self, record: msgspec.Struct) -> list[Any]:
+        """The values of a record, as the database takes them."""
+        values = list(self._values(record))
+        for at, encode in self._encode:
+            values[at] = encode(values[at])
+        return values
+
+    def record(self, row: Sequence[Any]) -> Any:
+        """The record that a row holds. Raises msgspec.DecodeError where its JSON is not what it should be."""
+        values = list(row)
+        for at, decode in self._decode:
+            values[at] = decode(values[at])
+        return self._kind(**dict(zip(self._names, values, strict=True)))

@@ -1,0 +1,39 @@
+"""How older databases become those of today: Alembic's environment, and one file per step in versions/.
+
+A step is written by hand, in words of its own: what it did must not change when the records change later.
+"""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from penstock.store.schema import HEAD
+
+FOLDER = Path(__file__).parent
+
+
+def known(revision: str) -> bool:
+    """True for a revision that this version can start from."""
+    try:
+        return ScriptDirectory(str(FOLDER)).get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def upgrade(path: Path) -> None:
+    """Bring a SQLite database to HEAD: every step, or none of them."""
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=sa.NullPool)
+    # The driver would begin transactions when it likes, and not before CREATE TABLE; SQLite can undo that, too.
+    sa.event.listen(
+        engine, "connect", lambda connection, _record: setattr(connection, "isolation_level", None)
+    )
+    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, HEAD)

@@ -1,0 +1,26 @@
+"""Stores by address, as farm.toml names them."""
+
+from pathlib import Path
+
+from penstock.ports import Store, StoreError
+from penstock.store.memory import MemoryStore
+
+SQLITE = "sqlite:///"
+
+
+def open_store(url: str, folder: Path) -> Store:
+    """Open the store at `url`; paths are relative to `folder`.
+
+    "sqlite:///penstock.db" is relative, four slashes are absolute, "memory:" keeps nothing. Raises StoreError for
+    other addresses, and as the store itself does.
+    """
+    if url == "memory:":
+        return MemoryStore()
+    if url.startswith(SQLITE) and len(url) > len(SQLITE):
+        # Not before it is needed: the simulator runs on memory alone.
+        from penstock.store.sql import SqliteStore
+
+        return SqliteStore(folder / url.removeprefix(SQLITE))
+    raise StoreError(
+        f"no store is known for {url!r}: write sqlite:///FILE (relative) or sqlite:////FILE (absolute)"
+    )

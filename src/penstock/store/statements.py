@@ -1,0 +1,98 @@
+"""The SQL of one table, put together once: what follows is only binding values."""
+
+# ruff: noqa: S608 - the names in these texts come from model.records, values are always bound
+
+import functools
+from typing import Any
+
+import msgspec
+
+from penstock.model.records import Shape
+from penstock.store.codec import Codec
+from penstock.store.schema import TableSchema, names, tables
+from penstock.store.shapes import KEY, index_fields, order_fields, shape_of
+
+
+class Statements:
+    """How records of one type are read and written. All values are bound, never part of the text."""
+
+    def __init__(self, shape: Shape, table: TableSchema, codec: Codec) -> None:
+        self.shape = shape
+        self.codec = codec
+        self._at = {column.name: at for at, column in enumerate(table.columns)}
+        self._columns = names(tuple(self._at))
+        by_key = _equal(shape.key)
+        self.get = f'SELECT {self._columns} FROM "{shape.table}" WHERE {by_key}'
+        self.delete = f'DELETE FROM "{shape.table}" WHERE {by_key} AND "version" = ?'
+        marks = ", ".join("?" * len(self._at))
+        self.insert = f'INSERT INTO "{shape.table}" ({self._columns}) VALUES ({marks})'
+        self._changed = tuple(name for name in self._at if name not in shape.key)
+        settings = ", ".join(f'"{name}" = ?' for name in self._changed)
+        self.replace = f'UPDATE "{shape.table}" SET {settings} WHERE {by_key} AND "version" = ?'
+        self._finds: dict[tuple[str, int], str] = {}
+        self.clashes = {name: self._clash(name, index.fields, index.flag) for name, index in _uniques(table)}
+
+    def key_of(self, row: list[Any]) -> list[Any]:
+        """The key's values in a row."""
+        return [row[self._at[name]] for name in self.shape.key]
+
+    def at(self, field: str) -> int:
+        """The place of a field in a row."""
+        return self._at[field]
+
+    def version_of(self, row: list[Any]) -> int:
+        """The version in a row."""
+        return int(row[self._at["version"]])
+
+    def versioned_key(self, row: list[Any]) -> list[Any]:
+        """What `delete` binds."""
+        return [*self.key_of(row), self.version_of(row)]
+
+    def replacement(self, row: list[Any]) -> list[Any]:
+        """What `replace` binds: all but the key with the version raised, then the key and the version."""
+        version = self.version_of(row)
+        changed = [version + 1 if name == "version" else row[self._at[name]] for name in self._changed]
+        return [*changed, *self.key_of(row), version]
+
+    def clash_values(self, name: str, row: list[Any]) -> list[Any]:
+        """What the statement of this constraint in `clashes` binds."""
+        fields, flag = self.shape.unique[name]
+        values = [row[self._at[field]] for field in fields]
+        return [*values, *([row[self._at[flag]]] if flag else []), *self.key_of(row)]
+
+    def find(self, index: str, count: int) -> str:
+        """The search of an index by its first `count` fields; binds the values, then the limit (-1: none)."""
+        found = self._finds.get((index, count))
+        if found is None:
+            found = self._finds[index, count] = self._find(index, count)
+        return found
+
+    def _find(self, index: str, count: int) -> str:
+        table = self.shape.table
+        # Named, because without statistics the planner may take another index and sort.
+        hint = "" if index == KEY else f' INDEXED BY "{table}_{index}"'
+        fields = index_fields(self.shape, index)[:count]
+        where = f" WHERE {_equal(fields)}" if fields else ""
+        order = names(tuple(name for name in order_fields(self.shape, index) if name not in fields))
+        order = f" ORDER BY {order}" if order else ""
+        return f'SELECT {self._columns} FROM "{table}"{hint}{where}{order} LIMIT ?'
+
+    def _clash(self, name: str, fields: tuple[str, ...], flag: str) -> str:
+        """Asks for another row that holds what a new one would; the flag of both must be set."""
+        flagged = f' AND "{flag}" = 1 AND ? = 1' if flag else ""
+        other = " OR ".join(f'"{field}" <> ?' for field in self.shape.key)
+        return f'SELECT 1 FROM "{self.shape.table}" WHERE {_equal(fields)}{flagged} AND ({other})'
+
+
+def _uniques(table: TableSchema) -> list[tuple[str, Any]]:
+    return [(index.name, index) for index in table.indexes if index.unique]
+
+
+def _equal(fields: tuple[str, ...]) -> str:
+    return " AND ".join(f'"{field}" = ?' for field in fields)
+
+
+@functools.cache
+def statements(kind: type[msgspec.Struct]) -> Statements:
+    """The statements of a record type. Raises TypeError for a type that is not stored."""
+    return Statements(shape_of(kind), tables()[kind], Codec(kind))
