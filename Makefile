@@ -12,7 +12,7 @@ COMPILE := build/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-ind
 	--custom-compile-command 'make lock' --python-version 3.11 --python-platform x86_64-manylinux_2_28
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check coverage bench docs lock clean setup-run setup-test
+.PHONY: help run test check format coverage bench docs lock clean setup-run setup-test
 
 help: ## say what can be made
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/make \1\t\2/p' Makefile | expand -t 16
@@ -29,6 +29,10 @@ check: setup-test ## lint, types, layers, unit and property tests: under 3 minut
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -n 2 -m 'not real' $(QUICK) $(ARGS)
+
+format: setup-test ## put code into the form that `make check` wants
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
 
 coverage: setup-test ## every branch of model/ and policy/ must be run by their own tests
 	@$(BIN)/python -m pytest tests/model tests/policy --cov=penstock.model --cov=penstock.policy --cov-branch \

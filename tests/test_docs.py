@@ -2,6 +2,8 @@
 
 import importlib
 import re
+import tomllib
+from itertools import chain
 from pathlib import Path
 
 import changelog
@@ -62,6 +64,25 @@ def test_every_marker_has_an_end(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     opened = re.findall(r"^<!-- (?:help|diagram): ", text, re.M)
     assert len(opened) == len(list(paste_help.BLOCK.finditer(text)))
+
+
+def dependencies() -> list[str]:
+    """What the package and its tools ask for by name."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    asked = [
+        *project["dependencies"],
+        *chain.from_iterable(project.get("optional-dependencies", {}).values()),
+    ]
+    for path in (ROOT / "requirements").glob("*.in"):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        asked += [line for line in lines if line and not line.startswith("#")]
+    return sorted({name for line in asked for name in re.findall(r"^[\w-]+", line)})
+
+
+def test_every_dependency_has_its_reason() -> None:
+    text = (ROOT / "docs" / "decisions" / "dependencies.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"[\w-]+", " ".join(re.findall(r"^\| ([^|]+) \|", text, re.M)).lower()))
+    assert [name for name in dependencies() if name.lower() not in named] == []
 
 
 # Settings, fields, states -----------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def percentile(sizes: list[tuple[int, str]], percent: int) -> int:
 def long_functions(root: Path) -> Iterator[str]:
     """Functions that nobody can take in at one look."""
     for lines, where in function_sizes(root):
-        if lines > FUNCTION_LINES_MAX:
+        if lines > FUNCTION_LINES_MAX and "/migrations/" not in where:  # a migration is a table
             yield f"{where} has {lines} lines, {FUNCTION_LINES_MAX} are allowed"
 
 
