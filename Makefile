@@ -28,7 +28,7 @@ check: setup-test ## lint, types, layers, unit and property tests: under 3 minut
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -n 2 -m 'not real' $(QUICK) $(ARGS)
+	@$(BIN)/python -m pytest -n 2 -m 'not real and not slow' $(QUICK) $(ARGS)
 
 format: setup-test ## put code into the form that `make check` wants
 	@$(BIN)/ruff check --fix .
