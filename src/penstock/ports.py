@@ -160,6 +160,22 @@ class BlobStore(Protocol):
         ...
 
 
+class LogStore(Protocol):
+    """What attempts printed, by byte offset; appending twice changes nothing."""
+
+    def size(self, attempt: str) -> int:
+        """Bytes that are there; 0 for an attempt that printed nothing."""
+        ...
+
+    def append(self, attempt: str, offset: int, data: bytes) -> int:
+        """Add `data` that begins at `offset`. Returns the offset expected next; a gap is not written."""
+        ...
+
+    def read(self, attempt: str, offset: int, most_bytes: int) -> bytes:
+        """At most `most_bytes` from `offset` on; empty at the end."""
+        ...
+
+
 class Notifier(Protocol):
     """Wakes whoever waits for something to change; a hint, never the truth."""
 
