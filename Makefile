@@ -6,7 +6,7 @@ BIN := .venv/bin
 PENSTOCK := $(BIN)/penstock
 PURE := src/penstock/model src/penstock/policy src/penstock/reports
 # Unit and property tests: no socket, no sleep, no component of another project.
-QUICK := $(wildcard tests/model tests/policy tests/reports tests/hub tests/properties tests/conformance tests/test_*.py)
+QUICK := $(wildcard tests/model tests/policy tests/reports tests/config tests/wire tests/store tests/hub tests/properties tests/conformance tests/test_*.py)
 UV := uv==0.13.9
 COMPILE := build/lock/bin/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--custom-compile-command 'make lock' --python-version 3.11 --python-platform x86_64-manylinux_2_28
