@@ -116,23 +116,33 @@ class Upload(Protocol):
         ...
 
     def finish(self) -> tuple[str, int]:
-        """End it. Returns (digest "sha256:<hex>", size in bytes) as read here, not as the sender says."""
+        """End it. Returns (digest "sha256:<hex>", size in bytes) as read here, not as the sender says.
+
+        Raises StoreError when a newer upload has taken the name meanwhile.
+        """
         ...
 
     def abandon(self) -> None:
-        """Drop what came so far."""
+        """Drop what came so far. Harmless after `finish`."""
         ...
 
 
 class BlobStore(Protocol):
-    """Immutable objects by content, and uploads that are not yet such objects (I12)."""
+    """Immutable objects by content, and uploads that are not yet such objects (I12).
+
+    Names of uploads are "ATTEMPT/OUTPUT" in letters, digits, ".", "_" and "-"; digests are "sha256:<64 hex>".
+    Anything else raises ValueError.
+    """
 
     def upload(self, name: str) -> Upload:
         """Begin an upload under the attempt's own name ("attempt-id/tree"); an older one of that name goes."""
         ...
 
     def publish(self, name: str, digest: str) -> None:
-        """Give a finished upload its content name. Repeats are harmless. Raises KeyError when neither is there."""
+        """Give a finished upload its content name. Repeats are harmless.
+
+        Raises KeyError when neither an upload that ended with this digest nor the object is there.
+        """
         ...
 
     def size(self, digest: str) -> int | None:
@@ -140,7 +150,11 @@ class BlobStore(Protocol):
         ...
 
     def read(self, digest: str) -> Iterator[bytes]:
-        """The object in chunks. Raises KeyError."""
+        """The object in chunks of at most 1 MiB. Raises KeyError, at once and not at the first chunk."""
+        ...
+
+    def verify(self, digest: str) -> bool:
+        """Read the object and digest it again: False when it is damaged or missing. For fsck."""
         ...
 
     def digests(self) -> Iterator[str]:
