@@ -29,6 +29,26 @@ class Module(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+class Part(msgspec.Struct, frozen=True, order=True):
+    """One installed tree that $PREFIX holds: whose it is, its blob and the size of that."""
+
+    module: str
+    platform: str
+    digest: str
+    size_bytes: int
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What a job's attempts may read: everything that $PREFIX holds, and `source`, the blob that the working
+    folder comes from ("" when it is the source itself). Written when the job is ready; no row when it is empty.
+    """
+
+    job: str
+    source: str = ""
+    parts: tuple[Part, ...] = ()
+    version: int = 0
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """A key that failed: automatic intake does not run it again until `until_ms` (wall clock)."""
 

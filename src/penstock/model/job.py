@@ -6,7 +6,7 @@ import msgspec
 
 from penstock.model import states
 from penstock.model.states import AttemptState, JobState
-from penstock.model.units import Size
+from penstock.model.units import NEVER_MS, Size
 
 Kind = Literal["fetch", "build", "test"]
 Trust = Literal["untrusted", "trusted"]
@@ -68,8 +68,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     `rank` orders the queue: lower first (minus the priority, the highest among itself and those that wait for it).
     `wanted` is False when its own build gave it up but another build waits for its module.
     `waits_on` names the job that makes the same key at this moment, "" when none.
-    `open` is False in a terminal state. `deadline_ms` and `not_before_ms` are in farm time, the `_ms` labels
-    of what happened are wall clock. `output` and `worktree` are blob digests, "" while there is none.
+    `open` is False in a terminal state. `deadline_ms` (of waiting in the queue; NEVER_MS while it does not) and
+    `not_before_ms` are in farm time, the `_ms` labels of what happened are wall clock. `output` and `worktree`
+    are blob digests, "" while there is none. `automatic`: no person asked for it. `losses` counts the farm
+    errors that count against its retries, `lost_on` the machines that it was lost on for an unknown cause;
+    `steady` asks for a machine that is not reclaimed (I5).
     """
 
     id: str
@@ -91,11 +94,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     submitted_ms: int = 0
     ready_ms: int = 0
     ended_ms: int = 0
-    deadline_ms: int = 0
+    deadline_ms: int = NEVER_MS
     not_before_ms: int = 0
     attempts: int = 0
     epoch: int = 0
     losses: int = 0
+    lost_on: tuple[str, ...] = ()
+    steady: bool = False
+    automatic: bool = False
     output: str = ""
     worktree: str = ""
 
@@ -120,7 +126,9 @@ class Output(msgspec.Struct, frozen=True):
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One try at a job, and the lease that goes with it.
 
-    `fence` is the lease's token "incarnation:epoch"; `offer_until_ms` and `right_until_ms` are in farm time.
+    `fence` is the lease's token "incarnation:epoch". In farm time: `granted_ms` when it was offered,
+    `right_until_ms` when its right ends (of an offer: when it goes back), `limit_ms` when it ends however often
+    it is renewed. `why` says why it was placed there. `extended`: its right was extended because too many ended at once; a renewal takes that back.
     `acknowledge_digest` and `finish_digest` remember the bodies that were accepted (I2). `live` is False in a
     terminal state and from `finishing` on: right and slot end there.
     """
@@ -136,6 +144,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     pool: str
     state: AttemptState
     cause: str = ""
+    why: str = ""
     live: bool = True
     settled: bool = False
     version: int = 0
@@ -145,8 +154,10 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     offered_ms: int = 0
     started_ms: int = 0
     ended_ms: int = 0
-    offer_until_ms: int = 0
+    granted_ms: int = 0
     right_until_ms: int = 0
+    limit_ms: int = NEVER_MS
+    extended: bool = False
     acknowledge_digest: str = ""
     finish_digest: str = ""
     finish_body: str = ""

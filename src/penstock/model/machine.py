@@ -10,9 +10,11 @@ from penstock.model.units import Size
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """One machine. Power, health and session are three state machines (I8).
 
-    `has` is what it can give in all, `taken` what live attempts hold of it (guarded by `version`, I13);
+    `has` is what it can give in all, `taken` what live attempts hold of it and `busy` the slots that they sit
+    in (guarded by `version`, I13). `sized` is False where it runs one job per slot whatever its size.
     `identity` is the measured fingerprint of its platform; `sandbox` says how its agent runs commands.
-    `streak` counts attempts in a row that it is to blame for; `contact_ms` is farm time.
+    `accepting`: its agent's open session takes offers. `streak` counts attempts in a row that it may be to
+    blame for, `blamed` names their jobs, each once; `failed_ms` is when the last of them ended, in farm time.
     """
 
     id: str
@@ -23,6 +25,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     slots: int = 1
     has: Size = Size(1, None)
     sized: bool = True
+    taken: Size = Size(0, 0)
+    busy: tuple[int, ...] = ()
     identity: str = ""
     sandbox: str = "bubblewrap"
     price_per_hour_micros: int = 0
@@ -30,20 +34,23 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     health: Health = Health.UNKNOWN
     health_reason: str = ""
     streak: int = 0
+    blamed: tuple[str, ...] = ()
+    failed_ms: int = 0
     session: str = ""
-    contact_ms: int = 0
+    accepting: bool = False
     version: int = 0
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
     """One run of an agent on a machine. `token_digest` is all that is kept of its token; `call` is the
-    highest number of a call seen; `started_ms` and `expires_ms` are farm time."""
+    highest number of a call seen; `contact_ms` (of the last call), `started_ms` and `expires_ms` are farm time."""
 
     id: str
     machine: str
     state: SessionState = SessionState.CONNECTING
     token_digest: str = ""
     call: int = 0
+    contact_ms: int = 0
     started_ms: int = 0
     expires_ms: int = 0
     open: bool = True

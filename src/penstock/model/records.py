@@ -5,7 +5,7 @@ Stores are made from this table (SQL tables, dictionaries of the memory store), 
 
 import msgspec
 
-from penstock.model.artifact import Blob, Failure, Module
+from penstock.model.artifact import Blob, Failure, Inputs, Module
 from penstock.model.change import Build, Change
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
@@ -64,11 +64,12 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
         },
     ),
     Edge: Shape("edge", ("parent", "child"), {"child": ("child",)}),
+    Inputs: Shape("inputs", ("job",)),
     Machine: Shape("machine", ("id",), {"pool": ("pool", "name"), "power": ("power",)}),
     Session: Shape(
         "session",
         ("id",),
-        {"token": ("token_digest",), "open": ("open", "machine")},
+        {"token": ("token_digest",), "open": ("open", "machine"), "contact": ("open", "contact_ms")},
         {"one_open_session_per_machine": (("machine",), "open")},
     ),
     Credential: Shape("credential", ("digest",)),

@@ -10,6 +10,8 @@ import msgspec
 MICROS_PER_UNIT = 1_000_000
 MS_PER_S = 1000
 MS_PER_HOUR = 3_600_000
+NEVER_MS = 2**62
+"""A moment that does not come: later than every deadline."""
 
 
 class Size(msgspec.Struct, frozen=True, order=True):
@@ -31,6 +33,10 @@ class Size(msgspec.Struct, frozen=True, order=True):
         """What is left of this size when `used` is taken; may be negative when overcommitted."""
         memory = None if self.memory_mb is None else self.memory_mb - (used.memory_mb or 0)
         return Size(self.cores - used.cores, memory)
+
+    def more(self, added: "Size") -> "Size":
+        """This size and `added` together; a memory that is not known counts as none."""
+        return Size(self.cores + added.cores, (self.memory_mb or 0) + (added.memory_mb or 0))
 
 
 def micros(amount: str | int | float | Decimal) -> int:

@@ -90,6 +90,9 @@ def job() -> None:
         sa.Column("attempts", INTEGER, nullable=False),
         sa.Column("epoch", INTEGER, nullable=False),
         sa.Column("losses", INTEGER, nullable=False),
+        sa.Column("lost_on", TEXT, nullable=False),
+        sa.Column("steady", INTEGER, nullable=False),
+        sa.Column("automatic", INTEGER, nullable=False),
         sa.Column("output", TEXT, nullable=False),
         sa.Column("worktree", TEXT, nullable=False),
     )
@@ -114,6 +117,7 @@ def attempt() -> None:
         sa.Column("pool", TEXT, nullable=False),
         sa.Column("state", TEXT, nullable=False),
         sa.Column("cause", TEXT, nullable=False),
+        sa.Column("why", TEXT, nullable=False),
         sa.Column("live", INTEGER, nullable=False),
         sa.Column("settled", INTEGER, nullable=False),
         sa.Column("version", INTEGER, nullable=False),
@@ -123,8 +127,10 @@ def attempt() -> None:
         sa.Column("offered_ms", INTEGER, nullable=False),
         sa.Column("started_ms", INTEGER, nullable=False),
         sa.Column("ended_ms", INTEGER, nullable=False),
-        sa.Column("offer_until_ms", INTEGER, nullable=False),
+        sa.Column("granted_ms", INTEGER, nullable=False),
         sa.Column("right_until_ms", INTEGER, nullable=False),
+        sa.Column("limit_ms", INTEGER, nullable=False),
+        sa.Column("extended", INTEGER, nullable=False),
         sa.Column("acknowledge_digest", TEXT, nullable=False),
         sa.Column("finish_digest", TEXT, nullable=False),
         sa.Column("finish_body", TEXT, nullable=False),
@@ -168,6 +174,16 @@ def edge() -> None:
     op.create_index("edge_child", "edge", ["child", "parent"])
 
 
+def inputs() -> None:
+    op.create_table(
+        "inputs",
+        sa.Column("job", TEXT, primary_key=True, autoincrement=False, nullable=False),
+        sa.Column("source", TEXT, nullable=False),
+        sa.Column("parts", TEXT, nullable=False),
+        sa.Column("version", INTEGER, nullable=False),
+    )
+
+
 def machine() -> None:
     op.create_table(
         "machine",
@@ -179,6 +195,8 @@ def machine() -> None:
         sa.Column("slots", INTEGER, nullable=False),
         sa.Column("has", TEXT, nullable=False),
         sa.Column("sized", INTEGER, nullable=False),
+        sa.Column("taken", TEXT, nullable=False),
+        sa.Column("busy", TEXT, nullable=False),
         sa.Column("identity", TEXT, nullable=False),
         sa.Column("sandbox", TEXT, nullable=False),
         sa.Column("price_per_hour_micros", INTEGER, nullable=False),
@@ -186,8 +204,10 @@ def machine() -> None:
         sa.Column("health", TEXT, nullable=False),
         sa.Column("health_reason", TEXT, nullable=False),
         sa.Column("streak", INTEGER, nullable=False),
+        sa.Column("blamed", TEXT, nullable=False),
+        sa.Column("failed_ms", INTEGER, nullable=False),
         sa.Column("session", TEXT, nullable=False),
-        sa.Column("contact_ms", INTEGER, nullable=False),
+        sa.Column("accepting", INTEGER, nullable=False),
         sa.Column("version", INTEGER, nullable=False),
     )
     op.create_index("machine_pool", "machine", ["pool", "name", "id"])
@@ -202,6 +222,7 @@ def session() -> None:
         sa.Column("state", TEXT, nullable=False),
         sa.Column("token_digest", TEXT, nullable=False),
         sa.Column("call", INTEGER, nullable=False),
+        sa.Column("contact_ms", INTEGER, nullable=False),
         sa.Column("started_ms", INTEGER, nullable=False),
         sa.Column("expires_ms", INTEGER, nullable=False),
         sa.Column("open", INTEGER, nullable=False),
@@ -209,6 +230,7 @@ def session() -> None:
     )
     op.create_index("session_token", "session", ["token_digest", "id"])
     op.create_index("session_open", "session", ["open", "machine", "id"])
+    op.create_index("session_contact", "session", ["open", "contact_ms", "id"])
     op.create_index(
         "one_open_session_per_machine",
         "session",
@@ -305,6 +327,7 @@ def upgrade() -> None:
     job()
     attempt()
     edge()
+    inputs()
     machine()
     session()
     credential()
