@@ -24,8 +24,8 @@ class Mistakes(Exception):
     """All mistakes of a file, in the order of its lines; as text one line each."""
 
     def __init__(self, found: Iterable[Mistake]) -> None:
-        self.found = tuple(sorted(found, key=lambda mistake: mistake.line or 0))
-        super().__init__(*self.found)
+        self.mistakes = tuple(sorted(found, key=lambda mistake: mistake.line or 0))
+        super().__init__(*self.mistakes)
 
     def __str__(self) -> str:
-        return "\n".join(str(mistake) for mistake in self.found)
+        return "\n".join(str(mistake) for mistake in self.mistakes)

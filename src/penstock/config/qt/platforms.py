@@ -50,11 +50,12 @@ class Field(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """A configuration as it is written, and where."""
+    """A configuration as it is written, and where: `place` counts the entries of its file."""
 
     fields: dict[str, Field]
     file: str
     line: int
+    place: int
 
 
 def read_configurations(sources: Sources, root: Path) -> tuple[Configuration, ...]:
@@ -149,16 +150,16 @@ class _Platforms:
         """Merge; what came in before by another way is the same, another one with its id is a mistake."""
         for name, draft in more.items():
             first = found.setdefault(name, draft)
-            if (first.file, first.line) != (draft.file, draft.line):
+            if (first.file, first.place) != (draft.file, draft.place):
                 what = f"configuration {name} is there twice (first in {first.file}:{first.line})"
                 raise Mistake(draft.file, draft.line, what, "give it another Id")
 
     def _own(self, file: str, rows: list[Table]) -> dict[str, Draft]:
         found: dict[str, Draft] = {}
-        for row in rows:
+        for place, row in enumerate(rows):
             self.sources.unknown_keys(file, row, FIELDS, "configuration")
             fields = {key: Field(row[key], file, row.lines[key]) for key in row}
-            self._add(found, {_id(file, row, found): Draft(fields, file, row.line)})
+            self._add(found, {_id(file, row, found): Draft(fields, file, row.line, place)})
         return found
 
     def _override(self, found: dict[str, Draft], file: str, rows: list[Table]) -> None:

@@ -1,0 +1,289 @@
+"""Every setting of farm.toml: how it is read, what it is for. Defaults are those of the records in model/rules."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from penstock.config.items import Desk, Field, Fields, Item, Refused, each, read_table, record, shown
+from penstock.config.values import (
+    amount,
+    choice,
+    count,
+    date,
+    duration,
+    environment,
+    label,
+    name,
+    positive,
+    price,
+    rate,
+    seconds,
+    some_seconds,
+    text,
+)
+from penstock.model.rules import Billing, Charge, Grant, Guard, Lease, Pool, Quantiles, Rule, Waiting
+from penstock.model.units import Size
+from penstock.policy.planning import CLASSES
+
+PROVIDERS = ("owned", "local", "libvirt", "ec2", "kubernetes", "simulated")
+FORECAST = re.compile(r"forecast\s*>\s*\d{1,4}(\.\d{1,6})?\s*%")
+ACT = re.compile(r"notify:\S+|cap:[^=\s]+=\d{1,9}|throttled|owned_only|frozen")
+
+
+def _either(*starts: str) -> Callable[[Desk, Item, str], str]:
+    """Text that begins with one of `starts` and goes on after it."""
+
+    def read(desk: Desk, item: Item, where: str) -> str:
+        value = text(desk, item, where)
+        if not any(value.startswith(start) and value != start for start in starts):
+            raise Refused(f"{where} is {shown(value)}", "begin it with " + " or ".join(starts))
+        return value
+
+    return read
+
+
+def _percent(desk: Desk, item: Item, where: str) -> float:
+    value = positive(desk, item, where)
+    if value >= 100:
+        raise Refused(f"{where} is {shown(item.value)}", "write a number above 0 and below 100, such as 95")
+    return value
+
+
+def _currency(desk: Desk, item: Item, where: str) -> str:
+    value = text(desk, item, where)
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise Refused(f"{where} is {shown(value)}", "write three capitals, such as USD")
+    return value
+
+
+def _trust(desk: Desk, item: Item, where: str) -> tuple[str, ...]:
+    one = choice("trusted", "untrusted")
+    if not isinstance(item.value, list):
+        return (one(desk, item, where),)
+    return tuple(
+        dict.fromkeys(each(one, 'one or both of "trusted" and "untrusted"', empty=False)(desk, item, where))
+    )
+
+
+def _quantiles(desk: Desk, item: Item, where: str) -> Quantiles:
+    if not isinstance(item.value, dict):
+        value = seconds(desk, item, where)
+        return Quantiles(value, value)
+    found = read_table(desk, item, where, QUANTILES)
+    if len(found) == 2 and found["p95_ms"] < found["p50_ms"]:
+        raise Refused(f"{where} has a p95 below its p50", "write the larger one as p95")
+    return Quantiles(found.get("p50_ms", 0), found.get("p95_ms", 0))
+
+
+def _forecast(desk: Desk, item: Item, where: str) -> str:
+    value = text(desk, item, where)
+    if not FORECAST.fullmatch(value):
+        raise Refused(f"{where} is {shown(value)}", 'write it as in "forecast > 95%"')
+    return value
+
+
+def _act(desk: Desk, item: Item, where: str) -> str:
+    value = text(desk, item, where)
+    if not ACT.fullmatch(value):
+        raise Refused(
+            f"{where} is {shown(value)}",
+            'write "notify:WHOM", "cap:POOL=N", "throttled", "owned_only" or "frozen"',
+        )
+    return value
+
+
+def _waiting(**found: Any) -> Waiting:
+    return Waiting(**found.pop("target", {}), **found)
+
+
+def _target(desk: Desk, item: Item, where: str) -> dict[str, Any]:
+    return read_table(desk, item, where, TARGET)
+
+
+def _pool(cores: int | None = None, memory_mb: int | None = None, **found: Any) -> Pool:
+    return Pool(size=Size(cores, memory_mb) if cores else None, **found)
+
+
+def _rule(match: dict[str, str] | None = None, give: dict[str, Any] | None = None) -> Rule:
+    return Rule(match=match or {}, **(give or {}))
+
+
+def _table(fields: Fields) -> Callable[[Desk, Item, str], dict[str, Any]]:
+    def read(desk: Desk, item: Item, where: str) -> dict[str, Any]:
+        return read_table(desk, item, where, fields)
+
+    return read
+
+
+NAMES = each(text, "a list of names in quotes")
+
+FARM: Fields = {
+    "name": Field(read=label, about="what the farm is called on pages and in the tags of its machines"),
+    "state": Field(
+        read=_either("sqlite:///", "postgresql://"),
+        about="the database: sqlite:///FILE (three slashes: relative to this file, four: absolute) or postgresql://...",
+    ),
+    "blobs": Field(
+        read=_either("file:", "s3://"), about="where outputs are kept: file:FOLDER or s3://BUCKET/PREFIX"
+    ),
+    "currency": Field(read=_currency, about="the currency of all prices, three capitals"),
+}
+LEASE: Fields = {
+    "contact_s": Field(
+        read=some_seconds, into="contact_ms", about="seconds without a word until a machine is suspect"
+    ),
+    "right_s": Field(
+        read=some_seconds, into="right_ms", about="seconds without a word until an attempt is lost"
+    ),
+    "offer_s": Field(
+        read=some_seconds, into="offer_ms", about="seconds that an offer stands without being acknowledged"
+    ),
+}
+TARGET: Fields = {
+    "percentile": Field(
+        read=_percent, into="target_percentile", about="which share of jobs is promised to start in time"
+    ),
+    "seconds": Field(read=seconds, into="target_ms", about="how long such a job may wait"),
+}
+WAITING: Fields = {
+    "price_per_hour": Field(
+        read=price,
+        into="price_per_hour_micros",
+        about="what one hour of a person waiting for one job is worth",
+    ),
+    "target": Field(read=_target, inner=TARGET, about="the promise, { percentile = 95, seconds = 900 }"),
+    "lateness": Field(
+        read=choice("avoid", "spend"),
+        about='"avoid", or "spend": may use up the share that the promise leaves where that saves most',
+    ),
+}
+PLATFORM: Fields = {
+    "arch": Field(read=label, about="the processor architecture"),
+    "image": Field(
+        read=label, about='what runs the job; "host" is the machine itself, known by its measured fingerprint'
+    ),
+    "environment": Field(read=environment, about="variables that every job of the platform gets"),
+}
+QUANTILES: Fields = {
+    "p50": Field(
+        read=seconds, into="p50_ms", required=True, about="seconds that half of the times stay below"
+    ),
+    "p95": Field(read=seconds, into="p95_ms", required=True, about="seconds that 95 of 100 times stay below"),
+}
+BILLING: Fields = {
+    "granularity_s": Field(
+        read=some_seconds, into="granularity_ms", about="seconds that a rent is rounded up to"
+    ),
+    "minimum_s": Field(
+        read=seconds, into="minimum_ms", about="seconds that every start costs at least, a resume included"
+    ),
+}
+POOL: Fields = {
+    "name": Field(read=name, required=True, about="what the pool is called; unique"),
+    "provider": Field(
+        read=choice(*PROVIDERS), required=True, about="who gives its machines: " + ", ".join(PROVIDERS)
+    ),
+    "platforms": Field(
+        read=each(label, "a list of platforms", empty=False),
+        required=True,
+        about="the platforms that its machines run",
+    ),
+    "slots": Field(read=count(1), about="jobs that one machine runs at the same time"),
+    "cores": Field(read=count(1), about="processor cores of one machine that jobs may ask for"),
+    "memory_mb": Field(
+        read=count(1), about="memory of one machine that jobs may ask for, in MB; needs `cores` beside it"
+    ),
+    "machines": Field(read=count(), about="how many machines there are, for owned ones"),
+    "min": Field(read=count(), about="machines that are kept up even when idle"),
+    "max": Field(read=count(), about="machines that may be rented at the same time"),
+    "trust": Field(read=_trust, about='which jobs it takes: "trusted", "untrusted" or a list of both'),
+    "price_per_hour": Field(
+        read=price,
+        into="price_per_hour_micros",
+        about="price of one machine-hour; owned machines cost it used or not",
+    ),
+    "stopped_price_per_hour": Field(
+        read=price, into="stopped_price_per_hour_micros", about="price of one hour of a suspended machine"
+    ),
+    "boot_s": Field(
+        read=_quantiles,
+        into="boot",
+        inner=QUANTILES,
+        about="seconds from the request of a new machine to its first job; a number or { p50, p95 }",
+    ),
+    "resume_s": Field(
+        read=_quantiles,
+        into="resume",
+        inner=QUANTILES,
+        about="seconds from the request to resume a suspended machine to its first job; a number or { p50, p95 }",
+    ),
+    "suspend_s": Field(read=seconds, into="suspend_ms", about="seconds that suspending takes, rented"),
+    "delete_s": Field(read=seconds, into="delete_ms", about="seconds that deleting takes, rented"),
+    "cold_cache_s": Field(
+        read=seconds,
+        into="cold_cache_ms",
+        about="extra seconds of the first job on a machine whose disk is new",
+    ),
+    "billing": Field(read=record(Billing, BILLING), inner=BILLING, about="how the provider rounds"),
+    "reclaim_per_hour": Field(read=rate, about="chance of losing a spot machine in one hour"),
+    "speed": Field(read=positive, about="how fast its machines are; a job of 60 s takes 30 s at speed 2"),
+    "uses": Field(
+        read=count(),
+        about="jobs until a machine is replaced; 1 = a fresh machine for every job, 0 = no limit",
+    ),
+    "classes": Field(read=NAMES, about="classes of jobs that it takes; none named = all"),
+    "projects": Field(read=NAMES, about="projects whose jobs it takes; none named = all"),
+}
+MATCH: Fields = {
+    "branch": Field(read=text, about="the branch or tag, * stands for anything"),
+    "who": Field(read=text, about="who asks, a person or a group such as committer"),
+    "project": Field(read=text, about="the project, * stands for anything"),
+}
+GIVE: Fields = {
+    "trust": Field(read=choice("trusted", "untrusted"), about="the trust that the change gets"),
+    "class": Field(read=choice(*CLASSES), into="klass", about="the class that its jobs get"),
+    "pools": Field(read=NAMES, about="the pools that its jobs may use"),
+}
+RULE: Fields = {
+    "match": Field(
+        read=_table(MATCH),
+        inner=MATCH,
+        about="what a change must be for the rule to apply; empty = any change",
+    ),
+    "give": Field(
+        read=_table(GIVE),
+        inner=GIVE,
+        required=True,
+        about="what such a change may be; the built repository can only ask for less",
+    ),
+}
+CHARGE: Fields = {
+    "name": Field(read=label, required=True, about="what is paid for"),
+    "per_month": Field(read=price, into="per_month_micros", required=True, about="what it costs in a month"),
+}
+GRANT: Fields = {
+    "name": Field(read=label, required=True, about="what the credit is called"),
+    "amount": Field(read=amount, required=True, about="how much it is"),
+    "currency": Field(read=_currency, required=True, about="its currency, three capitals"),
+    "from": Field(read=date, into="start", required=True, about="its first day"),
+    "until": Field(read=date, required=True, about="its last day"),
+}
+GUARD: Fields = {
+    "when": Field(read=_forecast, required=True, about='the limit, "forecast > 95%" of what is agreed'),
+    "for": Field(
+        read=duration, into="hold_ms", required=True, about='how long it must be crossed, such as "48h"'
+    ),
+    "then": Field(
+        read=each(_act, "a list of acts", empty=False),
+        required=True,
+        about="what happens: notify:WHOM, cap:POOL=N, throttled (no new rented machines), owned_only, frozen",
+    ),
+    "exempt": Field(read=NAMES, about="classes of jobs that it spares"),
+}
+WAITING_RECORD = record(_waiting, WAITING)
+LEASE_RECORD = record(Lease, LEASE)
+POOL_RECORD = record(_pool, POOL)
+RULE_RECORD = record(_rule, RULE)
+CHARGE_RECORD = record(Charge, CHARGE)
+GRANT_RECORD = record(Grant, GRANT)
+GUARD_RECORD = record(Guard, GUARD)

@@ -1,0 +1,1 @@
+"""git, by the real program: refs to trees, trees to archives."""
