@@ -210,6 +210,7 @@ class MemoryStore:
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
         """As ports.Store.submit; done when it returns."""
+        self._refuse()
         future: Future[T] = Future()
         try:
             future.set_result(self.write(operation))
@@ -218,21 +219,24 @@ class MemoryStore:
         return future
 
     def close(self) -> None:
-        """Forget everything."""
+        """As ports.Store.close; may be repeated."""
         with self._lock:
             self._closed = True
-            self._tables = {}
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Hold the lock. Refuses an operation inside another, which could only wait for itself."""
-        if self._holder == get_ident():
-            raise RuntimeError("a store operation cannot start another: use its own transaction")
+        """Hold the lock."""
+        self._refuse()
         with self._lock:
-            if self._closed:
-                raise StoreError("the store is closed")
             self._holder = get_ident()
             try:
                 yield
             finally:
                 self._holder = 0
+
+    def _refuse(self) -> None:
+        """Refuse an operation inside another, which could only wait for itself, and any after the end."""
+        if self._holder == get_ident():
+            raise RuntimeError("a store operation cannot start another: use its own transaction")
+        if self._closed:
+            raise StoreError("the store is closed")

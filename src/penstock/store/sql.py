@@ -53,7 +53,8 @@ class SqliteStore:
                 raise StoreError(f"{self._path}: {wrong}") from wrong
             finally:
                 self._busy.reading = False
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     def write(self, operation: Callable[[Tx], T]) -> T:
         """As ports.Store.write."""

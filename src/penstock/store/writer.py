@@ -40,10 +40,6 @@ class _Request(msgspec.Struct, eq=False):
             self.error = None
 
 
-class _Lost(Exception):
-    """The transaction is gone, with everything in it."""
-
-
 class GroupWriter:
     """Runs operations on `connection`, which nobody else uses from here on."""
 
@@ -107,25 +103,30 @@ class GroupWriter:
         if not batch:
             return
         try:
-            self._transact(batch)
-        except _Lost as lost:
-            if len(batch) > 1:
-                for request in batch:
-                    self._settle([request])
-                return
-            batch[0].error = StoreError(f"the database refused it: {lost}")
-        for request in batch:
-            request.answer()
-
-    def _transact(self, batch: list[_Request]) -> None:
-        """Run a batch in one transaction. Raises _Lost when nothing of it was kept."""
-        try:
             self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as wrong:
+            # Somebody else holds the database: to try again for each would make all wait in turn.
+            self._refuse(batch, wrong)
+            return
+        lost = self._transact(batch)
+        if lost is not None and len(batch) > 1:
+            for request in batch:
+                self._settle([request])
+        elif lost is not None:
+            self._refuse(batch, lost)
+        else:
+            for request in batch:
+                request.answer()
+
+    def _transact(self, batch: list[_Request]) -> sqlite3.Error | None:
+        """Run a batch in the transaction that was begun. Returns why nothing of it was kept, None when all was."""
+        try:
             for request in batch:
                 self._one(request)
             self._connection.execute("COMMIT")
+            return None
         except sqlite3.Error as wrong:
-            raise _Lost(str(wrong)) from wrong
+            return wrong
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
