@@ -24,7 +24,7 @@ def read_qt(folder: Path) -> QtInput:
         raise Mistake(
             str(folder), None, f"no Qt super-repository: no .gitmodules beside {ENTRY}", "name its folder"
         )
-    root = root.absolute()
+    root = root.resolve()
     sources = Sources(root.parent)
     configurations = _ordered(read_configurations(sources, root))
     modules = read_modules(sources, root)
@@ -34,12 +34,22 @@ def read_qt(folder: Path) -> QtInput:
 
 def _root(folder: Path) -> Path | None:
     """The super-repository: the folder itself, its qt5, or the one folder in it that is one."""
-    if not folder.is_dir():
+    try:
+        inside = sorted(path for path in folder.iterdir() if path.is_dir())
+    except OSError:
         return None
-    for root in (folder, folder / "qt5", *sorted(path for path in folder.iterdir() if path.is_dir())):
-        if all((root / name).is_file() for name in (".gitmodules", ENTRY)):
+    for root in (folder, folder / "qt5", *inside):
+        if _is_there(root / ".gitmodules") and _is_there(root / ENTRY):
             return root
     return None
+
+
+def _is_there(path: Path) -> bool:
+    """False for what may not be looked at, too."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _ordered(configurations: tuple[Configuration, ...]) -> tuple[Configuration, ...]:
