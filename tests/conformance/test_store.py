@@ -1,13 +1,22 @@
 """The stores that there are, each through the whole suite."""
 
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conformance.store_concurrency import ConcurrencySuite
+from conformance.store_model import StoreMachine
 from conformance.store_suite import Driver, StoreSuite
+from hypothesis import settings
 
+from penstock.model.job import Edge
 from penstock.store.memory import MemoryStore
+from penstock.store.open import open_store
 from penstock.store.sql import SqliteStore
 
 
@@ -30,3 +39,42 @@ class TestSqlite(StoreSuite, ConcurrencySuite):
         made = SqliteDriver(lambda: SqliteStore(tmp_path / "penstock.db"))
         yield made
         made.store.close()
+
+
+class MemoryMachine(StoreMachine):
+    driver = staticmethod(lambda: Driver(MemoryStore))
+
+
+class SqliteMachine(StoreMachine):
+    @staticmethod
+    def driver() -> Driver:
+        folder = Path(tempfile.mkdtemp())
+        return SqliteDriver(lambda: SqliteStore(folder / "penstock.db"))
+
+    def teardown(self) -> None:
+        super().teardown()
+        shutil.rmtree(self.driven.store._path.parent)
+
+
+TestMemoryModel = MemoryMachine.TestCase
+TestMemoryModel.settings = settings(max_examples=60, stateful_step_count=20)
+TestSqliteModel = SqliteMachine.TestCase
+TestSqliteModel.settings = settings(max_examples=40, stateful_step_count=15)
+
+
+@pytest.mark.parametrize("answered", [1, 40, 400])
+def test_kill_9_in_a_storm_loses_nothing_and_leaves_nothing_half(tmp_path: Path, answered: int) -> None:
+    url = "sqlite:///storm.db"
+    command = [sys.executable, str(Path(__file__).parent / "storm.py"), url, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
+        told = [program.stdout.readline() for _ in range(answered)]
+        program.kill()
+        told += program.stdout.read().splitlines(keepends=True)
+    names = {line.decode().strip() for line in told if line.endswith(b"\n")}
+    assert len(names) >= answered
+    store = open_store(url, tmp_path)
+    edges = store.read(lambda tx: tx.find(Edge, "key"))
+    store.close()
+    kept = Counter(edge.parent for edge in edges)
+    assert names <= set(kept), "answered and lost"
+    assert set(kept.values()) == {2}, "half of a transaction"

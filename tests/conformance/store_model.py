@@ -1,0 +1,175 @@
+"""The contract as a plain dictionary: what a store must answer to any sequence of transactions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from conformance.samples import attempt
+from conformance.store_suite import Driver
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from penstock.model.farm import Event
+from penstock.model.job import Attempt, Edge
+from penstock.model.records import SHAPES
+from penstock.ports import Duplicate, Stale, Tx
+
+Rows = dict[tuple[type, tuple[Any, ...]], Any]
+KINDS = (Attempt, Edge, Event)
+
+
+def taken(row: Any, fields: tuple[str, ...], flag: str) -> tuple[Any, ...] | None:
+    """What a row holds of a constraint."""
+    if flag and not getattr(row, flag):
+        return None
+    return tuple(getattr(row, field) for field in fields)
+
+
+class Model:
+    """Every rule of ports.Tx, by looking at all rows each time. Outcomes are words: "ok", "Stale", a constraint."""
+
+    def __init__(self) -> None:
+        self.rows: Rows = {}
+        self.last_number = 0
+
+    def copy(self) -> "Model":
+        made = Model()
+        made.rows, made.last_number = dict(self.rows), self.last_number
+        return made
+
+    def clash(self, place: tuple[type, tuple[Any, ...]], row: Any) -> str:
+        for name, constraint in SHAPES[type(row)].unique.items():
+            mine = taken(row, *constraint)
+            others = (old for at, old in self.rows.items() if at[0] is type(row) and at != place)
+            if mine is not None and any(taken(old, *constraint) == mine for old in others):
+                return name
+        return ""
+
+    def apply(self, verb: str, row: Any) -> str:
+        shape = SHAPES[type(row)]
+        if verb == "insert" and shape.numbered:
+            self.last_number += 1
+            row = msgspec.structs.replace(row, **{shape.key[0]: self.last_number})
+        place = (type(row), tuple(getattr(row, field) for field in shape.key))
+        old = self.rows.get(place)
+        if verb == "insert" and old is not None:
+            return "key"
+        if verb != "insert" and (old is None or old.version != row.version):
+            return "Stale"
+        if verb == "delete":
+            del self.rows[place]
+            return "ok"
+        if verb == "replace":
+            row = msgspec.structs.replace(row, version=row.version + 1)
+        if found := self.clash(place, row):
+            return found
+        self.rows[place] = row
+        return "ok"
+
+    def find(self, kind: type, index: str, given: tuple[Any, ...]) -> list[Any]:
+        shape = SHAPES[kind]
+        fields = shape.key if index == "key" else shape.indexes[index]
+        rows = [row for (of, _), row in self.rows.items() if of is kind]
+        rows = [row for row in rows if tuple(getattr(row, field) for field in fields[: len(given)]) == given]
+        return sorted(rows, key=lambda row: [getattr(row, field) for field in (*fields, *shape.key)])
+
+
+def applied(tx: Tx, verb: str, row: Any) -> str:
+    """The same on a store, its answer in the model's words."""
+    try:
+        getattr(tx, verb)(row)
+    except Stale:
+        return "Stale"
+    except Duplicate as refused:
+        return refused.constraint
+    return "ok"
+
+
+FEW = st.integers(0, 2)
+ROWS = st.one_of(
+    st.builds(
+        attempt,
+        st.sampled_from("abcd"),
+        job=st.sampled_from("xy"),
+        n=FEW,
+        slot=FEW,
+        live=st.booleans(),
+        settled=st.booleans(),
+        version=FEW,
+    ),
+    st.builds(Edge, st.sampled_from("ab"), st.sampled_from("ab"), st.booleans(), FEW),
+    st.builds(Event, seq=st.integers(0, 6), job=st.sampled_from("xy"), version=FEW),
+)
+STEPS = st.lists(st.tuples(st.sampled_from(("insert", "insert", "replace", "delete")), ROWS), max_size=6)
+
+
+class Undone(Exception):
+    """Raised at the end of a transaction that is to leave nothing."""
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """Random transactions on a store and on the model. A subclass says which store: `driver` makes it."""
+
+    driver: Callable[[], Driver]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.driven = type(self).driver()
+
+    def teardown(self) -> None:
+        self.driven.store.close()
+
+    @rule(steps=STEPS)
+    def commit(self, steps: list[tuple[str, Any]]) -> None:
+        self.align_numbers()
+        told = self.driven.store.write(lambda tx: [applied(tx, *step) for step in steps])
+        assert told == [self.model.apply(*step) for step in steps]
+
+    @rule(steps=STEPS)
+    def undo(self, steps: list[tuple[str, Any]]) -> None:
+        self.align_numbers()
+        trial, told = self.model.copy(), []
+
+        def operation(tx: Tx) -> None:
+            told[:] = [applied(tx, *step) for step in steps]
+            raise Undone
+
+        try:
+            self.driven.store.write(operation)
+        except Undone:
+            assert told == [trial.apply(*step) for step in steps]
+
+    def align_numbers(self) -> None:
+        """Numbers of undone inserts may be left out or given again: only what was kept counts."""
+
+        def operation(tx: Tx) -> int:
+            tx.insert(Event())
+            last = tx.find(Event, "key")[-1]
+            tx.delete(last)
+            return last.seq
+
+        number = self.driven.store.write(operation)
+        assert number > self.model.last_number
+        self.model.last_number = number
+
+    @rule()
+    def reopen(self) -> None:
+        if self.driven.durable:
+            self.driven.reopen()
+
+    @rule(kind=st.sampled_from(KINDS), data=st.data(), limit=st.none() | FEW)
+    def search(self, kind: type, data: st.DataObject, limit: int | None) -> None:
+        index = data.draw(st.sampled_from(["key", *SHAPES[kind].indexes]))
+        row = data.draw(ROWS.filter(lambda row: isinstance(row, kind)))
+        fields = SHAPES[kind].key if index == "key" else SHAPES[kind].indexes[index]
+        given = tuple(getattr(row, field) for field in fields[: data.draw(st.integers(0, len(fields)))])
+        found = self.driven.store.read(lambda tx: tx.find(kind, index, *given, limit=limit))
+        assert found == self.model.find(kind, index, given)[:limit]
+
+    @invariant()
+    def all_rows_are_those_of_the_model(self) -> None:
+        for kind in KINDS:
+            assert self.driven.store.read(lambda tx, kind=kind: tx.find(kind, "key")) == self.model.find(
+                kind, "key", ()
+            )
