@@ -6,6 +6,8 @@ from typing import Any, Protocol, TypeVar
 
 import msgspec
 
+from penstock.model.job import Source
+
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
 
@@ -195,4 +197,38 @@ class Notifier(Protocol):
 
     def wake(self, topic: str) -> None:
         """Tell that something about `topic` ("machine:ID", "farm") changed."""
+        ...
+
+
+class ForgeError(Exception):
+    """A repository is not as asked: which one, what is wrong, what to do instead; as text one line."""
+
+    def __init__(self, repository: str, what: str, instead: str = "") -> None:
+        super().__init__(repository, what, instead)
+        self.repository, self.what, self.instead = repository, what, instead
+
+    def __str__(self) -> str:
+        return f"{self.repository}: {self.what}" + (f"; {self.instead}" if self.instead else "")
+
+
+class Forge(Protocol):
+    """Where source trees come from. Any number of threads may call it. All raise ForgeError."""
+
+    def resolve(self, repository: str, ref: str = "HEAD", dirty: bool = False, path: str = ".") -> Source:
+        """What a ref is now: its commit, the tree of the folder `path` in it, and the digest of that.
+
+        `dirty`: the working tree as it is instead, of a repository on this machine.
+        """
+        ...
+
+    def inside(self, source: Source, path: str) -> Source:
+        """A folder of a source that is resolved already."""
+        ...
+
+    def read_file(self, source: Source, name: str, max_bytes: int) -> bytes:
+        """One file of a source, whole; one that is larger is an error."""
+        ...
+
+    def archive(self, source: Source) -> Iterator[bytes]:
+        """The source as a tar stream, a function of its digest alone, `.penstock.yml` at its top left out."""
         ...

@@ -11,8 +11,8 @@ import msgspec
 
 USER = r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?"
 HOST = r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]+\])"
-URL = re.compile(rf"(?P<kind>https|ssh)://{USER}{HOST}(?::(?P<port>[0-9]{{1,5}}))?/(?P<path>[^/-].*)")
-SCP = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.+-]*@{HOST}:(?P<path>[^:-].*)")
+URL = re.compile(rf"(?P<kind>https|ssh)://{USER}{HOST}(?::(?P<port>[0-9]{{1,5}}))?/(?P<path>[^/\s-]\S*)")
+SCP = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.+-]*@{HOST}:(?P<path>[^:\s-]\S*)")
 TRANSPORT = re.compile(r"(?P<transport>[A-Za-z0-9+.-]+)::")
 SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 PORTS = {"https": 443, "ssh": 22}
@@ -46,8 +46,8 @@ def address_of(text: str) -> Address:
         )
     if found := TRANSPORT.match(text):
         raise NotAllowed(f"the protocol {found['transport']!r} of {text!r} is not allowed", ALLOWED)
-    if any(sign.isspace() or not sign.isprintable() for sign in text):
-        raise NotAllowed(f"the repository {text!r} holds a space or a control character", ALLOWED)
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in text):
+        raise NotAllowed(f"the repository {text!r} holds a control character", ALLOWED)
     if text.startswith("file://"):
         return _folder(text, text.removeprefix("file://"))
     if found := SCHEME.match(text):

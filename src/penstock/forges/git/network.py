@@ -1,0 +1,73 @@
+"""Whom the farm may call on behalf of others: no address of this machine or its own network.
+
+A name is looked up once, and the connection then goes to the address that was checked, so that a second answer
+of the name server cannot lead elsewhere. (Through a proxy the lookup is the proxy's; then its rules count.)
+"""
+
+import ipaddress
+import socket
+from collections.abc import Callable
+
+from penstock.forges.git.address import Address
+from penstock.forges.git.errors import Refused, Unreachable
+from penstock.forges.git.program import PROXIES, environment
+
+Lookup = Callable[[str, int], list[str]]
+"""The numeric addresses of a host; raises OSError."""
+
+
+def look_up(host: str, port: int) -> list[str]:
+    """Ask the name server."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(answer[4][0]) for answer in found]
+
+
+def outside(address: Address, lookup: Lookup) -> str:
+    """The first numeric address of a repository's host. Raises Refused where any of them is not public."""
+    try:
+        numbers = lookup(address.host, address.port)
+    except (OSError, UnicodeError):
+        raise Unreachable(
+            address.url, f"the host {address.host} is not known", "look at its spelling"
+        ) from None
+    for number in numbers:
+        if not public(number):
+            what = f"its host {address.host} is {number}, in a network of the farm itself"
+            raise Refused(address.url, what, "name a public host, or build it as the local user")
+    if not numbers:
+        raise Unreachable(address.url, f"the host {address.host} has no address", "look at its spelling")
+    return numbers[0]
+
+
+def public(number: str) -> bool:
+    """True for an address that anybody on the internet could call."""
+    try:
+        found = ipaddress.ip_address(number.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        # An IPv4 address can hide in several kinds of IPv6 address.
+        hidden = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+        if hidden is not None or found in ipaddress.ip_network("64:ff9b::/96"):
+            return hidden is not None and public(str(hidden))
+    return found.is_global and not found.is_multicast
+
+
+def calling(address: Address, local_user: bool, lookup: Lookup, passed_on: dict[str, str]) -> dict[str, str]:
+    """The environment of a git that talks to `address`, whose host has been checked unless `local_user` asks.
+
+    `passed_on`: the environment that proxies are taken from.
+    """
+    proxies = {name: passed_on[name] for name in PROXIES if name in passed_on}
+    more = {"GIT_ALLOW_PROTOCOL": address.kind, **proxies}
+    if local_user:
+        return environment(more | {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes"})
+    number = outside(address, lookup)
+    # Hosts cannot hold what a shell reads (see address.HOST), and numbers come from `ipaddress`.
+    ssh = f"ssh -F /dev/null -oBatchMode=yes -oStrictHostKeyChecking=yes -oHostName={number} -oHostKeyAlias={address.host}"
+    bracketed = f"[{number}]" if ":" in number else number
+    settings = {
+        "http.followRedirects": "false",
+        "http.curloptResolve": f"{address.host}:{address.port}:{bracketed}",
+    }
+    return environment(more | {"GIT_SSH_COMMAND": ssh}, settings)
