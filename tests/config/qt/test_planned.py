@@ -154,6 +154,7 @@ SET = "{type: EnvironmentVariable, variableName: A, variableValue: b}"
         ('[!include "{{qt/qtsvg}}/none.yaml"]', True),
         ('[!include "{{tqtc/private}}/x.yaml"]', True),
         ("[{type: Dance}]", True),
+        ("[{type: {a: b}}]", True),
     ],
 )
 def test_a_test_with_nothing_left_to_run_is_no_job(plant, test, there):

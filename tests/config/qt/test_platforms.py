@@ -58,14 +58,15 @@ def test_a_link_that_was_checked_out_as_text_is_followed(plant):
 def test_overrides_replace_fields(plant):
     folder = plant(
         {
-            FOLDER + "qt5.yaml": "Include: [a.yaml]\nOverrides:\n- {Id: a, Features: [VMSize8]}\n- {Id: z}\n",
+            FOLDER
+            + "qt5.yaml": "Include: [a.yaml]\nOverrides:\n- {Id: a, Features: [VMSize8]}\n- {Id: z}\n- {Id: [a]}\n",
             FOLDER + "a.yaml": PLAIN % "a",
         }
     )
     found = read_qt(folder)
     assert found.configurations[0].features == ("VMSize8",)
     assert found.configurations[0].least_cores == 8
-    assert notes(folder) == ["Overrides: there is no configuration z"]
+    assert notes(folder) == [f"Overrides: there is no configuration {name}" for name in ("z", "['a']")]
 
 
 def test_configurations_without_id_get_a_stable_one(configurations):

@@ -52,7 +52,7 @@ class Templates:
         return (self._step(file, value),)
 
     def _step(self, file: str, table: Table) -> Step:
-        kind = table.get("type")
+        kind = str(table.get("type"))
         if kind not in SETTINGS and kind not in ACTIONS and kind != "Group":
             at = table.lines.get("type", table.line)
             self.sources.note(

@@ -165,14 +165,14 @@ class _Platforms:
     def _override(self, found: dict[str, Draft], file: str, rows: list[Table]) -> None:
         """Fields of `Overrides` take the place of those of the configuration with the same Id."""
         for row in rows:
-            name = row.get("Id")
+            name = str(row.get("Id"))
             self.sources.unknown_keys(file, row, FIELDS, "override")
             if name not in found:
                 self.sources.note(file, row.line, f"Overrides: there is no configuration {name}")
                 continue
-            draft = found[str(name)]
+            draft = found[name]
             fields = draft.fields | {key: Field(row[key], file, row.lines[key]) for key in row}
-            found[str(name)] = draft._replace(fields=fields)
+            found[name] = draft._replace(fields=fields)
 
 
 def _rows(file: str, head: Table, key: str) -> list[Table]:
