@@ -12,13 +12,22 @@ from penstock.store.schema import HEAD, create_statements
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """One connection, without a transaction of its own accord, usable by one thread after another."""
-    connection = sqlite3.connect(
-        path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=512
-    )
-    # FULL: a commit is on disk before it is answered, not only in the kernel's cache.
-    connection.execute("PRAGMA synchronous = FULL")
-    return connection
+    """One connection, without a transaction of its own accord, usable by one thread after another.
+
+    Raises StoreError.
+    """
+    connection: sqlite3.Connection | None = None
+    try:
+        connection = sqlite3.connect(
+            path, timeout=5.0, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        # FULL: a commit is on disk before it is answered, not only in the kernel's cache.
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+    except sqlite3.Error as wrong:
+        if connection is not None:
+            connection.close()
+        raise StoreError(f"{path}: {wrong}") from wrong
 
 
 def prepare(path: Path) -> None:
@@ -26,17 +35,19 @@ def prepare(path: Path) -> None:
     _make_file(path)
     connection = connect(path)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
         revision = _revision(connection)
+        if revision not in ("", HEAD):
+            _check_known(path, revision)
+        _write_ahead(connection, path)
         if revision == "":
             _create(connection)
             _sync_folder(path.parent)
-        elif revision != HEAD:
-            _migrate(path, revision)
     except sqlite3.Error as wrong:
         raise StoreError(f"{path}: {wrong}") from wrong
     finally:
         connection.close()
+    if revision not in ("", HEAD):
+        _migrate(path)
 
 
 def _make_file(path: Path) -> None:
@@ -66,15 +77,28 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _migrate(path: Path, revision: str) -> None:
-    """Run the migrations from `revision` to HEAD, in one transaction."""
-    from penstock.store.migrations import known, upgrade
+def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
+    """Readers beside the writer need a log and shared memory, which network file systems do not have."""
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise StoreError(f"{path} must lie on a local disk: this file system cannot keep a write-ahead log")
+
+
+def _check_known(path: Path, revision: str) -> None:
+    """Refuse what this version does not know, before anything is touched."""
+    from penstock.store.migrations import known
 
     if not known(revision):
         raise StoreError(
             f"{path} was written by a newer Penstock (schema {revision}, this one knows up to {HEAD}): "
             "run that version, or restore a backup"
         )
+
+
+def _migrate(path: Path) -> None:
+    """Run the migrations that are missing, in one transaction."""
+    from penstock.store.migrations import upgrade
+
     upgrade(path)
 
 
