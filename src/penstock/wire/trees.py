@@ -17,6 +17,7 @@ from typing import Callable
 from penstock.wire.links import escaping
 from penstock.wire.tarheads import BLOCK, END, FILE, FOLDER, SYMLINK, Head, TreeError, encode, padding, shown
 
+__all__ = ["CHUNK", "Budget", "Limits", "TreeError", "check_links", "pack", "places", "shown"]
 CHUNK = 1 << 20
 _OTHER = {
     stat.S_IFIFO: "a fifo",

@@ -1,0 +1,151 @@
+"""`penstock agent`: runs attempts for a hub on this machine. Works with `python3 -S -E` and nothing installed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import penstock
+
+_PR_SET_PDEATHSIG = 1
+_APT = (
+    "bubblewrap is missing (apt install bubblewrap); --no-sandbox does without and protects this machine less"
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the agent; returns the exit status: 0 drained, 1 not accepted, 2 bad usage, 130 killed."""
+    options = parse(argv)
+    if options.die_with_parent and not die_with_parent(os.getppid()):
+        return 1
+    problem = _usage_problem(options)
+    if problem:
+        print(f"penstock agent: {problem}", file=sys.stderr)
+        return 2
+    return _run(options)
+
+
+def parse(argv: list[str] | None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="penstock agent", description="Run attempts for a hub on this machine."
+    )
+    add = parser.add_argument
+    add("--hub", required=True, metavar="URL", help="where the hub is")
+    add("--token-file", required=True, metavar="FILE", help="holds the one-time enrolment token")
+    add("--pool", default="", metavar="P", help="what the operator calls the pool; the token decides it")
+    add("--slots", type=int, default=1, metavar="N", help="attempts at a time (1)")
+    add("--work-dir", default="penstock-agent", metavar="D", help="folder for everything (./penstock-agent)")
+    add("--name", default=socket.gethostname(), metavar="N", help="name of this machine (its host name)")
+    add("--no-sandbox", action="store_true", help="plain processes instead of bubblewrap; one slot")
+    add("--die-with-parent", action="store_true", help="end when the process that started this one ends")
+    add("--insecure", action="store_true", help="allow plain http to another machine")
+    add("--ca-file", default=None, metavar="FILE", help="certificate authority of the hub")
+    return parser.parse_args(argv)
+
+
+def die_with_parent(parent: int) -> bool:
+    """Have the kernel kill us when the thread that started us ends; False when the parent is gone already."""
+    import ctypes
+
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # A hub may be process 1 of its container. Else process 1 is a stranger who adopted us.
+    return os.getppid() == parent and (
+        parent != 1 or os.path.realpath("/proc/1/exe") == os.path.realpath(sys.executable)
+    )
+
+
+def _usage_problem(options: argparse.Namespace) -> str:
+    if options.slots < 1:
+        return "--slots must be 1 or more"
+    if not options.no_sandbox and shutil.which("bwrap") is None:
+        return _APT
+    return ""
+
+
+def _run(options: argparse.Namespace) -> int:
+    from penstock.agent.loop import Loop, say
+    from penstock.agent.session import Unwelcome
+    from penstock.agent.workspace import Busy
+    from penstock.wire.client import Insecure
+
+    try:
+        loop: Loop = _assemble(options)
+    except (Busy, Insecure, OSError, ValueError) as error:
+        say(str(error))
+        return 2
+    _listen_to_signals(loop)
+    try:
+        return loop.run()
+    except Unwelcome as error:
+        say(str(error))
+        return 1
+
+
+def _assemble(options: argparse.Namespace) -> Any:
+    from penstock.agent import cgroups, fingerprint, sandbox
+    from penstock.agent.attempt import GROUP_PREFIX
+    from penstock.agent.loop import Loop
+    from penstock.agent.prefix import Trees
+    from penstock.agent.session import Identity, Session
+    from penstock.agent.workspace import Workshop, fixed_place
+    from penstock.wire.client import Address
+
+    address = Address(options.hub, ca_file=options.ca_file, insecure=options.insecure)
+    token_file = Path(options.token_file).resolve()
+    shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
+    cgroups.sweep(GROUP_PREFIX)
+    identity = Identity(shop.folder / "credential.json", options.hub)
+    session = Session(address, identity, lambda: _read_token(token_file))
+    prefix = str(fixed_place() / "prefix") if options.no_sandbox else sandbox.PREFIX
+    about = {
+        "name": options.name,
+        # Plain attempts share one fixed place, so one at a time.
+        "slots": 1 if options.no_sandbox else options.slots,
+        "cores": fingerprint.cores(),
+        "memory_mb": fingerprint.memory_mb(),
+        "identity": fingerprint.measure(),
+        "sandbox": "plain" if options.no_sandbox else "bubblewrap",
+        "version": penstock.__version__,
+    }
+    return Loop(about, session, shop, Trees(shop.folder / "trees", prefix))
+
+
+def _read_token(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _listen_to_signals(loop: Any) -> None:
+    """The first SIGTERM drains, everything else kills. A thread acts on it: a handler may interrupt a lock's holder."""
+    read, write = os.pipe()
+
+    def tell(number: int, _frame: object) -> None:
+        os.write(write, bytes([number]))
+
+    def act() -> None:
+        drained = False
+        while True:
+            number = os.read(read, 1)[0]
+            if number == signal.SIGTERM and not drained:
+                drained = True
+                loop.drain()
+            else:
+                loop.kill()
+
+    threading.Thread(target=act, name="signals", daemon=True).start()
+    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, tell)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What an attempt leaves to the hub: its outputs as packed trees, each sent as a stream and packed again after a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from penstock.agent.artifacts import gather
+from penstock.agent.cancel import Cancel
+from penstock.agent.sandbox import Layout
+from penstock.agent.session import API, FENCE_HEADER, Session
+from penstock.wire.client import Client
+from penstock.wire.trees import pack
+
+Pack = Callable[[Callable[[bytes], object]], Any]
+
+
+class Uploads:
+    """The outputs of one attempt."""
+
+    def __init__(self, session: Session, client: Client, cancel: Cancel, say: Callable[[str], None]) -> None:
+        self._session = session
+        self._client = client
+        self._cancel = cancel
+        self._say = say
+
+    def send_all(self, offer: dict[str, Any], layout: Layout) -> list[dict[str, Any]]:
+        """Send every output that the offer asks for. Raises TreeError, Stopped, Refused, HubError, OSError."""
+        sent = []
+        for name in offer.get("outputs") or []:
+            digest, size = self._send(offer, name, self._packer(name, offer, layout))
+            sent.append({"name": name, "digest": digest, "size_bytes": size})
+        return sent
+
+    def _send(self, offer: dict[str, Any], name: str, packing: Pack) -> tuple[str, int]:
+        path = f"{API}/attempts/{offer['attempt']}/outputs/{name}"
+        headers = {FENCE_HEADER: offer["fence"], "Content-Type": "application/x-tar"}
+
+        def produce(write: Callable[[bytes], object]) -> Any:
+            return packing(lambda piece: self._write(write, piece))
+
+        sent = self._session.call(
+            self._client, lambda client: client.upload(path, produce, headers), self._cancel
+        )
+        return str(sent[0]), int(sent[1])
+
+    def _write(self, write: Callable[[bytes], object], piece: bytes) -> None:
+        self._cancel.check()
+        write(piece)
+
+    def _packer(self, name: str, offer: dict[str, Any], layout: Layout) -> Pack:
+        prefix = layout.inside["prefix"]
+        if name == "tree":
+            tree = layout.destination / prefix.lstrip("/")
+            tree.mkdir(parents=True, exist_ok=True)
+            return lambda write: pack(tree, write, absolute={prefix: ""})
+        if name == "artifacts":
+            target = layout.base / "artifacts"
+            target.mkdir()
+            for pattern in gather(offer.get("artifacts") or [], layout, target):
+                self._say(f"no file matches the artifact pattern {pattern}")
+            return lambda write: pack(target, write, absolute={prefix: prefix.lstrip("/")})
+        # "worktree" and "source": what sources link to outside is their own business, and never followed.
+        return lambda write: pack(layout.source, write, any_links=True)
