@@ -47,6 +47,18 @@ def reach(start: Iterable[str], edges: Needs) -> set[str]:
     return seen
 
 
+def closure(needs: Needs, start: Iterable[str]) -> list[str]:
+    """Everything that the names `start` need, directly or not, each once, nearest first; no start unless needed."""
+    found = dict.fromkeys(need for name in start for need in needs.get(name, ()))
+    waiting = list(found)
+    for name in waiting:
+        for need in needs.get(name, ()):
+            if need not in found:
+                found[need] = None
+                waiting.append(need)
+    return waiting
+
+
 def cycles(needs: Needs) -> list[list[str]]:
     """Every knot of names that need each other, each closed ("a", "b", "a"), none twice; [] when there is none.
 
@@ -56,7 +68,8 @@ def cycles(needs: Needs) -> list[list[str]]:
     for members in _components(needs):
         first = members[0]
         if len(members) > 1 or first in needs.get(first, ()):
-            ordered = [name for name in needs if name in set(members)]
+            inside = set(members)
+            ordered = [name for name in needs if name in inside]
             knots.append([*ordered, ordered[0]])
     return knots
 

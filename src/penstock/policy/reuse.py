@@ -71,10 +71,12 @@ def answer(
 ) -> Answer:
     """What a job of `spec` is to do, given what is known of its key at the levels it may read.
 
-    `modules`: at most one per readable level, own level first. `now_ms`: wall clock, for expiry.
+    `modules`: at most one per level, own level first; one of a level below is left aside (I11). `now_ms`: wall
+    clock, for expiry.
     """
     if not reusable(spec):
         return Answer(reason="never reused: " + _why_never(spec))
+    modules = [module for module in modules if module.trust in readable(spec.trust)]
     for module in modules:
         fresh = not module.expires_ms or now_ms < module.expires_ms
         if module.state in (ModuleState.VERIFIED, ModuleState.PUBLISHED) and fresh:
