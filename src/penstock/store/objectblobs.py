@@ -40,7 +40,9 @@ class ObjectUpload:
 
     def write(self, chunk: bytes) -> None:
         """As ports.Upload.write."""
-        self._open_writer().write(chunk)
+        # obstore keeps the buffer itself until the part is sent, and a sender may fill it anew: what is stored
+        # would not be what was digested. For `bytes` this copies nothing.
+        self._open_writer().write(bytes(chunk))
         self._sha256.update(chunk)
         self._size += len(chunk)
 
@@ -91,8 +93,16 @@ class ObjectBlobs:
         source = found[0].removesuffix(mark)
         # As in a folder: an object of another size is replaced, not believed.
         if size is None or size != _size(self._store, source):
-            obstore.copy(self._store, source, target)
+            self._copy(source, target)
         _delete(self._store, [found[0], source, f"{source}.open"])
+
+    def _copy(self, source: str, target: str) -> None:
+        """Copy inside the store; whoever publishes the same upload at the same time may have done it already."""
+        try:
+            obstore.copy(self._store, source, target)
+        except FileNotFoundError:
+            if _size(self._store, target) is None:
+                raise KeyError(target) from None
 
     def size(self, digest: str) -> int | None:
         """As ports.BlobStore.size."""
