@@ -1,0 +1,49 @@
+"""What every service and every call is given, and how they refuse."""
+
+from dataclasses import dataclass
+
+from penstock.model.rules import Rules
+from penstock.ports import BlobStore, Clock, Entropy, Notifier, Store
+
+
+@dataclass(frozen=True)
+class Hub:
+    """One hub process: the world behind ports, and the rules of the farm.
+
+    `epoch`: the leader's epoch under which this process decides; None where it only serves agents and people.
+    """
+
+    store: Store
+    blobs: BlobStore
+    clock: Clock
+    entropy: Entropy
+    rules: Rules
+    wake: Notifier
+    epoch: int | None = None
+
+
+class Refused(Exception):
+    """The caller has no right to this any more, or what it asks contradicts what is known (HTTP 409).
+
+    `stop`: an agent must stop the attempt that it spoke of and upload nothing more.
+    """
+
+    def __init__(self, reason: str, stop: bool = True) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.stop = stop
+
+
+class NotFound(Exception):
+    """There is nothing with that id (HTTP 404)."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(f"{what} {name!r} does not exist")
+
+
+class Unauthorized(Exception):
+    """The token is unknown, used up, expired or revoked (HTTP 401)."""
+
+
+class NotLeading(Exception):
+    """Another process decides now: this one must change nothing."""

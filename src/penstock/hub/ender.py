@@ -1,0 +1,117 @@
+"""How attempts and jobs end otherwise than by a verdict: lost, stopped, given up. Inside a transaction."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from penstock.hub.releaser import QUEUE_MS, follow, unwanted
+from penstock.hub.steps import Step, end_attempt, free_slot
+from penstock.model.job import Attempt, Job
+from penstock.model.machine import Machine
+from penstock.model.states import AttemptState, JobState
+from penstock.policy import charging, retry
+
+
+def lose(step: Step, attempt: Attempt, state: AttemptState, cause: retry.Cause) -> None:
+    """An attempt ends by the farm's fault: its job is tried again, or ends as ERROR."""
+    job = step.need(Job, attempt.job)
+    machine = step.need(Machine, attempt.machine)
+    judged = _unless_pool_failed(step, machine, cause)
+    then = retry.after(job, attempt, judged, step.now_ms)
+    end_attempt(step, attempt, state, cause.text, **cost(step, attempt, machine.slots))
+    release_machine(step, attempt, retry.blamed(machine, job.id, judged, step.now_ms), machine)
+    if isinstance(then, retry.Over):
+        follow(step, [step.move(job, JobState.ERROR, then.reason, attempt)])
+        return
+    deadline_ms = job.deadline_ms if job.state == JobState.OFFERED else step.now_ms + QUEUE_MS
+    step.move(
+        job,
+        JobState.QUEUED,
+        then.reason,
+        attempt,
+        losses=then.losses,
+        lost_on=then.lost_on,
+        not_before_ms=then.not_before_ms,
+        steady=then.steady,
+        deadline_ms=deadline_ms,
+    )
+
+
+def cost(step: Step, attempt: Attempt, slots: int, measured_ms: int = 0) -> dict[str, int]:
+    """The cost of an attempt whose right ends now, as a change of its record; none when it ended before."""
+    if not attempt.live:
+        return {}
+    held_ms = charging.held_ms(attempt, step.now_ms, measured_ms)
+    return {"cost_micros": charging.cost_micros(attempt, slots, held_ms)}
+
+
+def release_machine(step: Step, attempt: Attempt, machine: Machine, before: Machine) -> None:
+    """Write a machine after an attempt on it: without what a live attempt held. People hear of a new health."""
+    after = free_slot(machine, attempt) if attempt.live else machine
+    if after == before:
+        return
+    after = step.put(after)
+    if after.health != before.health:
+        step.tell_machine(after)
+
+
+def stop(step: Step, job: Job, state: JobState, reason: str, **changes: object) -> Job:
+    """Move a job where nothing of it runs, and end its attempt if there is one: its agent is told to stop."""
+    attempt = unsettled(step, job)
+    if attempt is not None:
+        machine = step.need(Machine, attempt.machine)
+        end_attempt(step, attempt, AttemptState.CANCELLED, reason, **cost(step, attempt, machine.slots))
+        release_machine(step, attempt, machine, machine)
+    return step.move(job, state, reason, attempt, **changes)
+
+
+def unsettled(step: Step, job: Job) -> Attempt | None:
+    """The attempt of a job that has not ended, None when there is none."""
+    if job.state not in (JobState.OFFERED, JobState.RUNNING):
+        return None
+    newest = step.tx.find(Attempt, "job", job.id, job.attempts)
+    return newest[0] if newest and not newest[0].settled else None
+
+
+def give_up(step: Step, jobs: Sequence[Job], state: JobState, reason: str) -> list[Job]:
+    """End open jobs that are not wanted any more, and what follows. A job that others wait for lives on for them.
+
+    Returns those that ended."""
+    leaving = {job.id for job in jobs}
+    ended, producers = [], []
+    for job in jobs:
+        if any(waiter.id not in leaving for waiter in step.tx.find(Job, "waits_on", job.id)):
+            _disown(step, job, reason)
+            continue
+        producers.append(job.waits_on)
+        ended.append(stop(step, job, state, reason))
+    follow(step, ended)
+    return ended + _cancel_unwanted(step, producers)
+
+
+def _disown(step: Step, job: Job, reason: str) -> None:
+    if job.wanted:
+        text = f"{reason}; it goes on for those that wait for its key"
+        step.tell_job(step.put(msgspec.structs.replace(job, wanted=False, reason=text)))
+
+
+def _cancel_unwanted(step: Step, producers: Iterable[str]) -> list[Job]:
+    """Cancel producers that nobody waits for any more."""
+    found = [unwanted(step, producer) for producer in dict.fromkeys(producers)]
+    ended = [
+        stop(step, job, JobState.CANCELLED, "nobody waits for it any more")
+        for job in found
+        if job is not None
+    ]
+    follow(step, ended)
+    return ended
+
+
+def _unless_pool_failed(step: Step, machine: Machine, cause: retry.Cause) -> retry.Cause:
+    """The cause, or that the whole pool failed, which is held against neither job nor machine alone."""
+    if not cause.blames:
+        return cause
+    pool = step.tx.find(Machine, "pool", machine.pool)
+    if not retry.pool_failed(pool, [machine.id], step.now_ms):
+        return cause
+    return retry.POOL_FAILED

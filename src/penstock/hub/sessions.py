@@ -1,0 +1,262 @@
+"""Machines and their agents: one-time enrolment, machine credentials, short sessions (architecture, Security).
+
+Tokens and keys are kept as digests only. An enrolment token is good once; the same (token, key) may register
+again for ten minutes, in case the answer was lost.
+"""
+
+import hashlib
+
+import msgspec
+
+from penstock.hub.context import Hub, Unauthorized
+from penstock.hub.ender import lose
+from penstock.hub.steps import Step, change, look
+from penstock.model.farm import Farm
+from penstock.model.job import Attempt
+from penstock.model.machine import Credential, Machine, Session
+from penstock.model.rules import Pool
+from penstock.model.states import AttemptState, Health, Power, SessionState
+from penstock.model.units import Size
+from penstock.policy import retry
+from penstock.ports import Tx
+
+SESSION_MS = 3_600_000
+AGAIN_MS = 600_000
+TOKEN_MS = 24 * 3_600_000
+"""How long a session token, a used enrolment token, an unused one is good, in farm time."""
+
+
+class Held(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt that an agent says it holds. `state`: "offered", "running" or "finishing"."""
+
+    attempt: str
+    fence: str
+    state: str = "running"
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """What an agent says of its machine. `key`: 64 hex digits, its own secret; `memory_mb` None = not measured."""
+
+    name: str
+    key: str
+    slots: int = 1
+    cores: int = 1
+    memory_mb: int | None = None
+    identity: str = ""
+    sandbox: str = "bubblewrap"
+    holds: tuple[Held, ...] = ()
+
+
+class Ordered(msgspec.Struct, frozen=True):
+    """What an agent is to do with one attempt: "continue", "stop" or "drain"."""
+
+    attempt: str
+    order: str
+    reason: str = ""
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True):
+    """A new session. `token` is its secret; `credential` is given at enrolment only."""
+
+    machine: Machine
+    session: Session
+    token: str
+    credential: str | None
+    orders: tuple[Ordered, ...]
+
+
+def digest(secret: str) -> str:
+    """What is kept of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def create_token(hub: Hub, pool: str) -> str:
+    """A one-time enrolment token for an agent of this pool, good for a day. Raises ValueError for an unknown pool."""
+    _pool(hub, pool)
+    token = hub.entropy.token(32)
+
+    def write(step: Step) -> None:
+        expires_ms = step.now_ms + TOKEN_MS
+        step.tx.insert(Credential(digest=digest(token), kind="enrolment", pool=pool, expires_ms=expires_ms))
+
+    change(hub, write)
+    return token
+
+
+def register(hub: Hub, token: str, asked: Registration) -> Registered:
+    """Begin a session with an enrolment token or a machine credential; the machine's older session ends.
+
+    Attempts of the machine that the agent runs but does not name are lost at once. Raises Unauthorized;
+    ValueError for a key that is none.
+    """
+    if len(asked.key) != 64 or set(asked.key) - set("0123456789abcdef"):
+        raise ValueError("key: 64 hex digits are needed")
+    secret, session_id, machine_id = (hub.entropy.token(size) for size in (32, 12, 8))
+    return change(hub, lambda step: _register(step, token, asked, (secret, session_id, machine_id)))
+
+
+def authenticate(hub: Hub, token: str) -> Session:
+    """The open session of this token. Raises Unauthorized when it is unknown, ended or expired."""
+
+    def read(tx: Tx, farm: Farm) -> Session:
+        found = tx.find(Session, "token", digest(token), limit=1)
+        if not found or not found[0].open or not token.startswith(farm.incarnation + "-"):
+            raise Unauthorized("no such session: register again")
+        if found[0].expires_ms <= farm.time_ms:
+            raise Unauthorized("the session has expired: register again")
+        return found[0]
+
+    return look(hub, read)
+
+
+def revoke(hub: Hub, machine_id: str) -> int:
+    """Revoke all credentials of a machine and end its session. Returns how many credentials."""
+
+    def write(step: Step) -> int:
+        machine = step.need(Machine, machine_id)
+        mine = [c for c in step.tx.find(Credential, "key") if c.machine == machine.id and not c.revoked]
+        for credential in mine:
+            step.put(msgspec.structs.replace(credential, revoked=True))
+        step.put(end_session(step, machine))
+        return len(mine)
+
+    return change(hub, write)
+
+
+def end_session(step: Step, machine: Machine) -> Machine:
+    """End the open session of a machine, if it has one; the machine takes nothing more (not written)."""
+    session = step.tx.get(Session, machine.session) if machine.session else None
+    if session is not None and session.open:
+        step.put(msgspec.structs.replace(session, state=SessionState.GONE, open=False))
+        step.woken.add(f"machine:{machine.id}")
+    return msgspec.structs.replace(machine, session="", accepting=False)
+
+
+def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str, str]) -> Registered:
+    secret, session_id, machine_id = fresh
+    credential, machine = _recognise(step, token, asked, machine_id)
+    session_token = f"{step.farm.incarnation}-{secret}"
+    session = Session(
+        id=session_id,
+        machine=machine.id,
+        token_digest=digest(session_token),
+        contact_ms=step.now_ms,
+        started_ms=step.now_ms,
+        expires_ms=step.now_ms + SESSION_MS,
+    )
+    machine = _described(step.hub, end_session(step, machine), asked)
+    power = machine.power if machine.power == Power.DRAINING else Power.UP
+    step.put(msgspec.structs.replace(machine, session=session.id, accepting=True, power=power))
+    step.tx.insert(session)
+    orders = _adopt(step, machine.id, asked.holds)
+    step.woken.add("farm")
+    return Registered(
+        machine=step.need(Machine, machine.id),
+        session=session,
+        token=session_token,
+        credential=credential,
+        orders=orders,
+    )
+
+
+def _recognise(step: Step, token: str, asked: Registration, fresh_id: str) -> tuple[str | None, Machine]:
+    """The machine that this secret stands for, and the credential to give it, if it enrols. Raises Unauthorized."""
+    found = step.tx.get(Credential, digest(token))
+    if found is None or found.revoked:
+        raise Unauthorized("unknown or revoked token")
+    if found.expires_ms and found.expires_ms <= step.now_ms:
+        raise Unauthorized("the token has expired")
+    if found.key_digest and found.key_digest != digest(asked.key):
+        raise Unauthorized("the token belongs to another key")
+    if found.kind == "machine":
+        return None, _still_there(step.need(Machine, found.machine))
+    # Made from what both sides know, so that a repeated registration gives the same one.
+    credential = digest(f"credential:{token}:{asked.key}")
+    if not found.machine:
+        found = _enrol(step, found, asked, (credential, fresh_id))
+    return credential, _still_there(step.need(Machine, found.machine))
+
+
+def _still_there(machine: Machine) -> Machine:
+    if machine.power in (Power.DELETING, Power.GONE):
+        raise Unauthorized(f"machine {machine.name} is {machine.power}")
+    return machine
+
+
+def _enrol(step: Step, token: Credential, asked: Registration, fresh: tuple[str, str]) -> Credential:
+    """Use a one-time token up: a machine of its own, or the old one of that name in a pool of local agents."""
+    credential, machine_id = fresh
+    pool = _pool(step.hub, token.pool)
+    known = step.tx.find(Machine, "pool", pool.name, asked.name) if pool.provider == "local" else []
+    if known:
+        machine_id = known[0].id
+        step.put(_forgiven(known[0]))
+    else:
+        step.tx.insert(Machine(id=machine_id, name=asked.name, pool=pool.name))
+    key_digest = digest(asked.key)
+    step.tx.insert(
+        Credential(
+            digest=digest(credential),
+            kind="machine",
+            pool=pool.name,
+            machine=machine_id,
+            key_digest=key_digest,
+        )
+    )
+    used = msgspec.structs.replace(
+        token, machine=machine_id, key_digest=key_digest, expires_ms=step.now_ms + AGAIN_MS
+    )
+    return step.put(used)
+
+
+def _forgiven(machine: Machine) -> Machine:
+    """A local machine with a new agent: what the old one did is not held against it."""
+    if machine.health in (Health.MAINTENANCE, Health.RETIRED):
+        return machine
+    return msgspec.structs.replace(machine, health=Health.UNKNOWN, health_reason="", streak=0, blamed=())
+
+
+def _described(hub: Hub, machine: Machine, asked: Registration) -> Machine:
+    """The machine as its agent and its pool describe it. Without a known memory it runs one job per slot."""
+    pool = _pool(hub, machine.pool)
+    has = pool.size or Size(asked.cores, asked.memory_mb)
+    suspect = machine.health == Health.SUSPECT
+    return msgspec.structs.replace(
+        machine,
+        platforms=pool.platforms,
+        trust=pool.trust,
+        slots=asked.slots,
+        has=has,
+        sized=pool.size is not None or asked.memory_mb is not None,
+        identity=asked.identity,
+        sandbox=asked.sandbox,
+        price_per_hour_micros=pool.price_per_hour_micros,
+        health=Health.GOOD if suspect else machine.health,
+        health_reason="" if suspect else machine.health_reason,
+    )
+
+
+def _adopt(step: Step, machine_id: str, holds: tuple[Held, ...]) -> tuple[Ordered, ...]:
+    """What becomes of the machine's attempts under its new session: named ones go on, unnamed running ones are lost."""
+    fences = {held.attempt: held.fence for held in holds}
+    live = step.tx.find(Attempt, "machine", machine_id, True)
+    for attempt in live:
+        if attempt.state == AttemptState.RUNNING and fences.get(attempt.id) != attempt.fence:
+            lose(step, attempt, AttemptState.LOST, retry.NOT_NAMED)
+    return tuple(order_for(step.tx.get(Attempt, held.attempt), held) for held in holds)
+
+
+def order_for(attempt: Attempt | None, held: Held) -> Ordered:
+    """What an agent is to do with an attempt that it says it holds."""
+    if attempt is None or attempt.fence != held.fence:
+        return Ordered(held.attempt, "stop", "not this agent's any more")
+    if attempt.live or attempt.finish_digest or attempt.state == AttemptState.FINISHING:
+        return Ordered(held.attempt, "continue")
+    return Ordered(held.attempt, "stop", f"{attempt.state}: {attempt.cause}")
+
+
+def _pool(hub: Hub, name: str) -> Pool:
+    for pool in hub.rules.pools:
+        if pool.name == name:
+            return pool
+    raise ValueError(f"no pool is called {name!r}")

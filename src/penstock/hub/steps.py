@@ -1,0 +1,141 @@
+"""One transaction at work: it reads the farm's row once, writes steps of the state tables, each with its event,
+and remembers whom to wake after the commit."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from penstock.hub.context import Hub, NotFound, NotLeading
+from penstock.model.change import Build
+from penstock.model.farm import Event, Farm
+from penstock.model.job import Attempt, Job, attempt_moved, moved
+from penstock.model.machine import Machine
+from penstock.model.states import AttemptState, JobState
+from penstock.model.units import NEVER_MS
+from penstock.ports import Tx
+
+R = TypeVar("R", bound=msgspec.Struct)
+T = TypeVar("T")
+
+
+class Step:
+    """A transaction with the farm's row, its times, and the topics to wake."""
+
+    def __init__(self, tx: Tx, hub: Hub, farm: Farm) -> None:
+        self.tx = tx
+        self.hub = hub
+        self.farm = farm
+        self.now_ms = farm.time_ms
+        self.wall_ms = hub.clock.wall_ms()
+        self.woken: set[str] = set()
+
+    def need(self, kind: type[R], *key: str) -> R:
+        """The record with this key. Raises NotFound."""
+        found = self.tx.get(kind, *key)
+        if found is None:
+            raise NotFound(kind.__name__.lower(), key[-1])
+        return found
+
+    def put(self, record: R) -> R:
+        """Write a record over what was read, and give it as it is stored now. Raises Stale."""
+        self.tx.replace(record)
+        return msgspec.structs.replace(record, version=record.version + 1)  # type: ignore[attr-defined]
+
+    def move(
+        self, job: Job, state: JobState, reason: str, attempt: Attempt | None = None, **changes: object
+    ) -> Job:
+        """One step of a job with its event. A job that ends waits for nobody and nothing any more."""
+        after = moved(job, state, reason, **changes)
+        if not after.open:
+            after = msgspec.structs.replace(after, ended_ms=self.wall_ms, waits_on="", deadline_ms=NEVER_MS)
+        stored = self.put(after)
+        self.tell_job(stored, attempt)
+        return stored
+
+    def tell_job(self, job: Job, attempt: Attempt | None = None) -> None:
+        """The event of a job as it stands now; written after the job, so that events of one job keep their order."""
+        self.woken.add("farm")
+        self.tell(
+            Event(
+                kind="job",
+                build=job.build,
+                job=job.id,
+                attempt=attempt.id if attempt else "",
+                machine=attempt.machine if attempt else "",
+                state=job.state,
+                reason=job.reason,
+            )
+        )
+
+    def tell_machine(self, machine: Machine) -> None:
+        """The event of a machine as its people see it: its health."""
+        self.tell(
+            Event(kind="machine", machine=machine.id, state=machine.health, reason=machine.health_reason)
+        )
+
+    def tell_build(self, build: Build) -> None:
+        """The event of a build."""
+        self.tell(Event(kind="build", build=build.id, state=build.state, reason=build.reason))
+
+    def tell(self, event: Event) -> None:
+        """Write one event of this moment to the outbox."""
+        self.tx.insert(msgspec.structs.replace(event, at_ms=self.wall_ms))
+
+
+def end_attempt(step: Step, attempt: Attempt, state: AttemptState, cause: str, **changes: object) -> Attempt:
+    """One step of an attempt into an end; its machine's agent is woken, so that it hears of it."""
+    step.woken.add(f"machine:{attempt.machine}")
+    ended_ms = attempt.ended_ms or step.wall_ms
+    return step.put(attempt_moved(attempt, state, cause, ended_ms=ended_ms, **changes))
+
+
+def free_slot(machine: Machine, attempt: Attempt) -> Machine:
+    """The machine without what this attempt held of it (not written)."""
+    busy = tuple(slot for slot in machine.busy if slot != attempt.slot)
+    return msgspec.structs.replace(machine, busy=busy, taken=machine.taken.less(attempt.size))
+
+
+def take_slot(machine: Machine, slot: int, attempt: Attempt) -> Machine:
+    """The machine with this attempt on that slot (not written)."""
+    busy = tuple(sorted((*machine.busy, slot)))
+    return msgspec.structs.replace(machine, busy=busy, taken=machine.taken.more(attempt.size))
+
+
+def change(hub: Hub, operation: Callable[[Step], T]) -> T:
+    """Run `operation` in a transaction; after its commit wake whom it concerns.
+
+    Raises NotFound where there is no farm yet, and what `operation` raises.
+    """
+
+    def run(tx: Tx) -> tuple[T, set[str]]:
+        step = Step(tx, hub, _farm(tx))
+        return operation(step), step.woken
+
+    result, woken = hub.store.write(run)
+    for topic in sorted(woken):
+        hub.wake.wake(topic)
+    return result
+
+
+def lead(hub: Hub, operation: Callable[[Step], T]) -> T:
+    """As `change`, for deciding services: changes nothing and raises NotLeading when another process leads."""
+
+    def run(step: Step) -> T:
+        if step.farm.leader_epoch != hub.epoch:
+            raise NotLeading(f"epoch {step.farm.leader_epoch} leads, this is {hub.epoch}")
+        return operation(step)
+
+    return change(hub, run)
+
+
+def look(hub: Hub, operation: Callable[[Tx, Farm], T]) -> T:
+    """Read from one consistent view, given the farm's row."""
+    return hub.store.read(lambda tx: operation(tx, _farm(tx)))
+
+
+def _farm(tx: Tx) -> Farm:
+    farm = tx.get(Farm, "farm")
+    if farm is None:
+        raise NotFound("farm", "farm")
+    return farm

@@ -1,0 +1,32 @@
+"""Advances farm time (I10): by the leader's monotonic step, never by more than 30 s, never from a wall clock."""
+
+import msgspec
+
+from penstock.hub.context import Hub
+from penstock.hub.steps import Step, lead
+from penstock.model.farm import Farm
+
+STEP_MS = 30_000
+"""The most that farm time moves at once: a stalled leader ends nobody's right."""
+
+
+class Timekeeper:
+    """Remembers when it last advanced farm time; a new one begins without a step."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._last_ms: int | None = None
+
+    def run_once(self, monotonic_ms: int) -> Farm:
+        """Advance farm time to this reading of the monotonic clock. Returns the farm's row. Raises NotLeading."""
+        passed_ms = 0 if self._last_ms is None else monotonic_ms - self._last_ms
+        step_ms = min(max(0, passed_ms), STEP_MS)
+
+        def advance(step: Step) -> Farm:
+            if not step_ms:
+                return step.farm
+            return step.put(msgspec.structs.replace(step.farm, time_ms=step.farm.time_ms + step_ms))
+
+        farm = lead(self._hub, advance)
+        self._last_ms = monotonic_ms
+        return farm

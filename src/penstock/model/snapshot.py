@@ -1,0 +1,89 @@
+"""A frozen picture of the farm at one instant: what waits, grouped by what it asks for, and what could take it.
+
+The live hub and the simulator make the same picture, so a policy cannot tell them apart.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from penstock.model.job import Job, Trust
+from penstock.model.machine import Machine
+from penstock.model.units import Size
+
+
+class Ask(msgspec.Struct, frozen=True, order=True):
+    """What a job asks of a machine; jobs with equal asks are alike to placement.
+
+    `steady`: it was reclaimed before and wants a machine that is not. `lost_on`: machines that it rather avoids.
+    """
+
+    platform: str
+    identity: str
+    trust: Trust
+    klass: str
+    size: Size
+    steady: bool = False
+    lost_on: tuple[str, ...] = ()
+
+
+class Queued(msgspec.Struct, frozen=True, order=True):
+    """One job that waits for a machine, in the order of the queue: rank, then ready time, then id."""
+
+    rank: int
+    ready_ms: int
+    job: str
+    version: int = 0
+
+
+class Group(msgspec.Struct, frozen=True):
+    """All queued jobs of one ask, first to go first."""
+
+    ask: Ask
+    jobs: tuple[Queued, ...]
+
+
+class PoolFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What placement must know of a pool. `classes` empty = all."""
+
+    name: str
+    rented: bool = False
+    reclaimed: bool = False
+    suspect: bool = False
+    classes: tuple[str, ...] = ()
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """The farm at `now_ms` of farm time.
+
+    `wake_ms`: when the next job that backs off may be tried, None when none does. `fingerprinted`: platforms
+    whose image is the machine itself, so that its measured fingerprint must be the one that was planned with.
+    """
+
+    now_ms: int
+    groups: tuple[Group, ...] = ()
+    machines: tuple[Machine, ...] = ()
+    pools: dict[str, PoolFacts] = {}
+    fingerprinted: frozenset[str] = frozenset()
+    wake_ms: int | None = None
+
+
+def ask_of(job: Job) -> Ask:
+    """What this job asks of a machine."""
+    spec = job.spec
+    return Ask(spec.platform, spec.identity, spec.trust, spec.klass, spec.size, job.steady, job.lost_on)
+
+
+def groups_of(jobs: Iterable[Job], now_ms: int) -> tuple[tuple[Group, ...], int | None]:
+    """Queued jobs by what they ask for, groups in the order of their heads, and when the next one that backs
+    off may be tried (farm time; None when none does). O(jobs log jobs)."""
+    found: dict[Ask, list[Queued]] = {}
+    later: list[int] = []
+    for job in jobs:
+        if job.not_before_ms > now_ms:
+            later.append(job.not_before_ms)
+            continue
+        found.setdefault(ask_of(job), []).append(Queued(job.rank, job.ready_ms, job.id, job.version))
+    groups = [Group(ask, tuple(sorted(waiting))) for ask, waiting in found.items()]
+    groups.sort(key=lambda group: group.jobs[0])
+    return tuple(groups), min(later, default=None)
