@@ -256,6 +256,24 @@ def test_handles_do_not_pile_up(blobs: FolderBlobs) -> None:
     assert turn() == turn()
 
 
+def test_an_attempts_folder_that_goes_when_it_was_just_made_is_made_again(
+    blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last upload of an attempt ends, and takes the folder along, while the next one begins."""
+    made, mkdir = [], os.mkdir
+
+    def then_gone(name: str, *mode: int, dir_fd: int) -> None:
+        mkdir(name, *mode, dir_fd=dir_fd)
+        made.append(name)
+        if len(made) <= 2:
+            os.rmdir(name, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "mkdir", then_gone)
+    upload = blobs.upload("a/tree")
+    assert made == ["a"] * 3
+    upload.abandon()
+
+
 def test_a_half_taken_write_is_gone_on_with(blobs: FolderBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = blobs.upload("a/tree")
     whole = upload._file

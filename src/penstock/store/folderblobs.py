@@ -79,15 +79,14 @@ class FolderUpload:
 
 def _create(root: Root, attempt: str, output: str, name: str) -> BinaryIO:
     """A new file under an upload's name, after those of older uploads of that name have gone."""
-    for _ in range(100):
-        with root.folder(_UPLOADS, attempt, make=True) as folder:
+    for _ in range(1000):
+        # Another upload of the attempt that goes may take the empty folder along at any moment.
+        with contextlib.suppress(FileNotFoundError), root.folder(_UPLOADS, attempt, make=True) as folder:
             for old in os.listdir(folder):
                 if old.partition("~")[0] == output:
                     remove(folder, old)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            # Another upload of the attempt that goes may take the empty folder along in just this moment.
-            with contextlib.suppress(FileNotFoundError):
-                return os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb", buffering=0)
+            return os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb", buffering=0)
     raise StoreError(f"the folder of the uploads of {attempt} is removed again and again")
 
 
