@@ -181,9 +181,10 @@ def _twice(desk: Desk, one: str, tables: Any) -> None:
 
 def _names_known(desk: Desk, table: Item, key: str, known: Any, what: str) -> None:
     named = _get(table, key)
+    example = '[platform."{}"]' if what == "platform" else '[[pool]] with name = "{}"'
     for element in named if isinstance(named, list) else []:
         if isinstance(element.value, str) and element.value not in known:
-            instead = near(element.value, known) if known else f'add [platform."{element.value}"]'
+            instead = near(element.value, known) if known else "add " + example.format(element.value)
             desk.wrong(element.line, f"there is no {what} {shown(element.value)}", instead)
 
 

@@ -37,7 +37,9 @@ def read_yaml(desk: Desk, text: str) -> Item:
         return _Tree(desk).document(yaml.parse(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as wrong:
         mark = wrong.problem_mark or wrong.context_mark
-        told = _malformed(desk.file, mark.line + 1 if mark else None, wrong.problem or "")
+        # What is missing at the end is told of the line after it.
+        last = text.rstrip("\n").count("\n") + 1
+        told = _malformed(desk.file, min(mark.line + 1, last) if mark else None, wrong.problem or "")
     except yaml.YAMLError as wrong:
         line = text.count("\n", 0, int(getattr(wrong, "position", 0) or 0)) + 1
         told = _malformed(desk.file, line, getattr(wrong, "reason", None) or "unreadable")
