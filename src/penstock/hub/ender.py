@@ -86,7 +86,7 @@ def give_up(step: Step, jobs: Sequence[Job], state: JobState, reason: str) -> li
         producers.append(job.waits_on)
         ended.append(stop(step, job, state, reason))
     follow(step, ended)
-    return ended + _cancel_unwanted(step, producers)
+    return ended + cancel_unwanted(step, producers)
 
 
 def _disown(step: Step, job: Job, reason: str) -> None:
@@ -95,7 +95,7 @@ def _disown(step: Step, job: Job, reason: str) -> None:
         step.tell_job(step.put(msgspec.structs.replace(job, wanted=False, reason=text)))
 
 
-def _cancel_unwanted(step: Step, producers: Iterable[str]) -> list[Job]:
+def cancel_unwanted(step: Step, producers: Iterable[str]) -> list[Job]:
     """Cancel producers that nobody waits for any more."""
     found = [unwanted(step, producer) for producer in dict.fromkeys(producers)]
     ended = [
