@@ -8,12 +8,16 @@ import msgspec
 from penstock.model.plan import Plan, PlannedJob
 
 
+class UnknownModule(ValueError):
+    """A module was named that has no job in the plan."""
+
+
 def mark_changed(plan: Plan, changed: Collection[str]) -> Plan:
     """The plan with `reuse` and `reason` of every job as if only the modules `changed` were new.
 
     A job is reused when neither its module nor anything that it needs, transitively, changed; else the reason
     names the shortest path to what did. O(jobs + needs); the plan's order, parents first, is relied on.
-    Raises ValueError for a module that has no job in the plan, naming those that are written like it.
+    Raises UnknownModule for a module that has no job in the plan, naming those that are written like it.
     """
     _refuse_unknown(plan, changed)
     paths: dict[str, tuple[PlannedJob, ...]] = {}
@@ -39,9 +43,9 @@ def _marked(job: PlannedJob, path: tuple[PlannedJob, ...] | None) -> PlannedJob:
 
 
 def _refuse_unknown(plan: Plan, changed: Iterable[str]) -> None:
-    """Raise ValueError for the first name that is no module of the plan."""
+    """Raise UnknownModule for the first name that is no module of the plan."""
     modules = sorted({job.module for job in plan.jobs})
     for name in changed:
         if name not in modules:
             near = difflib.get_close_matches(name, modules) or modules[:5]
-            raise ValueError(f"no module {name!r} in the plan; near it: {', '.join(near) or 'none'}")
+            raise UnknownModule(f"no module {name!r} in the plan; near it: {', '.join(near) or 'none'}")

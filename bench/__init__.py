@@ -1,0 +1,1 @@
+"""Benchmarks: each figure the median of five, each beside its peer in the same run."""

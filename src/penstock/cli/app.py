@@ -1,0 +1,313 @@
+"""The command line: which commands there are, and what they take.
+
+Each command imports its own room when it is called, so that `penstock --help` needs none of them.
+"""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from penstock import __version__
+from penstock.cli.output import Leave, say
+from penstock.reports.builds import EXIT_BAD_INPUT, EXIT_FARM
+
+app = typer.Typer(
+    name="penstock",
+    help="A hybrid build farm: own machines first, the cloud when the queue backs up, nothing built twice.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+# Typer carries a click of its own whose exceptions it does not export by name; this one is their root.
+ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
+
+FarmFile = Annotated[Path | None, typer.Option("--farm", help="The farm's rules: a farm.toml.")]
+StateFolder = Annotated[
+    Path | None, typer.Option("--state", help="Keep database and blobs in this folder (wins over the file).")
+]
+HubUrl = Annotated[str | None, typer.Option("--hub", help="Talk to the hub at this address instead.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+SourceArgument = Annotated[Path, typer.Argument(help="A repository or folder with .penstock.yml.")]
+Dirty = Annotated[
+    bool, typer.Option("--dirty", help="Build the working tree as it is, not what is committed.")
+]
+NoSandbox = Annotated[
+    bool, typer.Option("--no-sandbox", help="Run commands as plain processes; results stay untrusted.")
+]
+JobArgument = Annotated[str, typer.Argument(help="The id of a job.")]
+
+
+@app.callback(invoke_without_command=True)
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """A hybrid build farm: own machines first, the cloud when the queue backs up, nothing built twice."""
+    if version:
+        print(f"penstock {__version__}")
+        raise Leave(0)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="Stop after the build instead of serving.")] = False,
+    as_json: AsJson = False,
+    state: Annotated[Path, typer.Option("--state", help="Where the demo lives.")] = Path("penstock-demo"),
+    listen: Annotated[str, typer.Option("--listen", help="Address of the page.")] = "127.0.0.1:8010",
+) -> None:
+    """Build real C libraries from Debian's sources on two platforms, with two local agents."""
+    from penstock.cli.demo import run_demo
+
+    run_demo(once, as_json, state, listen)
+
+
+@app.command()
+def plan(
+    source: Annotated[Path, typer.Argument(help="A folder with .penstock.yml, or a Qt super-repository.")],
+    changed: Annotated[
+        list[str] | None, typer.Option("--changed", help="Only this module changed; may be repeated.")
+    ] = None,
+    dirty: Dirty = False,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the graph of jobs that a change would run. Runs nothing."""
+    from penstock.cli.plan import run_plan
+
+    run_plan(source, changed or [], dirty, farm, state, as_json)
+
+
+@app.command()
+def build(
+    source: SourceArgument,
+    dirty: Dirty = False,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Jobs at once per pool.")] = None,
+    no_sandbox: NoSandbox = False,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Plan and run a build with an embedded farm in this process, then stop."""
+    from penstock.cli.build import run_build
+
+    run_build(source, dirty, jobs, no_sandbox, farm, state, as_json)
+
+
+@app.command()
+def builds(
+    farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
+) -> None:
+    """List builds, the newest first."""
+    from penstock.cli.queries import show_builds
+
+    show_builds(farm, state, hub, as_json)
+
+
+@app.command("jobs")
+def jobs_command(
+    build_id: Annotated[str | None, typer.Option("--build", help="Only the jobs of this build.")] = None,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs with their attempts."""
+    from penstock.cli.queries import show_jobs
+
+    show_jobs(build_id, farm, state, hub, as_json)
+
+
+@app.command()
+def logs(
+    job: JobArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+) -> None:
+    """Print what a job printed (its newest attempt)."""
+    from penstock.cli.queries import show_log
+
+    show_log(job, follow, farm, state, hub)
+
+
+@app.command()
+def explain(
+    job: JobArgument,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why a job waits, runs where it runs, or ended as it did."""
+    from penstock.cli.queries import show_explanation
+
+    show_explanation(job, farm, state, hub, as_json)
+
+
+@app.command()
+def machines(
+    farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
+) -> None:
+    """List machines with power, health and session."""
+    from penstock.cli.queries import show_machines
+
+    show_machines(farm, state, hub, as_json)
+
+
+@app.command()
+def cancel(
+    target: Annotated[str, typer.Argument(help="The id of a job or of a build.")],
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Cancel a job or a whole build; what another build waits for runs on."""
+    from penstock.cli.queries import act
+
+    act("cancel", target, "", farm, state, hub, as_json)
+
+
+@app.command()
+def retry(
+    job: JobArgument,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Submit the build of a job again; what has passed is reused."""
+    from penstock.cli.queries import act
+
+    act("retry", job, "", farm, state, hub, as_json)
+
+
+@app.command()
+def quarantine(
+    machine: Annotated[str, typer.Argument(help="The id of a machine.")],
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; shown wherever the machine is.")
+    ] = "by a person",
+    lift: Annotated[bool, typer.Option("--lift", help="Take it back into use.")] = False,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a machine from getting new work, or let it have work again."""
+    from penstock.cli.queries import act
+
+    act("unquarantine" if lift else "quarantine", machine, reason, farm, state, hub, as_json)
+
+
+@app.command()
+def hold(
+    job: JobArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever the job is.")] = "by a person",
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a job from starting until it is released."""
+    from penstock.cli.queries import act
+
+    act("hold", job, reason, farm, state, hub, as_json)
+
+
+@app.command()
+def release(
+    job: JobArgument,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a held job go on."""
+    from penstock.cli.queries import act
+
+    act("release", job, "", farm, state, hub, as_json)
+
+
+@app.command()
+def drain(
+    machine: Annotated[str, typer.Argument(help="The id of a machine.")],
+    lift: Annotated[bool, typer.Option("--lift", help="Take the drain back.")] = False,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a machine end what it runs and take nothing more."""
+    from penstock.cli.queries import act
+
+    act("undrain" if lift else "drain", machine, "", farm, state, hub, as_json)
+
+
+@app.command()
+def fsck(
+    deep: Annotated[bool, typer.Option("--deep", help="Read and digest every stored object again.")] = False,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the invariants of the database and that every output is in the archive. Changes nothing."""
+    from penstock.cli.queries import show_fsck
+
+    show_fsck(deep, farm, state, hub, as_json)
+
+
+@app.command()
+def check(farm: Annotated[Path, typer.Argument(help="A farm.toml.")], as_json: AsJson = False) -> None:
+    """Name every mistake of a farm.toml by line."""
+    from penstock.cli.plan import run_check
+
+    run_check(farm, as_json)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def agent(context: typer.Context) -> None:
+    """Run the agent on this machine; see `penstock agent --help`."""
+    from penstock.agent.__main__ import main as run_agent
+
+    raise Leave(run_agent(context.args))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line. Returns the exit status: 0 passed, 1 failed, 2 bad input (one line), 3 the farm failed."""
+    try:
+        app(args=list(arguments) or ["--help"], prog_name="penstock", standalone_mode=False)
+        return 0
+    except Leave as leave:
+        return leave.status
+    except (typer.Abort, KeyboardInterrupt):
+        say("penstock: interrupted; run the same command again to go on")
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return EXIT_FARM
+    except Exception as problem:
+        return _report(problem)
+
+
+def _report(problem: Exception) -> int:
+    """Bad input is one line and exit 2; anything else is a fault of ours, shown whole, exit 3."""
+    if isinstance(problem, ClickException):
+        say(f"penstock: {problem.format_message()}; see `penstock --help`")
+        return EXIT_BAD_INPUT
+    from penstock.cli.problems import lines_of
+
+    lines = lines_of(problem)
+    if lines is None:
+        traceback.print_exception(problem)
+        return EXIT_FARM
+    for line in lines:
+        say(line)
+    return EXIT_BAD_INPUT

@@ -1,0 +1,183 @@
+"""`penstock build`: an embedded farm in this process plans, runs, prints and stops."""
+
+import getpass
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import msgspec
+
+from penstock.cli.asking import Asked, ask
+from penstock.cli.output import Leave, print_json, print_table, refuse, say
+from penstock.cli.place import Place, find_place
+from penstock.hub import intake, planner, views
+from penstock.hub.loop import Services
+from penstock.model.change import Build, Change
+from penstock.model.farm import Farm
+from penstock.model.job import Attempt, Job
+from penstock.model.rules import Rules
+from penstock.reports import builds as report
+from penstock.web.bell import Bell
+from penstock.wiring import Parts, assemble
+
+LOOK_S = 0.2
+SANDBOX_MISSING = (
+    "commands run in bubblewrap, which is not installed: run `apt-get install bubblewrap`, "
+    "or ask for plain processes with --no-sandbox"
+)
+
+
+class Watcher(Protocol):
+    """Is shown the jobs of a build again and again until all have ended."""
+
+    def show(self, jobs: Sequence[Job], attempts: Mapping[str, Sequence[Attempt]]) -> None:
+        """The jobs as they are now."""
+        ...
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person wants built, and how."""
+
+    source: Path
+    dirty: bool = False
+    no_sandbox: bool = False
+    as_json: bool = False
+
+
+def run_build(
+    source: Path,
+    dirty: bool,
+    jobs: int | None,
+    no_sandbox: bool,
+    farm: Path | None,
+    state: Path | None,
+    as_json: bool,
+) -> None:
+    """Build `source` once and leave with its exit status."""
+    wish = Wish(source=source, dirty=dirty, no_sandbox=no_sandbox, as_json=as_json)
+    check_sandbox(no_sandbox)
+    place = find_place(farm, state, source)
+    place = Place(with_slots(place.rules, jobs), place.folder)
+    bell = Bell()
+    parts = assemble(place.rules, place.folder, bell)
+    try:
+        with terminating():
+            led = begin(parts)
+            build = submit(parts, wish)
+            if build.open:
+                _run_farm(place, parts, bell, led, build.id, wish)
+        raise Leave(print_result(parts, build.id, as_json))
+    finally:
+        parts.close()
+
+
+def check_sandbox(no_sandbox: bool) -> None:
+    """Refuse to start without bubblewrap unless plain processes were asked for by name."""
+    if not no_sandbox and shutil.which("bwrap") is None:
+        refuse(SANDBOX_MISSING)
+
+
+def with_slots(rules: Rules, jobs: int | None) -> Rules:
+    """The rules with `jobs` slots for every local agent, where a number was given."""
+    if jobs is None:
+        return rules
+    changed = [
+        msgspec.structs.replace(p, slots=jobs, machines=1) if p.provider == "local" else p
+        for p in rules.pools
+    ]
+    return msgspec.structs.replace(rules, pools=tuple(changed))
+
+
+def begin(parts: Parts) -> Farm:
+    """Lead the farm from now; what agents of an earlier process held has ended with it."""
+    farm = intake.open_farm(parts.hub, parts.hub.rules.name)
+    intake.end_stale(parts.hub)
+    return farm
+
+
+def submit(parts: Parts, wish: Wish) -> Build:
+    """Plan what was asked for and write it down; an unfinished build of the same source gives way."""
+    hub = parts.hub
+    asked = ask(wish.source, wish.dirty, hub.rules, parts.git, "untrusted" if wish.no_sandbox else "trusted")
+    build = planner.submit(hub, _change(parts, asked), asked.plan, supersede=True)
+    # One pass at once: a build in which everything is reused has its verdict without a farm being started.
+    Services(hub).run_once(hub.clock.monotonic_ms())
+    return hub.store.read(lambda tx: views.load_build(tx, build.id))[0]
+
+
+def _change(parts: Parts, asked: Asked) -> Change:
+    hub = parts.hub
+    return Change(
+        id=hub.entropy.token(),
+        source=asked.source.repository,
+        ref=asked.source.commit or asked.source.tree,
+        who=getpass.getuser(),
+        trust=asked.trust,
+        created_ms=hub.clock.wall_ms(),
+    )
+
+
+class terminating:  # noqa: N801 - reads as a statement: `with terminating():`
+    """While inside, SIGTERM ends the program as Ctrl-C does: everything is put away."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGTERM, self._raise)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self._before)
+
+    @staticmethod
+    def _raise(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+
+def _run_farm(place: Place, parts: Parts, bell: Bell, farm: Farm, build_id: str, wish: Wish) -> None:
+    """Run a farm until the build has its verdict."""
+    # Here, not at the top: a build with nothing to do needs no server and no progress bars, half of its start-up.
+    from penstock.cli.embedded import EmbeddedFarm
+    from penstock.cli.progress import watcher
+
+    running = EmbeddedFarm(place, parts, bell, farm, wish.no_sandbox)
+    try:
+        running.start(socket.create_server(("127.0.0.1", 0)))
+        with watcher(wish.as_json) as shown:
+            watch(running.check, parts, build_id, shown)
+    finally:
+        running.stop()
+
+
+def watch(check: Callable[[], None], parts: Parts, build_id: str, shown: Watcher) -> None:
+    """Show the build again and again until it is closed. `check` raises what stopped the farm."""
+    while True:
+        build, jobs, attempts = parts.hub.store.read(lambda tx: views.load_build(tx, build_id))
+        shown.show(jobs, attempts)
+        if not build.open:
+            return
+        check()
+        time.sleep(LOOK_S)
+
+
+def print_result(parts: Parts, build_id: str, as_json: bool) -> int:
+    """Print every job and the line of totals. Returns the exit status."""
+    build, jobs, attempts = parts.hub.store.read(lambda tx: views.load_build(tx, build_id))
+    document = report.build_document(build, jobs, attempts, parts.hub.rules.currency)
+    if as_json:
+        print_json(document)
+        say(report.totals_line(document["totals"]))
+    else:
+        print_table(
+            ("job", "result", "waited", "ran", "cost", "why"), [_row(line) for line in document["jobs"]]
+        )
+        print(report.totals_line(document["totals"]))
+    return report.exit_status(jobs)
+
+
+def _row(line: dict[str, Any]) -> tuple[str, ...]:
+    name = f"{line['module']} {line['kind']} on {line['platform']}"
+    cost = f"{line['cost']} {line['currency']}"
+    return name, line["result"], f"{line['waited_s']:.1f} s", f"{line['ran_s']:.1f} s", cost, line["reason"]

@@ -1,0 +1,85 @@
+"""A whole farm in this process: hub, HTTP edge on loopback, services' loop, and local agents as children."""
+
+import socket
+import threading
+from typing import Any
+
+from penstock.cli.place import Place, forget_hub_address, write_hub_address
+from penstock.hub import sessions
+from penstock.hub.loop import Services
+from penstock.model.farm import Farm
+from penstock.model.rules import Pool
+from penstock.web.app import Edge, make_app
+from penstock.web.bell import Bell
+from penstock.wiring import Parts, provider
+
+PASS_S = 0.25
+"""The services look around at least so often; whatever happens in between rings the bell."""
+
+
+class EmbeddedFarm:
+    """Runs from `start` to `stop`. The thread that starts it must live as long: its agents die with that thread."""
+
+    def __init__(self, place: Place, parts: Parts, bell: Bell, farm: Farm, no_sandbox: bool) -> None:
+        self._place, self._parts, self._bell, self._no_sandbox = place, parts, bell, no_sandbox
+        self._services = Services(parts.hub, farm)
+        self._token = parts.hub.entropy.token(32)
+        self._stopping = threading.Event()
+        self._loop = threading.Thread(target=self._run_services, name="services", daemon=True)
+        self._providers: list[Any] = []
+        self._edge: Edge | None = None
+        self._problem: Exception | None = None
+        self.address = ""
+
+    def start(self, listen: socket.socket) -> None:
+        """Serve on `listen`, run the services, start the agents of all local pools."""
+        parts = self._parts
+        app = make_app(parts.hub, parts.logs, parts.git, self._bell, self._token)
+        self._edge = Edge(app, listen).start()
+        self.address = self._edge.address
+        write_hub_address(self._place.folder, self.address, self._token)
+        self._loop.start()
+        for pool in self._place.rules.pools:
+            if pool.provider == "local":
+                self._start_agents(pool)
+
+    def page(self) -> str:
+        """The address of the page, with what opens it."""
+        return f"{self.address}/login?token={self._token}"
+
+    def check(self) -> None:
+        """Raise what stopped the services, or RuntimeError when an agent has ended."""
+        if self._problem is not None:
+            raise self._problem
+        for agents in self._providers:
+            for status in agents.dead():
+                raise RuntimeError(
+                    f"a local agent ended with status {status}: see {self._place.folder}/agents"
+                )
+
+    def stop(self) -> None:
+        """End agents, services and the HTTP edge, in this order; harmless when not all of them were started."""
+        for agents in self._providers:
+            agents.stop()
+        self._stopping.set()
+        self._bell.wake("farm")
+        if self._loop.is_alive():
+            self._loop.join()
+        if self._edge is not None:
+            self._edge.stop()
+            forget_hub_address(self._place.folder)
+
+    def _start_agents(self, pool: Pool) -> None:
+        agents = provider(pool.provider)(pool, self._place.folder / "agents", self.address, self._no_sandbox)
+        self._providers.append(agents)
+        agents.start([sessions.create_token(self._parts.hub, pool.name) for _ in range(agents.count)])
+
+    def _run_services(self) -> None:
+        """The loop around run_once: nothing is decided here."""
+        while not self._stopping.is_set():
+            try:
+                self._services.run_once(self._parts.hub.clock.monotonic_ms())
+            except Exception as problem:
+                self._problem = problem
+                return
+            self._bell.wait_farm(PASS_S)

@@ -1,0 +1,65 @@
+"""`penstock plan` and `penstock check`: what would happen, without making it happen."""
+
+from pathlib import Path
+
+from penstock.cli.asking import ask
+from penstock.cli.output import Leave, print_json, print_table, say
+from penstock.cli.place import find_place
+from penstock.config import qt
+from penstock.config.farm import read_farm
+from penstock.model.plan import Plan
+from penstock.policy.changed import mark_changed
+from penstock.reports.plans import plan_document, plan_totals
+from penstock.wiring import look_up, open_git
+
+
+def run_plan(
+    source: Path, changed: list[str], dirty: bool, farm: Path | None, state: Path | None, as_json: bool
+) -> None:
+    """Print the plan of `source`; with `changed` only these modules are taken as changed."""
+    plan = (
+        qt.plan_qt(qt.read_qt(source))
+        if qt.is_qt(source)
+        else _own_plan(source, dirty, farm, state, bool(changed))
+    )
+    if changed:
+        plan = mark_changed(plan, changed)
+    if as_json:
+        print_json(plan_document(plan))
+        return
+    _print_plan(plan)
+
+
+def _own_plan(source: Path, dirty: bool, farm: Path | None, state: Path | None, only_changed: bool) -> Plan:
+    """The plan of a `.penstock.yml`, with what the archive has where there is one."""
+    place = find_place(farm, state, source)
+    asked = ask(source, dirty, place.rules, open_git(place.folder), "trusted")
+    return asked.plan if only_changed else look_up(place.rules, place.folder, asked.plan)
+
+
+def _print_plan(plan: Plan) -> None:
+    rows = [
+        (job.id, "reused" if job.reuse else "to run", job.size.cores, " ".join(job.needs), job.reason)
+        for job in plan.jobs
+    ]
+    print_table(("job", "is", "cores", "needs", "why"), rows)
+    for unknown in plan.unknown:
+        say(f"unknown: {unknown.file}:{unknown.line}: {unknown.what}")
+    counts = plan_totals(plan)
+    print(", ".join(f"{name} {count}" for name, count in counts.items()) + f", unknown {len(plan.unknown)}")
+
+
+def run_check(farm: Path, as_json: bool) -> None:
+    """Read a farm.toml and say that it is right, or name every mistake (raised, exit 2)."""
+    rules = read_farm(farm)
+    if as_json:
+        print_json(
+            {
+                "name": rules.name,
+                "platforms": list(rules.platforms),
+                "pools": [pool.name for pool in rules.pools],
+            }
+        )
+    else:
+        print(f"{farm}: right; {len(rules.platforms)} platforms, {len(rules.pools)} pools")
+    raise Leave(0)

@@ -1,0 +1,106 @@
+"""The only file that picks adapters: rules in, a hub with its store, blobs, clocks and forge out."""
+
+import secrets
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from penstock.forges.git import Git
+from penstock.hub.context import Hub
+from penstock.hub.views import known
+from penstock.model.plan import Plan
+from penstock.model.rules import Rules
+from penstock.policy.archive import with_reuse
+from penstock.ports import Notifier
+from penstock.store.blobs import open_blobs
+from penstock.store.logs import FolderLogs
+from penstock.store.open import open_store
+
+PROVIDERS = {"local": "penstock.providers.local:Local"}
+"""Provider names of farm.toml and who fulfils them; imported when used."""
+
+_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+class SystemClock:
+    """The machine's own clocks."""
+
+    def wall_ms(self) -> int:
+        """Milliseconds since 1970 in UTC."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds since some moment of this boot."""
+        return time.monotonic_ns() // 1_000_000
+
+
+class SystemEntropy:
+    """The kernel's random numbers."""
+
+    def token(self, size_bytes: int = 16) -> str:
+        """Lower-case letters and digits that carry at least `size_bytes` of chance."""
+        number = secrets.randbits(8 * size_bytes)
+        digits = []
+        while number:
+            number, digit = divmod(number, 36)
+            digits.append(_ALPHABET[digit])
+        return "".join(digits) or "0"
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """A farm put together: the hub's services see `hub`; the web edge also `logs` and `git`."""
+
+    hub: Hub
+    logs: FolderLogs
+    git: Git
+    folder: Path
+
+    def close(self) -> None:
+        """Let go of the store and its lock."""
+        self.hub.store.close()
+
+
+class Quiet:
+    """A notifier for commands during which nobody waits."""
+
+    def wake(self, topic: str) -> None:
+        """Nobody to wake."""
+
+
+def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
+    """Open the farm whose state is in `folder`. Raises ports.Locked when another process has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    store = open_store(rules.state, Path(rules.folder))
+    blobs = open_blobs(rules.blobs, Path(rules.folder))
+    hub = Hub(store=store, blobs=blobs, clock=SystemClock(), entropy=SystemEntropy(), rules=rules, wake=wake)
+    return Parts(hub, FolderLogs(folder / "logs"), open_git(folder), folder)
+
+
+def open_git(folder: Path) -> Git:
+    """The git forge of a local user, with its mirrors in the state folder."""
+    return Git(folder / "mirrors", local_user=True)
+
+
+def look_up(rules: Rules, folder: Path, made: Plan) -> Plan:
+    """The plan with keys, and with what the archive in `folder` has already; an archive that is not there has nothing."""
+    now_ms = SystemClock().wall_ms()
+    if not (folder / "penstock.db").exists():
+        return with_reuse(made, lambda trust, key: ((), None), now_ms, automatic=False)
+    store = open_store(rules.state, Path(rules.folder))
+    try:
+        return store.read(
+            lambda tx: with_reuse(made, lambda trust, key: known(tx, trust, key), now_ms, automatic=False)
+        )
+    finally:
+        store.close()
+
+
+def provider(name: str) -> Callable[..., Any]:
+    """The class of a provider, imported now. Raises KeyError for an unknown name."""
+    module, _, attribute = PROVIDERS[name].partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), attribute)
+    return found
