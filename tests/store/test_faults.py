@@ -109,6 +109,18 @@ def test_an_operation_that_swallows_the_loss_writes_nothing_after_it(store: Sqli
     assert ids(store) == ["other"]
 
 
+def test_a_statement_that_breaks_leaves_no_transaction_open(store: SqliteStore) -> None:
+    """Unlike a full disk, SQLite does not end the transaction here by itself."""
+    answers = in_one_group(
+        store,
+        lambda tx: tx.insert(job("a")),
+        lambda tx: (tx.insert(job("half")), tx._run("SELECT * FROM nowhere", ())),
+        lambda tx: tx.insert(job("b")),
+    )
+    assert [type(answer).__name__ for answer in answers] == ["NoneType", "StoreError", "NoneType"]
+    assert ids(store) == ["a", "b"]
+
+
 def test_a_value_that_no_database_takes_harms_only_its_operation(store: SqliteStore) -> None:
     answers = in_one_group(
         store,

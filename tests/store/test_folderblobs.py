@@ -65,6 +65,17 @@ def test_links_below_are_never_followed(blobs: FolderBlobs, folder: Path, tmp_pa
     assert secret.read_bytes() == b"secret"
 
 
+def test_a_link_planted_at_the_last_moment_is_not_followed(
+    blobs: FolderBlobs, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_bytes(b"x")
+    file_of(folder, digest_of(b"x")).parent.mkdir(parents=True)
+    file_of(folder, digest_of(b"x")).symlink_to(tmp_path / "secret")
+    monkeypatch.setattr(blobs, "size", lambda _digest: 1)
+    with pytest.raises(OSError, match="symbolic links"):
+        blobs.read(digest_of(b"x"))
+
+
 def test_a_link_in_the_place_of_an_object_is_replaced(
     blobs: FolderBlobs, folder: Path, tmp_path: Path
 ) -> None:
