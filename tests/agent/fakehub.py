@@ -63,7 +63,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.rfile.read(size if most is None else min(size, most))
         body = bytearray()
         while most is None or len(body) < most:
-            size = int(self.rfile.readline() or b"0", 16)
+            line = self.rfile.readline()
+            if not line:
+                raise ConnectionAbortedError("the upload was not finished")
+            size = int(line, 16)
             body += self.rfile.read(size)
             self.rfile.readline()
             if not size:
@@ -117,6 +120,8 @@ class FakeHub:
         self.calls: list[str] = []
         self.polls: list[dict[str, Any]] = []
         self.drain = False
+        self.deaf_to_finishes = False
+        self.refused_finishes: list[dict[str, Any]] = []
         self.right_s = 1200.0
         self.port = 0
         self.server: Server | None = None
@@ -240,6 +245,9 @@ class FakeHub:
 
     def poll(self, body: dict[str, Any]) -> tuple[int, Any]:
         self.polls.append(body)
+        if self.deaf_to_finishes and body["finish"]:
+            self.refused_finishes += body["finish"]
+            return 503, {"reason": "deaf"}
         acknowledged = [self.confirm(item) for item in body["acknowledge"]]
         finished = [self.finish(item) for item in body["finish"]]
         session = self.tokens[-1]

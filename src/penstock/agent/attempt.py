@@ -22,6 +22,8 @@ from penstock.wire.client import Client, HubError, Refused, Unreachable
 from penstock.wire.trees import TreeError
 
 _DISK_LOW = 16 << 20
+_DOWNLOAD_S = 600.0
+_LAST_WORDS_S = 1.0
 GROUP_PREFIX = "penstock-"
 
 
@@ -41,6 +43,8 @@ class Attempt:
     def __init__(self, offer: dict[str, Any], session: Session, shop: Workshop, trees: Trees) -> None:
         self.offer = offer
         self.cancel = Cancel()
+        # The log goes on for a moment after a stop order, so that it says why it ended.
+        self._mute = Cancel()
         self._session = session
         self._shop = shop
         self._trees = trees
@@ -67,7 +71,12 @@ class Attempt:
         if verdict.result != "passed":
             log.say(f"{verdict.result}: {verdict.cause}")
         log.close()
+        while shipping.is_alive() and not self.cancel.is_set():
+            shipping.join(_LAST_WORDS_S)
+        shipping.join(_LAST_WORDS_S)
+        self._mute.set("", "")
         shipping.join()
+        self._mute.close()
         size = log.size
         log.release()
         work.close()
@@ -93,13 +102,13 @@ class Attempt:
         }
 
     def _ship(self, log: Log) -> None:
-        client = self._session.client(self.cancel)
+        client = self._session.client(self._mute)
         path = f"{API}/attempts/{self.offer['attempt']}/log"
         headers = {FENCE_HEADER: self.offer["fence"], "Content-Type": "application/octet-stream"}
 
         def send(offset: int, piece: bytes) -> int:
             where = f"{path}?offset={offset}"
-            answer = self._session.call(client, lambda c: c.raw("POST", where, piece, headers), self.cancel)
+            answer = self._session.call(client, lambda c: c.raw("POST", where, piece, headers), self._mute)
             return int(answer.get("next", offset + len(piece)))
 
         try:
@@ -154,9 +163,8 @@ class Attempt:
         self._trees.compose(self.offer.get("inputs") or [], layout.prefix, fetch, keep)
 
     def _download(self, client: Client, path: str, consume: Callable[[Callable[[int], bytes]], None]) -> None:
-        client.token = self._session.token
         try:
-            client.download(path, consume)
+            self._session.call(client, lambda c: c.download(path, consume), self.cancel, _DOWNLOAD_S)
         except Refused:
             raise
         except (Unreachable, HubError, Damaged, TreeError) as error:

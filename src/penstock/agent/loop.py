@@ -79,7 +79,7 @@ class Loop:
             self._slots.append(queue.SimpleQueue())
             threading.Thread(target=self._serve, args=(number,), name=f"slot-{number}", daemon=True).start()
         if not self._register(first=True):
-            return 130
+            return 130 if self._killed else 0
         while not self._ended():
             self._turn()
         if self._killed:
@@ -129,9 +129,7 @@ class Loop:
             "holds": [h.named() for h in held] + [_finishing(body) for body in finishes],
             "acknowledge": acknowledge,
             "finish": finishes,
-            "wait_s": 0.0
-            if acknowledge or finishes
-            else min(self._session.poll_s, self._session.contact_s / 3),
+            "wait_s": 0.0 if acknowledge or finishes else self._session.wait_s,
             "draining": self._draining,
         }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -75,6 +77,11 @@ class Session:
         self.right_s = 1200.0
         self.poll_s = 30.0
 
+    @property
+    def wait_s(self) -> float:
+        """How long a poll may stay open: it also renews, so well within contact and right."""
+        return min(self.poll_s, self.contact_s / 3, self.right_s / 4)
+
     def register(self, about: dict[str, Any], client: Client) -> dict[str, Any]:
         """Begin a session. Raises Unwelcome, Unreachable, HubError."""
         body = {"protocol": PROTOCOL, "key": self._identity.key, **about}
@@ -88,20 +95,22 @@ class Session:
             return answer
         raise Unwelcome("the hub accepts neither this machine's credential nor the enrolment token")
 
-    def call(self, client: Client, operation: Callable[[Client], T], cancel: Cancel) -> T:
+    def call(
+        self, client: Client, operation: Callable[[Client], T], cancel: Cancel, limit_s: float = math.inf
+    ) -> T:
         """Insist on one call until it is answered: a hub that is away, or a session that ended, comes back.
 
-        Raises Stopped, Refused, HubError (what trying again would not change).
+        After `limit_s` the last error stands. Raises Stopped, Refused, HubError (what trying again would not change).
         """
+        until = time.monotonic() + limit_s
         while True:
             cancel.check()
             client.token = self.token
             try:
                 return operation(client)
-            except (Unreachable, Denied):
-                cancel.wait(_PATIENCE_S)
-            except HubError as error:
-                if error.status not in (500, 502, 503, 504):
+            except (Unreachable, Denied, HubError) as error:
+                lasting = isinstance(error, HubError) and error.status not in (401, 403, 500, 502, 503, 504)
+                if lasting or time.monotonic() > until:
                     raise
                 cancel.wait(_PATIENCE_S)
 

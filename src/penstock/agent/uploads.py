@@ -12,6 +12,8 @@ from penstock.agent.session import API, FENCE_HEADER, Session
 from penstock.wire.client import Client
 from penstock.wire.trees import pack
 
+# A hub that is away for long is waited for; one that takes everything but this upload is not.
+_LIMIT_S = 3600.0
 Pack = Callable[[Callable[[bytes], object]], Any]
 
 
@@ -39,9 +41,10 @@ class Uploads:
         def produce(write: Callable[[bytes], object]) -> Any:
             return packing(lambda piece: self._write(write, piece))
 
-        sent = self._session.call(
-            self._client, lambda client: client.upload(path, produce, headers), self._cancel
-        )
+        def upload(client: Client) -> Any:
+            return client.upload(path, produce, headers)
+
+        sent = self._session.call(self._client, upload, self._cancel, _LIMIT_S)
         return str(sent[0]), int(sent[1])
 
     def _write(self, write: Callable[[bytes], object], piece: bytes) -> None:
