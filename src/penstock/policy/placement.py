@@ -93,6 +93,19 @@ def _said(size: Size) -> str:
     return f"{size.cores} core{'' if size.cores == 1 else 's'}{memory}"
 
 
+def _kind(machine: Machine) -> tuple[object, ...]:
+    """Machines of one kind take the same asks."""
+    return (
+        machine.pool,
+        machine.platforms,
+        machine.trust,
+        machine.identity,
+        machine.sandbox,
+        machine.sized,
+        machine.has,
+    )
+
+
 class _Room:
     """One machine with a free slot, as it fills up during the decision."""
 
@@ -138,6 +151,9 @@ class _Round:
             if len(machine.busy) < machine.slots and not any(_state_refusals(machine, snapshot)):
                 facts = snapshot.pools.get(machine.pool, PoolFacts(name=machine.pool))
                 self._rooms.append(_Room(machine, facts.rented))
+        self._kinds: dict[tuple[object, ...], list[int]] = {}
+        for index, room in enumerate(self._rooms):
+            self._kinds.setdefault(_kind(room.machine), []).append(index)
         self._candidates: dict[int, list[tuple[tuple[int, int, str], int]]] = {}
         self.free = sum(len(room.free) for room in self._rooms)
         self.places: list[Place] = []
@@ -165,16 +181,15 @@ class _Round:
     def _eligible(self, ask: Ask) -> list[tuple[tuple[int, int, str], int]]:
         """Rooms that take such jobs, best first; lost machines and, for a steady ask, reclaimable ones only if
         the farm has no others."""
-        allowed = {
-            room.machine.id: index for index, room in enumerate(self._rooms) if self._takes(ask, room.machine)
-        }
         avoided = self._avoided(ask)
-        heap = [(self._rooms[i].preference(), i) for name, i in allowed.items() if name not in avoided]
+        heap = []
+        for members in self._kinds.values():
+            if any(_kind_refusals(ask, self._rooms[members[0]].machine, self._snapshot)):
+                continue
+            rooms = ((index, self._rooms[index]) for index in members)
+            heap += [(room.preference(), index) for index, room in rooms if room.machine.id not in avoided]
         heapq.heapify(heap)
         return heap
-
-    def _takes(self, ask: Ask, machine: Machine) -> bool:
-        return not any(_kind_refusals(ask, machine, self._snapshot))
 
     def _avoided(self, ask: Ask) -> set[str]:
         """Machines that this ask rather waits than goes to: those lost on, those that are reclaimed; none of
