@@ -26,7 +26,7 @@ def load_build(tx: Tx, build_id: str) -> tuple[Build, list[Job], dict[str, list[
         attempts.setdefault(attempt.job, []).append(attempt)
     for tries in attempts.values():
         tries.sort(key=lambda attempt: attempt.n)
-    return build, sorted(_jobs_of(tx, build_id), key=lambda job: job.name), attempts
+    return build, sorted(_jobs_of(tx, build_id), key=_plan_order), attempts
 
 
 def build_view(hub: Hub, build_id: str) -> Document:
@@ -87,6 +87,11 @@ def machines_view(hub: Hub) -> Document:
     return hub.store.read(
         lambda tx: {"machines": [_machine_line(tx, one) for one in tx.find(Machine, "pool")]}
     )
+
+
+def _plan_order(job: Job) -> tuple[int, str]:
+    """Ids end in the job's number in its plan; longer numbers come later."""
+    return len(job.id), job.id
 
 
 def known(tx: Tx, trust: Trust, key: str) -> tuple[list[Module], Failure | None]:

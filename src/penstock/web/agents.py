@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from litestar import Request, Router, get, post, put
 from litestar.exceptions import HTTPException
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 
@@ -44,11 +45,11 @@ class AgentApi:
 
     def _session_routes(self) -> list[Any]:
         @post("/register", status_code=HTTP_200_OK)
-        async def register(request: AnyRequest, data: wire.Register) -> wire.Registered:
+        async def register(request: AnyRequest, data: JSONBody[wire.Register]) -> wire.Registered:
             return await _off(self._register, bearer(request), data)
 
         @post("/poll", status_code=HTTP_200_OK)
-        async def poll(request: AnyRequest, data: wire.Poll) -> wire.Polled:
+        async def poll(request: AnyRequest, data: JSONBody[wire.Poll]) -> wire.Polled:
             return await self._poll(request, data)
 
         return [register, poll]
@@ -57,20 +58,26 @@ class AgentApi:
         hub = self._hub
 
         @post("/attempts/{attempt:str}/acknowledge", status_code=HTTP_200_OK)
-        async def acknowledge(request: AnyRequest, attempt: str, data: wire.Acknowledge) -> wire.Accepted:
+        async def acknowledge(
+            request: AnyRequest, attempt: FromPath[str], data: JSONBody[wire.Acknowledge]
+        ) -> wire.Accepted:
             _same(attempt, data.attempt)
             session = await self._session(request)
             await _off(queue.acknowledge, hub, session, attempt, data.fence, translate.body_digest(data))
             return wire.Accepted()
 
         @post("/attempts/{attempt:str}/renew", status_code=HTTP_200_OK)
-        async def renew(request: AnyRequest, attempt: str, data: wire.Acknowledge) -> wire.Accepted:
+        async def renew(
+            request: AnyRequest, attempt: FromPath[str], data: JSONBody[wire.Acknowledge]
+        ) -> wire.Accepted:
             _same(attempt, data.attempt)
             await _off(queue.renew, hub, await self._session(request), attempt, data.fence)
             return wire.Accepted()
 
         @post("/attempts/{attempt:str}/finish", status_code=HTTP_200_OK)
-        async def finish(request: AnyRequest, attempt: str, data: wire.Finish) -> wire.Accepted:
+        async def finish(
+            request: AnyRequest, attempt: FromPath[str], data: JSONBody[wire.Finish]
+        ) -> wire.Accepted:
             _same(attempt, data.attempt)
             session, digest = await self._session(request), translate.body_digest(data)
             await _off(queue.finish, hub, session, attempt, data.fence, digest, translate.ending(data))
@@ -80,15 +87,15 @@ class AgentApi:
 
     def _stream_routes(self) -> list[Any]:
         @post("/attempts/{attempt:str}/log", status_code=HTTP_200_OK)
-        async def log(request: AnyRequest, attempt: str, offset: int) -> wire.NextOffset:
+        async def log(request: AnyRequest, attempt: FromPath[str], offset: FromQuery[int]) -> wire.NextOffset:
             return await self._log(request, attempt, offset)
 
         @put("/attempts/{attempt:str}/outputs/{name:str}", status_code=HTTP_200_OK)
-        async def output(request: AnyRequest, attempt: str, name: str) -> wire.Uploaded:
+        async def output(request: AnyRequest, attempt: FromPath[str], name: FromPath[str]) -> wire.Uploaded:
             return await self._output(request, attempt, name)
 
         @get("/attempts/{attempt:str}/source", include_in_schema=False)
-        async def source(request: AnyRequest, attempt: str) -> Stream:
+        async def source(request: AnyRequest, attempt: FromPath[str]) -> Stream:
             work = await _off(queue.work_of, self._hub, await self._session(request), attempt)
             found = work.job.spec.source
             if work.inputs.source:
@@ -98,7 +105,7 @@ class AgentApi:
             return _stream(self._forge.archive(found))
 
         @get("/attempts/{attempt:str}/inputs/{digest:str}", include_in_schema=False)
-        async def one_input(request: AnyRequest, attempt: str, digest: str) -> Stream:
+        async def one_input(request: AnyRequest, attempt: FromPath[str], digest: FromPath[str]) -> Stream:
             session = await self._session(request)
             if not await _off(queue.input_allowed, self._hub, session, attempt, digest):
                 raise HTTPException("not an input of this attempt", status_code=404)
@@ -131,7 +138,7 @@ class AgentApi:
             orders=translate.ordered(done.orders),
         )
 
-    async def _poll(self, request: AnyRequest, data: wire.Poll) -> wire.Polled:
+    async def _poll(self, request: AnyRequest, data: JSONBody[wire.Poll]) -> wire.Polled:
         """Answer at once when there is something to say; else when the bell rings, the time is up, or the caller left."""
         session = await self._session(request)
         topic = f"machine:{session.machine}"

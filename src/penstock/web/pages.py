@@ -1,6 +1,6 @@
 """Pages for people, rendered here: builds, one build as a grid, one job with its log and explanation, machines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,8 @@ from typing import Any
 import jinja2
 from litestar import MediaType, Request, Response, Router, get
 from litestar.exceptions import NotAuthorizedException
-from litestar.response import Redirect
+from litestar.params import FromPath, FromQuery
+from litestar.response import Redirect, Stream
 from litestar.static_files import create_static_files_router
 
 from penstock.hub import views
@@ -19,6 +20,7 @@ from penstock.web.guards import COOKIE, digest_of, people_only
 
 HERE = Path(__file__).parent
 LOG_TAIL_BYTES = 65536
+LOG_PIECE_BYTES = 1 << 20
 Document = dict[str, Any]
 
 
@@ -58,7 +60,7 @@ def pages_router(hub: Hub, logs: LogStore) -> Router:
 
 
 @get("/login", sync_to_thread=False)
-def login(request: Request[Any, Any, Any], token: str) -> Redirect:
+def login(request: Request[Any, Any, Any], token: FromQuery[str]) -> Redirect:
     """Turn the operator's token into a cookie that scripts cannot read and other sites cannot send."""
     if digest_of(token) != request.app.state.operator_digest:
         raise NotAuthorizedException("this token is not the operator's")
@@ -73,7 +75,7 @@ def _build_pages(hub: Hub, render: Callable[..., Response[str]]) -> list[Any]:
         return render("builds.html", live=True, **views.builds_view(hub))
 
     @get("/builds/{build_id:str}", sync_to_thread=True)
-    def build_page(build_id: str) -> Response[str]:
+    def build_page(build_id: FromPath[str]) -> Response[str]:
         return render("build.html", live=True, **build_values(hub, build_id))
 
     @get("/machines", sync_to_thread=True)
@@ -102,16 +104,24 @@ def build_values(hub: Hub, build_id: str) -> Document:
 
 def _job_pages(hub: Hub, logs: LogStore, render: Callable[..., Response[str]]) -> list[Any]:
     @get("/jobs/{job_id:str}", sync_to_thread=True)
-    def job_page(job_id: str) -> Response[str]:
+    def job_page(job_id: FromPath[str]) -> Response[str]:
         return render("job.html", live=True, **job_values(hub, logs, job_id))
 
     @get("/jobs/{job_id:str}/log", sync_to_thread=True)
-    def log_page(job_id: str) -> Response[bytes]:
+    def log_page(job_id: FromPath[str]) -> Stream:
         attempt = views.newest_attempt(hub, job_id)
-        text = logs.read(attempt.id, 0, logs.size(attempt.id)) if attempt else b""
-        return Response(text, media_type="text/plain; charset=utf-8")
+        pieces = _pieces(logs, attempt.id) if attempt else iter(())
+        return Stream(pieces, media_type="text/plain; charset=utf-8")
 
     return [job_page, log_page]
+
+
+def _pieces(logs: LogStore, attempt: str) -> Iterator[bytes]:
+    """A log from its beginning to where it ends now, a megabyte at a time."""
+    offset = 0
+    while piece := logs.read(attempt, offset, LOG_PIECE_BYTES):
+        yield piece
+        offset += len(piece)
 
 
 def job_values(hub: Hub, logs: LogStore, job_id: str) -> Document:

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Router, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK
 
 from penstock.hub import people, views
@@ -102,7 +103,7 @@ def people_router(hub: Hub, logs: LogStore) -> Router:
     handlers += [_act_handler(hub, what) for what in ACTS]
 
     @get("/log/{job_id:str}", sync_to_thread=True)
-    def read_log(job_id: str, offset: int = 0) -> Document:
+    def read_log(job_id: FromPath[str], offset: FromQuery[int] = 0) -> Document:
         return log_chunk(hub, logs, job_id, max(0, offset))
 
     return Router("/api/v1", guards=[people_only], route_handlers=[*handlers, read_log])
@@ -118,7 +119,7 @@ def _list_handler(hub: Hub, what: str) -> Any:
 
 def _read_handler(hub: Hub, what: str) -> Any:
     @get(f"/{what}/{{name:str}}", sync_to_thread=True, operation_id=f"read_{what}")
-    def handler(name: str) -> Document:
+    def handler(name: FromPath[str]) -> Document:
         return READS[what](hub, name)
 
     return handler
@@ -126,7 +127,9 @@ def _read_handler(hub: Hub, what: str) -> Any:
 
 def _act_handler(hub: Hub, what: str) -> Any:
     @post(f"/{what}/{{name:str}}", sync_to_thread=True, status_code=HTTP_200_OK, operation_id=what)
-    def handler(name: str, data: dict[str, str], request: Request[Any, Any, Any]) -> Document:
+    def handler(
+        name: FromPath[str], data: JSONBody[dict[str, str]], request: Request[Any, Any, Any]
+    ) -> Document:
         return ACTS[what](hub, name, data.get("reason", ""))
 
     return handler
