@@ -1,0 +1,44 @@
+"""Money in integers: what an attempt held, at its machine's price, shared among its slots."""
+
+import pytest
+
+from penstock.model.job import Attempt
+from penstock.model.states import AttemptState
+from penstock.policy.charging import cost_micros, held_ms
+
+ATTEMPT = Attempt(
+    id="a",
+    job="j",
+    build="b",
+    n=1,
+    fence="f",
+    machine="m",
+    slot=0,
+    session="s",
+    pool="p",
+    state=AttemptState.RUNNING,
+    price_per_hour_micros=403_200,
+    granted_ms=10_000,
+)
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "measured_ms", "held"),
+    [
+        (70_000, 0, 60_000),
+        (70_000, 50_000, 60_000),
+        (10_000, 300, 300),  # farm time stood still
+        (10_000, 3_600_000, 30_000),  # no agent can claim more than a step
+        (5_000, 0, 0),
+    ],
+)
+def test_held_time_is_farm_time_unless_the_agent_measured_finer(
+    now_ms: int, measured_ms: int, held: int
+) -> None:
+    assert held_ms(ATTEMPT, now_ms, measured_ms) == held
+
+
+def test_an_hour_of_one_of_four_slots_costs_a_quarter_of_the_price() -> None:
+    assert cost_micros(ATTEMPT, 4, 3_600_000) == 100_800
+    assert cost_micros(ATTEMPT, 1, 3_600_000) == 403_200
+    assert cost_micros(ATTEMPT, 0, 3_600_000) == 403_200
