@@ -26,6 +26,8 @@ app = typer.Typer(
 # Typer carries a click of its own whose exceptions it does not export by name; this one is their root.
 ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
+INTERRUPTED = 130
+
 FarmFile = Annotated[Path | None, typer.Option("--farm", help="The farm's rules: a farm.toml.")]
 StateFolder = Annotated[
     Path | None, typer.Option("--state", help="Keep database and blobs in this folder (wins over the file).")
@@ -283,13 +285,13 @@ def agent(context: typer.Context) -> None:
 def run(arguments: Sequence[str]) -> int:
     """Run one command line. Returns the exit status: 0 passed, 1 failed, 2 bad input (one line), 3 the farm failed."""
     try:
-        app(args=list(arguments) or ["--help"], prog_name="penstock", standalone_mode=False)
-        return 0
+        # Typer turns Ctrl-C into the status 130, which it returns.
+        status = app(args=list(arguments) or ["--help"], prog_name="penstock", standalone_mode=False) or 0
+        if status == INTERRUPTED:
+            say("penstock: interrupted; run the same command again to go on")
+        return int(status)
     except Leave as leave:
         return leave.status
-    except (typer.Abort, KeyboardInterrupt):
-        say("penstock: interrupted; run the same command again to go on")
-        return 130
     except BrokenPipeError:
         sys.stderr.close()
         return EXIT_FARM

@@ -58,13 +58,16 @@ class EmbeddedFarm:
                 )
 
     def stop(self) -> None:
-        """End agents, services and the HTTP edge, in this order; harmless when not all of them were started."""
-        for agents in self._providers:
-            agents.stop()
+        """End services, agents and the HTTP edge, in this order; harmless when not all of them were started.
+
+        Services first: else what one agent gives back would be offered to the next one that is about to end.
+        """
         self._stopping.set()
         self._bell.wake("farm")
         if self._loop.is_alive():
             self._loop.join()
+        for agents in self._providers:
+            agents.stop()
         if self._edge is not None:
             self._edge.stop()
             forget_hub_address(self._place.folder)
