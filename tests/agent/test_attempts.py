@@ -3,8 +3,10 @@
 import hashlib
 import io
 import os
+import select
 import signal
 import subprocess
+import sys
 import tarfile
 import uuid
 from pathlib import Path
@@ -273,3 +275,29 @@ def test_the_credential_is_private_and_survives(hub, agent) -> None:
     hub.enrolment.clear()
     agent.start()
     assert [one["key"] for one in hub.registrations] == [hub.registrations[0]["key"]] * 2
+
+
+STARTER = """
+import subprocess, sys
+agent = subprocess.Popen(sys.argv[1:])
+print(agent.pid, flush=True)
+agent.wait()
+"""
+
+
+def test_it_dies_with_its_parent_when_asked_to(hub, agent, living) -> None:
+    mark = f"3{uuid.uuid4().int % 10**8}"
+    command = [sys.executable, "-c", STARTER, *agent.arguments("--die-with-parent")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+        assert parent.stdout is not None
+        handles = [os.pidfd_open(int(parent.stdout.readline()))]
+        hub.offer(
+            "a", f"/usr/bin/python3 -c 'import signal; print(\"begun\", flush=True); signal.pause()' {mark}"
+        )
+        hub.wait(lambda: b"begun\n" in hub.log("a").partition(mark.encode())[2])
+        handles += [os.pidfd_open(pid) for pid in living(mark)]
+        assert len(handles) > 1
+        parent.kill()
+    for handle in handles:
+        assert select.select([handle], [], [], 30)[0], "still alive"
+        os.close(handle)

@@ -23,7 +23,7 @@ _APT = (
 def main(argv: list[str] | None = None) -> int:
     """Run the agent; returns the exit status: 0 drained, 1 not accepted, 2 bad usage, 130 killed."""
     options = parse(argv)
-    if options.die_with_parent and not die_with_parent(os.getppid()):
+    if options.die_with_parent is not None and not die_with_parent(options.die_with_parent):
         return 1
     problem = _usage_problem(options)
     if problem:
@@ -45,20 +45,33 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--work-dir", default="penstock-agent", metavar="D", help="folder for everything (./penstock-agent)")
     add("--name", default=socket.gethostname(), metavar="N", help="name of this machine (its host name)")
     add("--no-sandbox", action="store_true", help="plain processes instead of bubblewrap; one slot")
-    add("--die-with-parent", action="store_true", help="end when the process that started this one ends")
+    add(
+        "--die-with-parent",
+        type=int,
+        nargs="?",
+        const=0,
+        metavar="PID",
+        help="end when the process that started this one (PID) ends",
+    )
     add("--insecure", action="store_true", help="allow plain http to another machine")
     add("--ca-file", default=None, metavar="FILE", help="certificate authority of the hub")
     return parser.parse_args(argv)
 
 
 def die_with_parent(parent: int) -> bool:
-    """Have the kernel kill us when the thread that started us ends; False when the parent is gone already."""
+    """Have the kernel kill us when the thread that started us ends; False when `parent` is gone already.
+
+    With 0 the parent of now is taken, who may be a stranger that adopted us before we could ask. Process 1 is one,
+    except where the hub is process 1 of its container.
+    """
     import ctypes
 
+    before = os.getppid()
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    # A hub may be process 1 of its container. Else process 1 is a stranger who adopted us.
-    return os.getppid() == parent and (
-        parent != 1 or os.path.realpath("/proc/1/exe") == os.path.realpath(sys.executable)
+    if parent:
+        return os.getppid() == parent
+    return os.getppid() == before and (
+        before != 1 or os.path.realpath("/proc/1/exe") == os.path.realpath(sys.executable)
     )
 
 

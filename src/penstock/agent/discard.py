@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import uuid
 
 
 def discard(path: str | os.PathLike[str]) -> None:
@@ -37,7 +36,7 @@ def _empty(folder: str, top: str) -> list[str]:
                 continue
             # Moving a folder rewrites its "..", for which it must be writable.
             os.chmod(entry.path, 0o700)
-            target = f"{top}.{uuid.uuid4().hex[:12]}"
+            target = f"{top}.{os.urandom(6).hex()}"
             os.rename(entry.path, target)
             moved.append(target)
     return moved

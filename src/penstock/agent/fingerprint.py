@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -58,8 +57,8 @@ def describe() -> dict[str, Any]:
     release = dict(line.split("=", 1) for line in facts["os-release"] if "=" in line)
     return {
         "identity": measure(),
-        "os": release.get("PRETTY_NAME", platform.system()).strip('"'),
-        "arch": platform.machine(),
+        "os": release.get("PRETTY_NAME", os.uname().sysname).strip('"'),
+        "arch": os.uname().machine,
         "packages": len(facts["packages"]),
         "compilers": sorted(facts["compilers"]),
         "cores": cores(),
@@ -90,7 +89,7 @@ def memory_mb() -> int | None:
 
 def _facts() -> dict[str, list[str]]:
     return {
-        "arch": [platform.machine()],
+        "arch": [os.uname().machine],
         "os-release": _os_release(),
         "packages": list(_packages()),
         "compilers": _compilers(),
@@ -154,7 +153,8 @@ def _compilers() -> list[str]:
                 found.append(f"{name} {os.path.realpath(path)}")
                 break
     try:
-        found += [f"{entry.name} -> {os.readlink(entry.path)}" for entry in os.scandir(_ALTERNATIVES)]
+        names = os.listdir(_ALTERNATIVES)
+        found += [f"{name} -> {os.readlink(_ALTERNATIVES / name)}" for name in names if name != "README"]
     except OSError:
         return found
     return found

@@ -58,6 +58,7 @@ class Loop:
         self._killed = False
         self._draining = False
         self._failures = 0
+        self._polling = False
         self._call = 0
         self._renewed = time.monotonic()
         self._slots: list[queue.SimpleQueue[Held | None]] = []
@@ -71,7 +72,8 @@ class Loop:
     def kill(self) -> None:
         """End what runs, say so if the hub listens, then end. May be called from any thread."""
         self._killed = self._draining = True
-        self._interrupt()
+        self._wake.set()
+        self._client.interrupt()
 
     def run(self) -> int:
         """Run until drained or killed; returns the exit status. Raises Unwelcome when the first enrolment fails."""
@@ -95,6 +97,9 @@ class Loop:
         self._wake.clear()
         self._client.rearm()
         if self._killed:
+            return
+        self._polling = True
+        if self._wake.is_set():
             return
         began = time.monotonic()
         body = self._poll_body()
@@ -197,7 +202,7 @@ class Loop:
 
     def _register(self, first: bool = False) -> bool:
         """Begin a session, however long it takes; False when killed meanwhile."""
-        number = 0
+        number, self._polling = 0, False
         while not self._killed and not (first and self._draining):
             self._stop_doomed()
             self._wake.clear()
@@ -325,8 +330,10 @@ class Loop:
                 say("the hub could not be told; it learns of the end when this machine registers again")
 
     def _interrupt(self) -> None:
+        """There is news: break off a poll that waits, but never a registration, whose answer holds the credential."""
         self._wake.set()
-        self._client.interrupt()
+        if self._polling:
+            self._client.interrupt()
 
 
 def say(text: str) -> None:

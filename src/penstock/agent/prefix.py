@@ -113,8 +113,12 @@ class Trees:
 
     def _shrink(self) -> None:
         """Attempts that use a tree hold links of their own: removing it takes nothing from them."""
-        while sum(self._sizes.values()) > self._size_max and len(self._sizes) > 1:
-            oldest = min(list(self._sizes), key=lambda digest: _used(self._folder / _hex(digest)))
+        while True:
+            with self._lock:
+                sizes = dict(self._sizes)
+            if sum(sizes.values()) <= self._size_max or len(sizes) < 2:
+                return
+            oldest = min(sizes, key=lambda digest: _used(self._folder / _hex(digest)))
             with self._one(oldest):
                 self._forget(oldest)
 

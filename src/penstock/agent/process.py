@@ -13,7 +13,6 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from penstock.agent.cancel import Cancel
 from penstock.agent.usage import Sampler
@@ -25,28 +24,34 @@ _KILL_S = 10.0
 _TOLD_MAX = 16 * 1024
 
 
-@dataclass
 class Ended:
     """How it ended. `step` counts commands from 1; 0: none began, then `told` is what the sandbox said."""
 
-    exit_code: int = 0
-    step: int = 0
-    complete: bool = False
-    told: str = ""
-    timed_out: bool = False
-    stopped: bool = False
-    wall_ms: int = 0
+    def __init__(self) -> None:
+        self.exit_code = 0
+        self.step = 0
+        self.complete = False
+        self.told = ""
+        self.timed_out = False
+        self.stopped = False
+        self.wall_ms = 0
 
 
-@dataclass
 class Start:
     """What to start. `status_pipe`: (read, write) for bubblewrap's own report; `sample`: look at /proc meanwhile."""
 
-    arguments: list[str]
-    timeout_s: float
-    status_pipe: tuple[int, int] | None = None
-    sample: bool = False
-    sampler: Sampler | None = field(default=None)
+    def __init__(
+        self,
+        arguments: list[str],
+        timeout_s: float,
+        status_pipe: tuple[int, int] | None = None,
+        sample: bool = False,
+    ) -> None:
+        self.arguments = arguments
+        self.timeout_s = timeout_s
+        self.status_pipe = status_pipe
+        self.sample = sample
+        self.sampler: Sampler | None = None
 
 
 def run(start: Start, log: Callable[[bytes], object], cancel: Cancel) -> Ended:

@@ -37,6 +37,7 @@ _OWN_ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
     "hosts": f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n",
 }
+_ABOVE = "penstock.agent.plain"
 _FREE = ("PATH", "TZ", "LC_ALL")
 """What a platform's environment may set otherwise; it is part of every key."""
 
@@ -206,7 +207,7 @@ def plain(offer: dict[str, Any], layout: Layout, owner: tuple[int, int] | None) 
     }
     # The folder, or the zip file, that holds the package: the same code must be found without PYTHONPATH.
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    start = f"import sys; sys.path.insert(0, {package!r}); from penstock.agent.plain import main; main(sys.argv[1])"
+    start = f"import sys; sys.path.insert(0, {package!r}); from {_ABOVE} import main; main(sys.argv[1])"
     return [sys.executable or "/usr/bin/python3", "-S", "-E", "-c", start, json.dumps(order)]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -38,7 +37,7 @@ class Identity:
             self._kept = {}
         if not self._kept.get("key"):
             # Written before it is first used: a repeated enrolment must bring the same key.
-            self._kept = {"key": secrets.token_hex(32)}
+            self._kept = {"key": os.urandom(32).hex()}
             self._save()
 
     @property

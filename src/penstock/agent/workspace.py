@@ -10,7 +10,6 @@ import fcntl
 import os
 import queue
 import threading
-import uuid
 from pathlib import Path
 from typing import IO
 
@@ -49,7 +48,7 @@ class Workshop:
 
     def throw_away(self, path: Path) -> None:
         """Move it out of the way; it is removed later."""
-        target = self.folder / "trash" / uuid.uuid4().hex
+        target = self.folder / "trash" / os.urandom(8).hex()
         try:
             os.rename(path, target)
         except FileNotFoundError:

@@ -11,8 +11,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from penstock.wire.links import escaping
 from penstock.wire.tarheads import BLOCK, END, FILE, FOLDER, SYMLINK, Head, TreeError, encode, padding, shown
@@ -28,8 +27,7 @@ _OTHER = {
 Write = Callable[[bytes], object]
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What a tree may hold: entries, bytes of content, bytes of one path. The path leaves room for a folder before it."""
 
     entries: int = 2_000_000
