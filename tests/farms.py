@@ -250,8 +250,8 @@ class TestFarm:
     def submit(self, name: str, *jobs: PlannedJob, supersede: bool = False, **about: object) -> Build:
         return planner.submit(self.hub, change(name, **about), plan(*jobs), supersede)
 
-    def get(self, kind, key):  # type: ignore[no-untyped-def]
-        return self.store.read(lambda tx: tx.get(kind, key))
+    def get(self, kind, *key):  # type: ignore[no-untyped-def]
+        return self.store.read(lambda tx: tx.get(kind, *key))
 
     def all(self, kind):  # type: ignore[no-untyped-def]
         return self.store.read(lambda tx: tx.find(kind, "key"))
