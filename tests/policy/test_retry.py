@@ -65,7 +65,11 @@ def test_five_farm_errors_are_enough() -> None:
 
 
 def test_no_job_is_tried_for_ever() -> None:
-    assert over(job(attempts=retry.ATTEMPTS_MAX), retry.FARM_STOPPED).startswith("given up after 25")
+    assert over(job(attempts=retry.ATTEMPTS_MAX), retry.UNHEARD).startswith("given up after 25")
+
+
+def test_a_farm_that_stops_often_costs_no_job_its_verdict() -> None:
+    assert again(job(attempts=100 * retry.ATTEMPTS_MAX), retry.FARM_STOPPED).losses == 0
 
 
 def test_a_job_lost_on_three_machines_is_poison() -> None:

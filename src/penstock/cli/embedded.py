@@ -58,19 +58,22 @@ class EmbeddedFarm:
                 )
 
     def stop(self) -> None:
-        """End services, agents and the HTTP edge, in this order; harmless when not all of them were started.
+        """End services, HTTP edge and agents, in this order; harmless when not all of them were started.
 
-        Services first: else what one agent gives back would be offered to the next one that is about to end.
+        Services first: else what one agent gives back would be offered to the next one that is about to end. The
+        edge before the agents: what they break off now ends as "farm stopped", which is held against nobody, and
+        not as something that they gave back.
         """
         self._stopping.set()
         self._bell.wake("farm")
         if self._loop.is_alive():
             self._loop.join()
-        for agents in self._providers:
-            agents.stop()
+        self._bell.close()
         if self._edge is not None:
             self._edge.stop()
             forget_hub_address(self._place.folder)
+        for agents in self._providers:
+            agents.stop()
 
     def _start_agents(self, pool: Pool) -> None:
         agents = provider(pool.provider)(pool, self._place.folder / "agents", self.address, self._no_sandbox)

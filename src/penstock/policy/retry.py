@@ -20,7 +20,7 @@ POISON_MACHINES = 3
 BLAMED_MAX = 3
 """A machine that so many different jobs were lost on, one after another, is taken out."""
 ATTEMPTS_MAX = 25
-"""No job is tried more often, whatever the causes."""
+"""No job is tried more often, whatever the causes; only what ended with its farm is begun again even then."""
 TOGETHER_MS = 600_000
 """Machines of a pool that fail within this time (farm time) fail together."""
 BACKOFF_MS = (0, 0, 10_000, 30_000, 90_000, 270_000)
@@ -101,7 +101,7 @@ def after(job: Job, attempt: Attempt, cause: Cause, now_ms: int) -> Again | Over
         lost_on = (*lost_on, attempt.machine)
     if len(lost_on) >= POISON_MACHINES:
         return Over(f"poison: lost on {len(lost_on)} machines ({', '.join(lost_on)}): {cause.text}")
-    if losses >= LOSSES_MAX or job.attempts >= ATTEMPTS_MAX:
+    if losses >= LOSSES_MAX or (job.attempts >= ATTEMPTS_MAX and cause != FARM_STOPPED):
         return Over(f"given up after {job.attempts} attempts: {cause.text}")
     pause_ms = BACKOFF_MS[losses] if cause.counts else 0
     return Again(

@@ -106,7 +106,7 @@ class Edge:
         return self
 
     def stop(self) -> None:
-        """Stop serving: open long polls are cut, which agents take for a hub that restarts."""
+        """Stop serving. Long polls must have been ended (Bell.close): one that goes on is cut after a second."""
         self._server.should_exit = True
         self._thread.join()
 

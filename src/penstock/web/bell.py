@@ -14,6 +14,7 @@ class Bell:
         self._farm = threading.Event()
         self._lock = threading.Lock()
         self._waiting: dict[str, list[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = {}
+        self._closed = False
 
     def wake(self, topic: str) -> None:
         """Wake who waits for `topic`; "farm" is the services' loop, "machine:ID" one waiting poll."""
@@ -26,6 +27,14 @@ class Bell:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
 
+    def close(self) -> None:
+        """From now nobody waits any more: who does is woken, and whoever listens next is woken at once."""
+        with self._lock:
+            self._closed = True
+            topics = list(self._waiting)
+        for topic in topics:
+            self.wake(topic)
+
     def wait_farm(self, timeout_s: float) -> None:
         """Wait until somebody wakes "farm", at most `timeout_s`; called by the services' loop only."""
         self._farm.wait(timeout_s)
@@ -35,7 +44,10 @@ class Bell:
         """An event of the running loop that the next `wake(topic)` sets. To be given back with `leave`."""
         event = asyncio.Event()
         with self._lock:
-            self._waiting.setdefault(topic, []).append((asyncio.get_running_loop(), event))
+            if self._closed:
+                event.set()
+            else:
+                self._waiting.setdefault(topic, []).append((asyncio.get_running_loop(), event))
         return event
 
     def leave(self, topic: str, event: asyncio.Event) -> None:
