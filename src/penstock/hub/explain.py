@@ -10,7 +10,7 @@ from penstock.hub.context import Hub, NotFound
 from penstock.hub.steps import look
 from penstock.model.artifact import Module
 from penstock.model.decision import Reason
-from penstock.model.farm import Farm
+from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
 from penstock.model.machine import Machine
 from penstock.model.snapshot import ask_of
@@ -152,7 +152,7 @@ def _on_machine(view: _View) -> Said:
 
 def _ended(view: _View) -> Said:
     job = view.job
-    sentences = [f"{job.name} ended as {job.state}: {job.reason}."]
+    sentences = [f"{job.name} ended as {job.state}: {job.reason}.", *_why_it_ran(view)]
     reasons = [About(subject=job.culprit or job.id, code=str(job.state), text=job.reason)]
     culprit = view.tx.get(Job, job.culprit) if job.culprit else None
     if culprit is not None:
@@ -163,13 +163,29 @@ def _ended(view: _View) -> Said:
     return sentences, reasons
 
 
+def _why_it_ran(view: _View) -> list[str]:
+    """Why a job that has attempts was not reused, as it was said when it was queued."""
+    told = [event for event in view.tx.find(Event, "job", view.job.id) if event.kind == "job"]
+    queued = [event.reason for event in told if event.state == JobState.QUEUED]
+    return [f"It ran because it was not reused: {queued[0]}."] if queued and view.attempts else []
+
+
 def _history(view: _View) -> list[str]:
     """One sentence per attempt that has ended, and what they cost together."""
     ended = [attempt for attempt in view.attempts if attempt.settled]
-    lines = [
-        f"Attempt {a.n} on {a.machine} ended as {a.state}{': ' if a.cause else ''}{a.cause}." for a in ended
-    ]
+    lines = [_of_attempt(view, attempt) for attempt in ended]
     if not ended:
         return []
     cost = decimal_text(sum(attempt.cost_micros for attempt in ended))
     return [*lines, f"Attempts cost {cost} {view.hub.rules.currency} so far."]
+
+
+def _of_attempt(view: _View, attempt: Attempt) -> str:
+    """How one attempt ended, where, and why it was there."""
+    machine = view.tx.get(Machine, attempt.machine)
+    where = f"{machine.name} of pool {attempt.pool}" if machine else attempt.machine
+    cause = f": {attempt.cause}" if attempt.cause else ""
+    ran = f" after {seconds(attempt.ended_ms - attempt.started_ms):.1f} s" if attempt.started_ms else ""
+    return (
+        f"Attempt {attempt.n} on {where} ended as {attempt.state}{ran}{cause}; placed there: {attempt.why}."
+    )
