@@ -60,7 +60,9 @@ class Local:
         handle = os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
             file.write(token)
-        arguments = [sys.executable, "-m", "penstock.agent", "--die-with-parent", "--hub", self._hub]
+        # Our id, not "whoever the parent is": who is killed between this fork and that call leaves an orphan.
+        arguments = [sys.executable, "-m", "penstock.agent", "--die-with-parent", str(os.getpid())]
+        arguments += ["--hub", self._hub]
         arguments += ["--token-file", str(token_file), "--pool", self._pool.name, "--name", home.name]
         arguments += ["--slots", str(self._pool.slots), "--work-dir", str(home / "work")]
         arguments += ["--no-sandbox"] if self._no_sandbox else []
