@@ -42,13 +42,18 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What all modules of a plan are planned on. `trusts`: each module's, after what it is built from."""
+    """What all modules of a plan are planned on.
+
+    `trusts`: each module's, after what it is built from. `built`: for each module planned so far, by platform,
+    its pair (module, platform) and the id of its build, made once and shared by all that need it.
+    """
 
     platforms: Mapping[str, Platform]
     identities: Mapping[str, str]
     sources: Mapping[str, Source]
     given: Given
     trusts: Mapping[str, Trust]
+    built: dict[str, dict[str, tuple[tuple[str, str], str]]]
 
 
 def plan(
@@ -77,6 +82,7 @@ def plan(
         sources=sources,
         given=given,
         trusts=_trusts(ordered, given.trust),
+        built={},
     )
     return Plan(tuple(job for module in ordered for job in _jobs(module, ground)))
 
@@ -152,8 +158,8 @@ def _trusts(ordered: Iterable[ModuleAsk], given: Trust) -> dict[str, Trust]:
     return found
 
 
-class _Place(msgspec.Struct, frozen=True, kw_only=True):
-    """One module on one platform: what its jobs have in common."""
+class _Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One module on one platform: what its jobs have in common. `build`: the id of its build."""
 
     module: ModuleAsk
     platform: Platform
@@ -161,32 +167,42 @@ class _Place(msgspec.Struct, frozen=True, kw_only=True):
     source: Source
     trust: Trust
     klass: str
-
-    def id(self, kind: Kind) -> str:
-        """The id of its job of that kind."""
-        return job_id(self.module.name, kind, self.platform.name)
+    pair: tuple[str, str]
+    build: str
 
 
 def _jobs(module: ModuleAsk, ground: _Ground) -> Iterator[PlannedJob]:
     """The jobs of one module on all its platforms."""
-    for name in module.platforms:
+    own = {name: ((module.name, name), job_id(module.name, "build", name)) for name in module.platforms}
+    ground.built[module.name] = own
+    klass = lower_class(ground.given.klass, module.klass)
+    for name, (pair, build) in own.items():
         place = _Place(
             module=module,
             platform=ground.platforms[name],
             identity=ground.identities.get(name, ""),
             source=ground.sources[module.name],
             trust=ground.trusts[module.name],
-            klass=lower_class(ground.given.klass, module.klass),
+            klass=klass,
+            pair=pair,
+            build=build,
         )
-        needs = tuple(dict.fromkeys((need.module, need.platform or name) for need in module.needs))
-        parents = tuple(job_id(needed, "build", platform) for needed, platform in needs)
-        before: tuple[str, ...] = ()
-        if module.fetch:
-            before = (place.id("fetch"),)
-            yield _fetch(place)
-        yield _build(place, needs, before + parents)
-        if module.test is not None:
-            yield _test(place, module.test, needs, before + parents)
+        needed = dict(ground.built[need.module][need.platform or name] for need in module.needs)
+        yield from _placed(place, tuple(needed), tuple(needed.values()))
+
+
+def _placed(
+    place: _Place, needs: tuple[tuple[str, str], ...], parents: tuple[str, ...]
+) -> Iterator[PlannedJob]:
+    """The jobs of one module on one platform. `parents`: the ids of the builds of `needs`."""
+    module = place.module
+    if module.fetch:
+        fetch = _fetch(place)
+        parents = (fetch.id, *parents)
+        yield fetch
+    yield _build(place, needs, parents)
+    if module.test is not None:
+        yield _test(place, module.test, needs, parents)
 
 
 def _fetch(place: _Place) -> PlannedJob:
@@ -221,7 +237,7 @@ def _test(
         place,
         "test",
         commands=test.run,
-        needs_modules=((module.name, place.platform.name), *needs),
+        needs_modules=(place.pair, *needs),
         source_from="build" if test.start == "build" else "fetch" if module.fetch else "source",
         network=module.network,
         reuse=test.reuse,
@@ -229,13 +245,14 @@ def _test(
         size=test.size or module.size,
         timeout_ms=test.timeout_ms or module.timeout_ms,
     )
-    return _planned(place, spec, (place.id("build"), *parents))
+    return _planned(place, spec, (place.build, *parents))
 
 
 def _spec(place: _Place, kind: Kind, **differs: Any) -> JobSpec:
     """A spec with what all jobs of the place share, and what this kind has of its own."""
     module = place.module
-    shared: dict[str, Any] = {"size": module.size, "timeout_ms": module.timeout_ms}
+    differs.setdefault("size", module.size)
+    differs.setdefault("timeout_ms", module.timeout_ms)
     return JobSpec(
         kind=kind,
         module=module.name,
@@ -246,13 +263,13 @@ def _spec(place: _Place, kind: Kind, **differs: Any) -> JobSpec:
         trust=place.trust,
         klass=place.klass,
         identity=place.identity,
-        **(shared | differs),
+        **differs,
     )
 
 
 def _planned(place: _Place, spec: JobSpec, needs: tuple[str, ...]) -> PlannedJob:
     return PlannedJob(
-        id=place.id(spec.kind),
+        id=place.build if spec.kind == "build" else job_id(spec.module, spec.kind, spec.platform),
         kind=spec.kind,
         module=spec.module,
         platform=spec.platform,
