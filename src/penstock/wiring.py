@@ -11,10 +11,7 @@ import msgspec
 
 from penstock.forges.git import Git
 from penstock.hub.context import Hub
-from penstock.hub.views import known
-from penstock.model.plan import Plan
 from penstock.model.rules import Rules
-from penstock.policy.archive import with_reuse
 from penstock.ports import Notifier
 from penstock.store.blobs import open_blobs
 from penstock.store.logs import FolderLogs
@@ -83,20 +80,6 @@ def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
 def open_git(folder: Path) -> Git:
     """The git forge of a local user, with its mirrors in the state folder."""
     return Git(folder / "mirrors", local_user=True)
-
-
-def look_up(rules: Rules, folder: Path, made: Plan) -> Plan:
-    """The plan with keys, and with what the archive in `folder` has already; an archive that is not there has nothing."""
-    now_ms = SystemClock().wall_ms()
-    if not (folder / "penstock.db").exists():
-        return with_reuse(made, lambda trust, key: ((), None), now_ms, automatic=False)
-    store = open_store(rules.state, Path(rules.folder))
-    try:
-        return store.read(
-            lambda tx: with_reuse(made, lambda trust, key: known(tx, trust, key), now_ms, automatic=False)
-        )
-    finally:
-        store.close()
 
 
 def provider(name: str) -> Callable[..., Any]:

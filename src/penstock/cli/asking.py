@@ -5,35 +5,54 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.agent.fingerprint import measure
+from penstock.agent import fingerprint
 from penstock.config.manifest import read_manifest
 from penstock.forges.git import Git
 from penstock.model.job import Source, Trust
+from penstock.model.machine import Machine
 from penstock.model.manifest import Manifest, ModuleAsk
 from penstock.model.plan import Plan
-from penstock.model.rules import Rules
-from penstock.policy.planning import Given, plan
+from penstock.model.rules import Pool, Rules
+from penstock.model.snapshot import Ask, PoolFacts, Snapshot
+from penstock.model.states import Power
+from penstock.model.units import Size
+from penstock.policy.placement import refusals
+from penstock.policy.planning import Given, PlanningError, plan
 
 MANIFEST = ".penstock.yml"
 MOST_MANIFEST_BYTES = 1 << 20
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person asked for, found: the source and the plan of its jobs, before anything is looked up."""
+    """What a person asked for, found: the source and the plan of its jobs, before anything is looked up.
+
+    `file` is where it was asked, `lines` where each module stands in it; `sandbox` is how commands will be run.
+    """
 
     source: Source
     plan: Plan
     trust: Trust
+    sandbox: str
+    file: str
+    lines: Mapping[str, int]
 
 
-def ask(folder: Path, dirty: bool, rules: Rules, git: Git, trust: Trust) -> Asked:
-    """Read and plan `folder`. Raises Mistake, Mistakes, ForgeError or PlanningError for what is not right in it."""
+def ask(folder: Path, dirty: bool, rules: Rules, git: Git, sandboxed: bool = True) -> Asked:
+    """Read and plan `folder` for the local user, who is trusted as long as there is a sandbox. Raises Mistake, Mistakes, ForgeError or PlanningError for what is not right in it."""
     own = git.resolve(str(folder.absolute()), "HEAD", dirty)
     text = git.read_file(own, MANIFEST, MOST_MANIFEST_BYTES)
     manifest = read_manifest(text, str(folder / MANIFEST))
     sources = _sources(manifest, own, dirty, git)
+    trust: Trust = "trusted" if sandboxed else "untrusted"
     made = plan(manifest, rules.platforms, _identities(rules), sources, Given(trust=trust, klass="change"))
-    return Asked(source=own, plan=made, trust=trust)
+    return Asked(
+        source=own,
+        plan=made,
+        trust=trust,
+        sandbox="bubblewrap" if sandboxed else "plain",
+        file=manifest.file,
+        lines={module.name: module.line for module in manifest.modules},
+    )
 
 
 def _sources(manifest: Manifest, own: Source, dirty: bool, git: Git) -> dict[str, Source]:
@@ -56,9 +75,47 @@ def _place(module: ModuleAsk, own: Source) -> tuple[str, str, str]:
     return repository, asked.ref or "HEAD", asked.path
 
 
+def refuse_what_nobody_takes(asked: Asked, rules: Rules) -> None:
+    """Before anything runs: every job must have a local machine that could take it. Raises PlanningError.
+
+    Else it would wait for its deadline: a build in this process gets no other machines than its own.
+    """
+    local = [pool for pool in rules.pools if pool.provider == "local"]
+    machines = [_machine_of(pool, asked.sandbox) for pool in local]
+    facts = {pool.name: PoolFacts(name=pool.name, classes=pool.classes) for pool in local}
+    here = Snapshot(now_ms=0, machines=tuple(machines), pools=facts)
+    for job in asked.plan.jobs:
+        assert job.spec is not None
+        spec = job.spec
+        like = Ask(spec.platform, spec.identity, spec.trust, spec.klass, spec.size)
+        why = [refusals(like, machine, here) for machine in machines]
+        if not all(why):
+            continue
+        said = "; ".join(f"{m.name}: {found[0].text}" for m, found in zip(machines, why, strict=True))
+        what = f"no pool of provider local takes {job.id}: {said or 'farm.toml has none'}"
+        raise PlanningError(asked.file, asked.lines.get(job.module, 1), what, "change one of the two")
+
+
+def _machine_of(pool: Pool, sandbox: str) -> Machine:
+    """A machine of a local pool as its agent will register it."""
+    memory_mb = fingerprint.memory_mb()
+    return Machine(
+        id=pool.name,
+        name=pool.name,
+        pool=pool.name,
+        platforms=pool.platforms,
+        trust=pool.trust,
+        has=pool.size or Size(fingerprint.cores(), memory_mb),
+        sized=pool.size is not None or memory_mb is not None,
+        sandbox=sandbox,
+        power=Power.UP,
+        accepting=True,
+    )
+
+
 def _identities(rules: Rules) -> Mapping[str, str]:
     """What each platform is here and now: local agents run on this machine, so it is what was measured of it."""
-    measured = measure()
+    measured = fingerprint.measure()
     return {
         name: measured if rule.image == "host" else f"{rule.image}@{measured}"
         for name, rule in rules.platforms.items()

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from penstock.cli.asking import Asked, ask
+from penstock.cli.asking import Asked, ask, refuse_what_nobody_takes
 from penstock.cli.output import Leave, print_json, print_table, refuse, say
 from penstock.cli.place import Place, find_place
 from penstock.hub import intake, planner, views
@@ -23,7 +23,7 @@ from penstock.model.job import Attempt, Job
 from penstock.model.rules import Rules
 from penstock.reports import builds as report
 from penstock.web.bell import Bell
-from penstock.wiring import Parts, assemble
+from penstock.wiring import Parts, assemble, open_git
 
 LOOK_S = 0.2
 SANDBOX_MISSING = (
@@ -63,12 +63,13 @@ def run_build(
     check_sandbox(no_sandbox)
     place = find_place(farm, state, source)
     place = Place(with_slots(place.rules, jobs), place.folder)
+    asked = ask_for(place, wish)
     bell = Bell()
     parts = assemble(place.rules, place.folder, bell)
     try:
         with terminating():
             led = begin(parts)
-            build = submit(parts, wish)
+            build = submit(parts, asked)
             if build.open:
                 _run_farm(place, parts, bell, led, build.id, wish)
         raise Leave(print_result(parts, build.id, as_json))
@@ -93,6 +94,13 @@ def with_slots(rules: Rules, jobs: int | None) -> Rules:
     return msgspec.structs.replace(rules, pools=tuple(changed))
 
 
+def ask_for(place: Place, wish: Wish) -> Asked:
+    """Plan what is wished for, before the farm is opened: bad input leaves nothing behind."""
+    asked = ask(wish.source, wish.dirty, place.rules, open_git(place.folder), not wish.no_sandbox)
+    refuse_what_nobody_takes(asked, place.rules)
+    return asked
+
+
 def begin(parts: Parts) -> Farm:
     """Lead the farm from now; what agents of an earlier process held has ended with it."""
     farm = intake.open_farm(parts.hub, parts.hub.rules.name)
@@ -100,10 +108,9 @@ def begin(parts: Parts) -> Farm:
     return farm
 
 
-def submit(parts: Parts, wish: Wish) -> Build:
-    """Plan what was asked for and write it down; an unfinished build of the same source gives way."""
+def submit(parts: Parts, asked: Asked) -> Build:
+    """Write down what was asked for; an unfinished build of the same source gives way."""
     hub = parts.hub
-    asked = ask(wish.source, wish.dirty, hub.rules, parts.git, "untrusted" if wish.no_sandbox else "trusted")
     build = planner.submit(hub, _change(parts, asked), asked.plan, supersede=True)
     # One pass at once: a build in which everything is reused has its verdict without a farm being started.
     Services(hub).run_once(hub.clock.monotonic_ms())

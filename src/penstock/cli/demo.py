@@ -6,12 +6,12 @@ import socket
 import time
 from pathlib import Path
 
-from penstock.cli.build import Wish, begin, check_sandbox, print_result, submit, terminating, watch
+from penstock.cli.build import Wish, ask_for, begin, check_sandbox, print_result, submit, terminating, watch
 from penstock.cli.demo_sources import make_repositories
-from penstock.cli.embedded import EmbeddedFarm
 from penstock.cli.output import Leave, refuse, say
 from penstock.cli.place import Place, find_place
-from penstock.cli.progress import watcher
+from penstock.model.change import Build
+from penstock.model.farm import Farm
 from penstock.web.bell import Bell
 from penstock.wiring import Parts, assemble
 
@@ -27,48 +27,49 @@ def run_demo(once: bool, as_json: bool, state: Path, listen: str) -> None:
     state.mkdir(parents=True, exist_ok=True)
     source = make_repositories(state / "repositories", say)
     place = find_place(EXAMPLE / "farm.toml", state)
-    bell = Bell()
-    parts = assemble(place.rules, place.folder, bell)
+    asked = ask_for(place, Wish(source=source, dirty=True))
+    parts = assemble(place.rules, place.folder, bell := Bell())
     try:
         with terminating():
-            _build_and_serve(
-                place,
-                parts,
-                bell,
-                Wish(source=source, dirty=True, as_json=as_json),
-                None if once else address,
-            )
+            led = begin(parts)
+            build = submit(parts, asked)
+            if once and not build.open:
+                raise Leave(print_result(parts, build.id, as_json))
+            _build_and_serve(place, parts, bell, led, build, as_json, None if once else address)
     finally:
         parts.close()
 
 
 def _build_and_serve(
-    place: Place, parts: Parts, bell: Bell, wish: Wish, address: tuple[str, int] | None
+    place: Place,
+    parts: Parts,
+    bell: Bell,
+    led: Farm,
+    build: Build,
+    as_json: bool,
+    address: tuple[str, int] | None,
 ) -> None:
-    """One build; then leave with its status, or serve on `address` until interrupted."""
-    farm = EmbeddedFarm(place, parts, bell, begin(parts), wish.no_sandbox)
-    build = submit(parts, wish)
+    """Run the build; then leave with its status, or serve on `address` until interrupted."""
+    # Here, not at the top: with nothing to do no server is needed, and loading it takes half of that time.
+    from penstock.cli.embedded import EmbeddedFarm
+    from penstock.cli.progress import watcher
+
+    farm = EmbeddedFarm(place, parts, bell, led, no_sandbox=False)
     try:
-        if build.open or address is not None:
-            farm.start(_listen(address or ("127.0.0.1", 0)))
-            say(f"the page: {farm.page()}")
+        farm.start(_listen(address or ("127.0.0.1", 0)))
+        say(f"the page: {farm.page()}")
         if build.open:
-            with watcher(wish.as_json) as shown:
+            with watcher(as_json) as shown:
                 watch(farm.check, parts, build.id, shown)
-        status = print_result(parts, build.id, wish.as_json)
+        status = print_result(parts, build.id, as_json)
         if address is None:
             raise Leave(status)
-        _serve(farm)
+        say(f"serving on {farm.address}; stop with Ctrl-C")
+        while True:
+            farm.check()
+            time.sleep(1)
     finally:
         farm.stop()
-
-
-def _serve(farm: EmbeddedFarm) -> None:
-    """Serve until interrupted."""
-    say(f"serving on {farm.address}; stop with Ctrl-C")
-    while True:
-        farm.check()
-        time.sleep(1)
 
 
 def _check_compilers() -> None:

@@ -1,16 +1,23 @@
 """`penstock plan` and `penstock check`: what would happen, without making it happen."""
 
+import time
 from pathlib import Path
+
+import msgspec
 
 from penstock.cli.asking import ask
 from penstock.cli.output import Leave, print_json, print_table, say
-from penstock.cli.place import find_place
+from penstock.cli.place import Place, find_place
+from penstock.cli.queries import opened
 from penstock.config import qt
 from penstock.config.farm import read_farm
+from penstock.model.artifact import Failure, Module
+from penstock.model.job import Trust
 from penstock.model.plan import Plan
+from penstock.policy.archive import with_reuse
 from penstock.policy.changed import mark_changed
 from penstock.reports.plans import plan_document, plan_totals
-from penstock.wiring import look_up, open_git
+from penstock.wiring import open_git
 
 
 def run_plan(
@@ -33,8 +40,24 @@ def run_plan(
 def _own_plan(source: Path, dirty: bool, farm: Path | None, state: Path | None, only_changed: bool) -> Plan:
     """The plan of a `.penstock.yml`, with what the archive has where there is one."""
     place = find_place(farm, state, source)
-    asked = ask(source, dirty, place.rules, open_git(place.folder), "trusted")
-    return asked.plan if only_changed else look_up(place.rules, place.folder, asked.plan)
+    asked = ask(source, dirty, place.rules, open_git(place.folder))
+    return asked.plan if only_changed else _with_archive(place, farm, state, asked.plan)
+
+
+def _with_archive(place: Place, farm: Path | None, state: Path | None, plan: Plan) -> Plan:
+    """The plan with what the archive has of it; a farm that is not there has nothing."""
+    now_ms = time.time_ns() // 1_000_000
+    if not (place.folder / "penstock.db").exists():
+        return with_reuse(plan, lambda trust, key: ((), None), now_ms, automatic=False)
+    with opened(farm or Path(place.rules.folder) / "farm.toml", state, None) as found:
+
+        def known(trust: Trust, key: str) -> tuple[list[Module], Failure | None]:
+            said = found.read("known", f"{trust} {key}")
+            return msgspec.convert(said["modules"], list[Module]), msgspec.convert(
+                said["failure"], Failure | None
+            )
+
+        return with_reuse(plan, known, now_ms, automatic=False)
 
 
 def _print_plan(plan: Plan) -> None:

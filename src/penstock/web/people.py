@@ -12,9 +12,10 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.status_codes import HTTP_200_OK
 
 from penstock.hub import people, views
-from penstock.hub.context import Hub
+from penstock.hub.context import Hub, NotFound
 from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
+from penstock.model.job import TRUSTS
 from penstock.ports import LogStore
 from penstock.web.guards import people_only
 
@@ -32,6 +33,15 @@ def _checked(hub: Hub, how: str) -> Document:
     return {"violations": msgspec.to_builtins(fsck(hub, digest_again=how == "deep"))}
 
 
+def _known(hub: Hub, name: str) -> Document:
+    """`name`: "TRUST KEY". What `penstock plan` asks of a farm that is served."""
+    trust, _, key = name.partition(" ")
+    if trust not in TRUSTS:
+        raise NotFound("level of trust", trust)
+    modules, failure = hub.store.read(lambda tx: views.known(tx, trust, key))  # type: ignore[arg-type]
+    return {"modules": msgspec.to_builtins(modules), "failure": msgspec.to_builtins(failure)}
+
+
 READS: dict[str, Callable[[Hub, str], Document]] = {
     "builds": lambda hub, _: views.builds_view(hub),
     "build": views.build_view,
@@ -40,6 +50,7 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
     "explain": _explanation,
     "machines": lambda hub, _: views.machines_view(hub),
     "fsck": _checked,
+    "known": _known,
 }
 """What can be read, by name: (hub, id or "") -> document. Raises context.NotFound."""
 
