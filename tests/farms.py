@@ -230,6 +230,7 @@ class TestFarm:
         """A new process leads."""
         self.services = Services(self.hub, intake.open_farm(self.hub, "test"))
         self.leading = self.services.hub
+        self.tick()  # farm time begins to count
 
     def with_rules(self, rules: Rules) -> None:
         self.hub = replace(self.hub, rules=rules)

@@ -129,6 +129,12 @@ def test_a_machine_that_fails_three_jobs_is_taken_out() -> None:
     assert machine.failed_ms == NOW
 
 
+def test_a_machine_of_a_pool_that_failed_is_noted_only() -> None:
+    two = msgspec.structs.replace(MACHINE, blamed=("a", "b"))
+    noted = retry.blamed(two, "c", retry.RIGHT_ENDED, NOW, alone=False)
+    assert (noted.health, noted.blamed, noted.failed_ms) == (Health.GOOD, ("a", "b", "c"), NOW)
+
+
 def test_a_machine_that_is_out_already_keeps_its_reason() -> None:
     out = msgspec.structs.replace(
         MACHINE, health=Health.MAINTENANCE, health_reason="new disk", blamed=("a", "b")

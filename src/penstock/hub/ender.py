@@ -16,10 +16,10 @@ def lose(step: Step, attempt: Attempt, state: AttemptState, cause: retry.Cause) 
     """An attempt ends by the farm's fault: its job is tried again, or ends as ERROR."""
     job = step.need(Job, attempt.job)
     machine = step.need(Machine, attempt.machine)
-    judged = _unless_pool_failed(step, machine, cause)
-    then = retry.after(job, attempt, judged, step.now_ms)
+    alone = not cause.blames or not _pool_failed(step, machine)
+    then = retry.after(job, attempt, cause if alone else retry.POOL_FAILED, step.now_ms)
     end_attempt(step, attempt, state, cause.text, **cost(step, attempt, machine.slots))
-    release_machine(step, attempt, retry.blamed(machine, job.id, judged, step.now_ms), machine)
+    release_machine(step, attempt, retry.blamed(machine, job.id, cause, step.now_ms, alone), machine)
     if isinstance(then, retry.Over):
         follow(step, [step.move(job, JobState.ERROR, then.reason, attempt)])
         return
@@ -107,11 +107,6 @@ def cancel_unwanted(step: Step, producers: Iterable[str]) -> list[Job]:
     return ended
 
 
-def _unless_pool_failed(step: Step, machine: Machine, cause: retry.Cause) -> retry.Cause:
-    """The cause, or that the whole pool failed, which is held against neither job nor machine alone."""
-    if not cause.blames:
-        return cause
-    pool = step.tx.find(Machine, "pool", machine.pool)
-    if not retry.pool_failed(pool, [machine.id], step.now_ms):
-        return cause
-    return retry.POOL_FAILED
+def _pool_failed(step: Step, machine: Machine) -> bool:
+    """True when the whole pool fails together, which is held against neither job nor machine."""
+    return retry.pool_failed(step.tx.find(Machine, "pool", machine.pool), [machine.id], step.now_ms)

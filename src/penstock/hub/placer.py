@@ -27,10 +27,11 @@ def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     if view is None:
         return {"offered": 0, "stale": 0}
     places = placement.decide(view).places
-    offered = 0
+    offered, changed = 0, frozenset[str]()
     for start in range(0, len(places), TOGETHER):
         chunk = [(place, hub.entropy.token(16)) for place in places[start : start + TOGETHER]]
-        offered += lead(hub, partial(_apply, chunk=chunk))
+        written, changed = lead(hub, partial(_apply, chunk=chunk, changed=changed))
+        offered += written
     return {"offered": offered, "stale": len(places) - offered}
 
 
@@ -66,8 +67,20 @@ def _facts(pool: Pool, machines: Sequence[Machine], now_ms: int) -> PoolFacts:
     )
 
 
-def _apply(step: Step, chunk: Sequence[tuple[Place, str]]) -> int:
-    return sum([_offer(step, place, attempt_id) for place, attempt_id in chunk])
+def _apply(
+    step: Step, chunk: Sequence[tuple[Place, str]], changed: frozenset[str]
+) -> tuple[int, frozenset[str]]:
+    """Write offers. Returns how many, and the machines that are not what they were.
+
+    After one refusal a machine gets nothing more in this pass: its versions may have been counted up by others.
+    """
+    offered, refused = 0, set(changed)
+    for place, attempt_id in chunk:
+        if place.machine not in refused and _offer(step, place, attempt_id):
+            offered += 1
+        else:
+            refused.add(place.machine)
+    return offered, frozenset(refused)
 
 
 def _offer(step: Step, place: Place, attempt_id: str) -> bool:

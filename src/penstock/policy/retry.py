@@ -27,6 +27,9 @@ BACKOFF_MS = (0, 0, 10_000, 30_000, 90_000, 270_000)
 """Pause before the next try, by the number of losses that count."""
 
 
+_JUDGED = (Health.UNKNOWN, Health.GOOD, Health.SUSPECT)
+
+
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
     """Why an attempt ended though its job did not. `text` is stored and shown.
 
@@ -113,15 +116,18 @@ def after(job: Job, attempt: Attempt, cause: Cause, now_ms: int) -> Again | Over
     )
 
 
-def blamed(machine: Machine, job: str, cause: Cause, now_ms: int) -> Machine:
-    """The machine after an attempt at `job` ended on it by `cause`: its streak, and its health if that is too long."""
+def blamed(machine: Machine, job: str, cause: Cause, now_ms: int, alone: bool = True) -> Machine:
+    """The machine after an attempt at `job` ended on it by `cause`: its record, and its health if that is too long.
+
+    `alone` is False when its pool failed together: then it is noted, and not taken out.
+    """
     if not cause.blames:
         return machine
     jobs = machine.blamed if job in machine.blamed else (*machine.blamed, job)
     marked = msgspec.structs.replace(
         machine, streak=machine.streak + 1, blamed=jobs[-BLAMED_MAX:], failed_ms=now_ms
     )
-    if len(jobs) < BLAMED_MAX or machine.health not in (Health.UNKNOWN, Health.GOOD, Health.SUSPECT):
+    if not alone or len(jobs) < BLAMED_MAX or machine.health not in _JUDGED:
         return marked
     why = f"{len(jobs)} different jobs ended on it by the farm's fault, the last: {cause.text}"
     return msgspec.structs.replace(marked, health=Health.QUARANTINED, health_reason=why)
