@@ -4,6 +4,7 @@ The archives come from where this machine's own packages come from: apt-get is g
 for sources instead of packages, and folders of its own, so that neither root nor a change of the system is needed.
 """
 
+import fcntl
 import lzma
 import os
 import platform
@@ -13,9 +14,12 @@ import subprocess
 import tarfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from importlib import resources
 from pathlib import Path, PurePosixPath
+
+from penstock.ports import ForgeError
 
 PACKAGES = {"zlib": "zlib", "libpng": "libpng1.6", "freetype": "freetype", "libgd": "libgd2"}
 """Each library's repository, and the Debian source package that it is made of."""
@@ -36,8 +40,8 @@ HOOKS = ("APT::Update::Pre-Invoke", "APT::Update::Post-Invoke", "APT::Update::Po
 TIMEOUT_S = 900
 
 
-class SourcesMissing(Exception):
-    """The repositories could not be made; says in one line what failed and what to do."""
+class SourcesMissing(ForgeError):
+    """The demo's repositories could not be made."""
 
 
 Say = Callable[[str], None]
@@ -53,6 +57,20 @@ def make_repositories(folder: Path, say: Say, etc: Path = Path("/etc/apt")) -> P
     """
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    with _alone(folder):
+        _make_missing(folder, say, etc)
+    return folder / EXAMPLE
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else makes repositories here."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make_missing(folder: Path, say: Say, etc: Path) -> None:
     missing = {name: package for name, package in PACKAGES.items() if not _is_whole(folder / name)}
     archives = _archives(folder / ".archives", list(missing.values()), say, etc)
     for name, package in missing.items():
@@ -61,7 +79,6 @@ def make_repositories(folder: Path, say: Say, etc: Path = Path("/etc/apt")) -> P
         _make(folder / name, partial(unpack, archive), f"Import {archive.name}")
     if not _is_whole(folder / EXAMPLE):
         _make(folder / EXAMPLE, _copy_example, "Four libraries that need each other")
-    return folder / EXAMPLE
 
 
 def _is_whole(repository: Path) -> bool:
@@ -87,7 +104,7 @@ def _make(repository: Path, fill: Callable[[Path], None], message: str) -> None:
         half.rename(repository)
     except OSError as wrong:
         raise SourcesMissing(
-            f"{repository} is in the way and no git repository; move it elsewhere and run again"
+            str(repository), "is in the way and no git repository", "move it elsewhere and run again"
         ) from wrong
 
 
@@ -99,7 +116,7 @@ def _git(folder: Path, *arguments: str) -> None:
     outside = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     ended = _run(["git", *arguments], folder, outside | fixed)
     if ended.returncode != 0:
-        raise SourcesMissing(f"git {arguments[0]} failed in {folder}: {complaint(ended.stderr)}")
+        raise SourcesMissing(str(folder), f"git {arguments[0]} failed: {complaint(ended.stderr)}")
 
 
 def _copy_example(inside: Path) -> None:
@@ -122,7 +139,7 @@ def _archives(folder: Path, packages: list[str], say: Say, etc: Path) -> dict[st
     for package, path in found.items():
         if path is None:
             raise SourcesMissing(
-                f"apt-get fetched no source archive of {package}; is this Debian 12 or later?"
+                package, "apt-get fetched no source archive", "the demo needs Debian 12 or later"
             )
     return {package: path for package, path in found.items() if path}
 
@@ -147,8 +164,9 @@ def _fetch(folder: Path, packages: list[str], etc: Path) -> None:
         # Where the lists could not be fetched, that is the reason; what follows from it is noise.
         why = updated.stderr if re.search(r"^[EW]: ", updated.stderr, re.M) else fetched.stderr
         raise SourcesMissing(
-            f"apt-get could not fetch the sources of {', '.join(packages)}: {complaint(why)}; "
-            f"check the network and the archives that {etc} names, then run again"
+            ", ".join(packages),
+            f"apt-get could not fetch the sources: {complaint(why)}",
+            f"check the network and the archives that {etc} names, then run again",
         )
     for archive in (work / "new").glob("*.orig.tar.*"):
         if archive.name.partition("_")[0] in packages:
@@ -191,11 +209,10 @@ def _run(
             check=False,
         )
     except FileNotFoundError as wrong:
-        raise SourcesMissing(
-            f"{command[0]} is not here; the demo builds Debian's sources, on Debian or what derives from it"
-        ) from wrong
+        what = "is not here; the demo builds Debian's sources, on Debian or what derives from it"
+        raise SourcesMissing(command[0], what) from wrong
     except subprocess.TimeoutExpired as wrong:
-        raise SourcesMissing(f"{command[0]} did not end within {TIMEOUT_S} s; check the network") from wrong
+        raise SourcesMissing(command[0], f"did not end within {TIMEOUT_S} s", "check the network") from wrong
 
 
 def complaint(text: str) -> str:
@@ -220,7 +237,9 @@ def unpack(archive: Path, inside: Path) -> None:
             for member in members:
                 _write_member(members, member, inside)
     except (OSError, EOFError, zlib.error, lzma.LZMAError, tarfile.TarError) as wrong:
-        raise SourcesMissing(f"{archive} cannot be unpacked ({wrong}); delete it and run again") from wrong
+        raise SourcesMissing(
+            str(archive), f"cannot be unpacked ({wrong})", "delete it and run again"
+        ) from wrong
 
 
 def _write_member(members: tarfile.TarFile, member: tarfile.TarInfo, inside: Path) -> None:
@@ -253,7 +272,7 @@ def write_sources(etc: Path, parts: Path) -> None:
             (parts / "penstock.list").write_text("\n".join(dict.fromkeys(lines)) + "\n", encoding="utf-8")
             (parts / "penstock.sources").write_text("\n\n".join(stanzas) + "\n", encoding="utf-8")
             return
-    raise SourcesMissing(f"{etc} names no archive of Debian; add one to {etc}/sources.list and run again")
+    raise SourcesMissing(str(etc), "names no archive of Debian", "add one to its sources.list and run again")
 
 
 def _codename() -> str:
