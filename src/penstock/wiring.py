@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,9 @@ def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
     return Parts(hub, FolderLogs(folder / "logs"), open_git(folder), folder)
 
 
-def open_git(folder: Path) -> Git:
-    """The git forge of a local user, with its mirrors in the state folder."""
-    return Git(folder / "mirrors", local_user=True)
+def open_git(folder: Path, leave_out: Iterable[Path] = ()) -> Git:
+    """The git forge of a local user, with its mirrors in the state folder; `leave_out`: of working trees."""
+    return Git(folder / "mirrors", local_user=True, leave_out=leave_out)
 
 
 def provider(name: str) -> Callable[..., Any]:

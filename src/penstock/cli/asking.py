@@ -1,5 +1,6 @@
 """From a folder that a person names to a plan: read `.penstock.yml`, find the sources, measure the platform."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from penstock.config.manifest import read_manifest
 from penstock.forges.git import Git
 from penstock.model.job import Source, Trust
 from penstock.model.machine import Machine
-from penstock.model.manifest import Manifest, ModuleAsk
+from penstock.model.manifest import Manifest, SourceAsk
 from penstock.model.plan import Plan
 from penstock.model.rules import Pool, Rules
 from penstock.model.snapshot import Ask, PoolFacts, Snapshot
@@ -21,6 +22,8 @@ from penstock.policy.planning import Given, PlanningError, plan
 
 MANIFEST = ".penstock.yml"
 MOST_MANIFEST_BYTES = 1 << 20
+REMOTE = re.compile(r"[a-z][a-z0-9+.-]*:|[^/]+@[^/]+:", re.I)
+"""How an address of another machine begins: a protocol, or user@host: as ssh has it."""
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,23 +59,25 @@ def ask(folder: Path, dirty: bool, rules: Rules, git: Git, sandboxed: bool = Tru
 
 
 def _sources(manifest: Manifest, own: Source, dirty: bool, git: Git) -> dict[str, Source]:
-    """The source of each module; one that several modules share is resolved once."""
-    found: dict[tuple[str, str, str], Source] = {}
+    """The source of each module; what several modules share is resolved once."""
+    found: dict[SourceAsk, Source] = {}
     for module in manifest.modules:
-        place = _place(module, own)
-        if place not in found:
-            found[place] = git.resolve(place[0], place[1], dirty and not module.source.ref, place[2])
-    return {module.name: found[_place(module, own)] for module in manifest.modules}
+        if module.source not in found:
+            found[module.source] = _source(module.source, own, dirty, git)
+    return {module.name: found[module.source] for module in manifest.modules}
 
 
-def _place(module: ModuleAsk, own: Source) -> tuple[str, str, str]:
-    """(repository, ref, folder in it) of a module; a relative repository is relative to the one that asks."""
-    asked = module.source
+def _source(asked: SourceAsk, own: Source, dirty: bool, git: Git) -> Source:
+    """A folder of the repository that asks, as it was resolved already, or another repository.
+
+    A relative folder counts from the one that asks. `dirty` takes the working tree of repositories on this machine
+    that no ref is asked of.
+    """
     if not asked.git:
-        return own.repository, own.ref, asked.path
-    local = "://" not in asked.git and not asked.git.partition("/")[0].count(":")
-    repository = str((Path(own.repository) / asked.git).resolve()) if local else asked.git
-    return repository, asked.ref or "HEAD", asked.path
+        return git.inside(own, asked.path)
+    remote = REMOTE.match(asked.git) is not None
+    repository = asked.git if remote else str((Path(own.repository) / asked.git).resolve())
+    return git.resolve(repository, asked.ref or "HEAD", dirty and not remote and not asked.ref, asked.path)
 
 
 def refuse_what_nobody_takes(asked: Asked, rules: Rules) -> None:

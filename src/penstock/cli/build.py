@@ -62,7 +62,7 @@ def run_build(
     wish = Wish(source=source, dirty=dirty, no_sandbox=no_sandbox, as_json=as_json)
     check_sandbox(no_sandbox)
     place = find_place(farm, state, source)
-    place = Place(with_slots(place.rules, jobs), place.folder)
+    place = msgspec.structs.replace(place, rules=with_slots(place.rules, jobs))
     asked = ask_for(place, wish)
     bell = Bell()
     parts = assemble(place.rules, place.folder, bell)
@@ -96,7 +96,9 @@ def with_slots(rules: Rules, jobs: int | None) -> Rules:
 
 def ask_for(place: Place, wish: Wish) -> Asked:
     """Plan what is wished for, before the farm is opened: bad input leaves nothing behind."""
-    asked = ask(wish.source, wish.dirty, place.rules, open_git(place.folder), not wish.no_sandbox)
+    asked = ask(
+        wish.source, wish.dirty, place.rules, open_git(place.folder, place.own()), not wish.no_sandbox
+    )
     refuse_what_nobody_takes(asked, place.rules)
     return asked
 

@@ -14,11 +14,30 @@ from penstock.model.rules import Rules
 HUB_FILE = "hub.json"
 
 
+OWN_NAMES = ("blobs", "logs", "mirrors", "agents", "penstock.lock", HUB_FILE)
+"""What a farm keeps in its state folder beside the database."""
+
+
 class Place(msgspec.Struct, frozen=True):
-    """The rules of a farm and its state folder (database, blobs, logs, mirrors, agents' homes)."""
+    """The rules of a farm and its state folder. `given`: the folder was named, so all that is in it is the farm's."""
 
     rules: Rules
     folder: Path
+    given: bool = False
+
+    def own(self) -> list[Path]:
+        """Files and folders that are the farm's and no source, even when they lie among sources."""
+        if self.given:
+            return [self.folder]
+        database = self.rules.state.rpartition("/")[2]
+        names = [
+            *OWN_NAMES,
+            database,
+            f"{database}-wal",
+            f"{database}-shm",
+            self.rules.blobs.removeprefix("file:"),
+        ]
+        return [self.folder / name for name in names]
 
     def hub_address(self) -> dict[str, Any] | None:
         """Address and operator's token of the hub that serves this state now, if one says so."""
@@ -71,7 +90,7 @@ def _in_folder(rules: Rules, state: Path) -> Place:
     inside = msgspec.structs.replace(
         rules, state=f"sqlite:///{folder}/penstock.db", blobs=f"file:{folder}/blobs"
     )
-    return Place(inside, folder)
+    return Place(inside, folder, given=True)
 
 
 def _folder_of(rules: Rules) -> Path:

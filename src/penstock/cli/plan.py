@@ -40,7 +40,7 @@ def run_plan(
 def _own_plan(source: Path, dirty: bool, farm: Path | None, state: Path | None, only_changed: bool) -> Plan:
     """The plan of a `.penstock.yml`, with what the archive has where there is one."""
     place = find_place(farm, state, source)
-    asked = ask(source, dirty, place.rules, open_git(place.folder))
+    asked = ask(source, dirty, place.rules, open_git(place.folder, place.own()))
     return asked.plan if only_changed else _with_archive(place, farm, state, asked.plan)
 
 

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -26,14 +26,17 @@ LISTINGS = 32
 class Git:
     """Reads repositories: those of this machine in place, others through mirrors below `folder`.
 
+    `leave_out`: what no working tree contains: the farm's own files, when its state lies among the sources.
     `local_user`: asked by the person whose machine this is; folders are then taken, and any host. Nothing is ever
     written into a repository. Any number of threads may call it.
     """
 
-    def __init__(self, folder: Path, local_user: bool, lookup: Lookup = look_up) -> None:
+    def __init__(
+        self, folder: Path, local_user: bool, lookup: Lookup = look_up, leave_out: Iterable[Path] = ()
+    ) -> None:
         self.local_user = local_user
         self.mirrors = Mirrors(folder, local_user, lookup)
-        self.working = Working(folder / "working")
+        self.working = Working(folder / "working", leave_out)
         self._listings: OrderedDict[str, Listing] = OrderedDict()
         self._lock = threading.Lock()
 

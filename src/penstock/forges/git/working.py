@@ -21,15 +21,19 @@ FILE, PROGRAM, LINK, SUBMODULE = b"100644", b"100755", b"120000", b"160000"
 
 
 class Working:
-    """The farm's own object stores for working trees, below `folder`."""
+    """The farm's own object stores for working trees, below `folder`.
 
-    def __init__(self, folder: Path) -> None:
+    `leave_out`: files and folders that belong to the farm, not to what it builds, wherever they lie.
+    """
+
+    def __init__(self, folder: Path, leave_out: Iterable[Path] = ()) -> None:
         self.folder = folder
+        self._leave_out = tuple(os.fsencode(os.path.abspath(path)) for path in leave_out)
 
     def tree(self, about: str, place: Place) -> str:
         """The tree of the folder that was asked for. Raises Vanished when it changes meanwhile, NoSuchFile when empty."""
         store = self._store(about, place)
-        found = dict(_found(about, place))
+        found = {path: mode for path, mode in _found(about, place) if not self._left_out(place, path)}
         if not found:
             raise NoSuchFile(
                 about, "holds no file that git would not ignore", "name a folder with files in it"
@@ -41,6 +45,10 @@ class Working:
             raise Vanished(
                 about, f"changes while it is read: {wrong.what}", "try again when it is still"
             ) from None
+
+    def _left_out(self, place: Place, path: bytes) -> bool:
+        whole = os.path.join(os.fsencode(place.top), path)
+        return any(whole == own or whole.startswith(own + b"/") for own in self._leave_out)
 
     def call(self, about: str, place: Place) -> Call:
         """A git that reads from the store of this working tree and from the repository's own objects."""
