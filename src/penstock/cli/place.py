@@ -19,16 +19,13 @@ OWN_NAMES = ("blobs", "logs", "mirrors", "agents", "penstock.lock", HUB_FILE)
 
 
 class Place(msgspec.Struct, frozen=True):
-    """The rules of a farm and its state folder. `given`: the folder was named, so all that is in it is the farm's."""
+    """The rules of a farm and its state folder."""
 
     rules: Rules
     folder: Path
-    given: bool = False
 
     def own(self) -> list[Path]:
         """Files and folders that are the farm's and no source, even when they lie among sources."""
-        if self.given:
-            return [self.folder]
         database = self.rules.state.rpartition("/")[2]
         names = [
             *OWN_NAMES,
@@ -90,7 +87,7 @@ def _in_folder(rules: Rules, state: Path) -> Place:
     inside = msgspec.structs.replace(
         rules, state=f"sqlite:///{folder}/penstock.db", blobs=f"file:{folder}/blobs"
     )
-    return Place(inside, folder, given=True)
+    return Place(inside, folder)
 
 
 def _folder_of(rules: Rules) -> Path:
