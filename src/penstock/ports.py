@@ -200,6 +200,10 @@ class Notifier(Protocol):
         ...
 
 
+class FarmFailed(Exception):
+    """The farm cannot go on: what happened, and where to look; as text one line."""
+
+
 class ForgeError(Exception):
     """A repository is not as asked: which one, what is wrong, what to do instead; as text one line."""
 

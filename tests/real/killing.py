@@ -109,6 +109,7 @@ class Place:
     files: Mapping[str, str]
     farm: str = FARM
     environment: dict[str, str] = field(default_factory=dict)
+    gates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.repository.mkdir(parents=True)
@@ -199,12 +200,41 @@ class Place:
         """All that all attempts have printed as far as the hub has it."""
         return b"".join(path.read_bytes() for path in sorted((self.state / "logs").glob("*.log")))
 
-    def pipe(self, name: str) -> Path:
-        """A fifo that a job makes in its source folder; waits until it is there."""
-        attempts = "state/agents/*/work/attempts"
-        return wait_for(
-            lambda: next(self.folder.glob(f"{attempts}/**/{name}"), None), f"the job to make {name}"
-        )
+    def reached(self, gate: str) -> Path:
+        """Wait until a job stands before this gate (see `gated`)."""
+        found: Path = wait_for(lambda: self._gate(gate), f"a job to reach {gate}")
+        return found
+
+    def let_through(self, *gates: str) -> None:
+        """Let the jobs through these gates, one after another."""
+        for gate in gates:
+            wait_for(lambda gate=gate: self._open(gate), f"a job to go through {gate}")
+
+    def let_all_through(self, running: Running) -> Ended:
+        """Let every job through that comes to a gate, until the command has ended."""
+        wait_for(lambda: running.ended or ([self._open(gate) for gate in self.gates] and None), "the end")
+        return running.wait()
+
+    def _gate(self, gate: str) -> Path | None:
+        return next(self.folder.glob(f"state/agents/*/work/attempts/*/**/{gate}"), None)
+
+    def _open(self, gate: str) -> bool:
+        """Write to the pipe, if somebody reads it now."""
+        try:
+            pipe = self._gate(gate)
+            handle = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK) if pipe else None
+        except OSError:
+            return False
+        if handle is None:
+            return False
+        with open(handle, "w") as opened:
+            opened.write("go\n")
+        return True
+
+
+def gated(gate: str, *commands: str) -> str:
+    """Commands of a job, as a YAML list, that begin when somebody lets them through."""
+    return json.dumps([f"mkfifo {gate}", f"read word < {gate}", *commands])
 
 
 @contextlib.contextmanager

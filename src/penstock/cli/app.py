@@ -300,16 +300,20 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _report(problem: Exception) -> int:
-    """Bad input is one line and exit 2; anything else is a fault of ours, shown whole, exit 3."""
+    """Bad input is a line and exit 2; what the world did to the farm a line and 3; a fault of ours is shown whole, and 3."""
     if isinstance(problem, ClickException):
         say(f"penstock: {problem.format_message()}; see `penstock --help`")
         return EXIT_BAD_INPUT
-    from penstock.cli.problems import lines_of
+    from penstock.cli.problems import farm_line, lines_of
 
     lines = lines_of(problem)
-    if lines is None:
-        traceback.print_exception(problem)
-        return EXIT_FARM
-    for line in lines:
+    for line in lines or []:
         say(line)
-    return EXIT_BAD_INPUT
+    if lines is not None:
+        return EXIT_BAD_INPUT
+    said = farm_line(problem)
+    if said is None:
+        traceback.print_exception(problem)
+    else:
+        say(said)
+    return EXIT_FARM

@@ -4,6 +4,7 @@ import socket
 import threading
 from typing import Any
 
+from penstock.cli.output import say
 from penstock.cli.place import Place, forget_hub_address, write_hub_address
 from penstock.hub import sessions
 from penstock.hub.loop import Services
@@ -48,14 +49,15 @@ class EmbeddedFarm:
         return f"{self.address}/login?token={self._token}"
 
     def check(self) -> None:
-        """Raise what stopped the services, or RuntimeError when an agent has ended."""
+        """Raise what stopped the services; start agents again that have ended. Raises FarmFailed when one does not stay.
+
+        Call it from the thread that called `start`.
+        """
         if self._problem is not None:
             raise self._problem
         for agents in self._providers:
-            for status in agents.dead():
-                raise RuntimeError(
-                    f"a local agent ended with status {status}: see {self._place.folder}/agents"
-                )
+            for sentence in agents.revive():
+                say(f"penstock: {sentence}")
 
     def stop(self) -> None:
         """End services, HTTP edge and agents, in this order; harmless when not all of them were started.

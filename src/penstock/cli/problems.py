@@ -1,10 +1,12 @@
-"""Which problems are the user's input: each becomes one line, and exit 2."""
+"""Which problems are the user's input (a line each, exit 2), and which are the world's (one line, exit 3)."""
+
+import errno
 
 from penstock.config.mistakes import Mistake, Mistakes
 from penstock.hub.context import NotFound, Refused
 from penstock.policy.changed import UnknownModule
 from penstock.policy.planning import PlanningError
-from penstock.ports import ForgeError, Locked
+from penstock.ports import FarmFailed, ForgeError, Locked, StoreError
 
 
 def lines_of(problem: Exception) -> list[str] | None:
@@ -13,6 +15,16 @@ def lines_of(problem: Exception) -> list[str] | None:
         return [_one_line(mistake) for mistake in problem.mistakes]
     if isinstance(problem, (Mistake, PlanningError, UnknownModule, ForgeError, NotFound, Refused, Locked)):
         return [_one_line(problem)]
+    return None
+
+
+def farm_line(problem: Exception) -> str | None:
+    """What to print when the farm could not go on: a full disk, a damaged database, agents that die. None for the rest."""
+    if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f": {problem.filename}" if problem.filename else ""
+        return f"penstock: the disk is full{where}; make room and run the same command again"
+    if isinstance(problem, (FarmFailed, StoreError)):
+        return _one_line(problem)
     return None
 
 
