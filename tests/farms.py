@@ -19,6 +19,7 @@ from penstock.model.machine import Machine
 from penstock.model.plan import Plan, PlannedJob
 from penstock.model.rules import Platform, Pool, Rules
 from penstock.model.units import Size
+from penstock.ports import Store
 from penstock.store.memory import MemoryStore
 
 POOL = Pool(name="own", provider="owned", platforms=("linux",), slots=2, size=Size(2, 4096))
@@ -218,11 +219,11 @@ class TestFarm:
 
     __test__ = False
 
-    def __init__(self, rules: Rules = RULES) -> None:
+    def __init__(self, rules: Rules = RULES, store: Store | None = None) -> None:
         self.clock = FakeClock()
         self.blobs = FakeBlobs()
         self.bell = FakeNotifier()
-        self.store = MemoryStore()
+        self.store: Store = store or MemoryStore()
         self.hub = Hub(self.store, self.blobs, self.clock, FakeEntropy(), rules, self.bell)  # type: ignore[arg-type]
         self.restart()
 

@@ -24,6 +24,7 @@ from penstock.model.plan import PlannedJob
 from penstock.model.rules import Platform, Pool, Rules
 from penstock.model.states import AttemptState, JobState
 from penstock.model.units import Size
+from penstock.ports import Store
 
 LOCAL = Pool(name="here", provider="local", platforms=("linux",), slots=1)
 SPOT = Pool(
@@ -66,9 +67,12 @@ def flavoured(job: PlannedJob, flavour: str) -> PlannedJob:
 class Queue(RuleBasedStateMachine):
     """Three agents of three pools, people, a leader that restarts, and clocks that jump."""
 
+    store: Store | None = None
+    """Where the farm's records are; a store in memory by default."""
+
     @initialize()
     def begin(self) -> None:
-        self.farm = TestFarm(RULES)
+        self.farm = TestFarm(RULES, self.store)
         self.agents = [
             Agent(self.farm, f"m{n}", pool) for n, pool in enumerate(("own", "here", "spot", "own"))
         ]
@@ -292,15 +296,12 @@ class Queue(RuleBasedStateMachine):
     @rule(number=pick, which=pick)
     def stale_fence(self, number: int, which: int) -> None:
         agent = self.choose(self.agents, number)
-        if not (work := self.choose(self.seen, which)):
+        if not (work := self.choose(list(agent.holding.values()), which)):
             return
-        before = self.farm.all(Attempt)
-        done = self.call(
-            agent, lambda: queue.renew(self.farm.hub, agent.session, work.attempt.id, "t00000:0")
-        )
-        assert not done
-        if agent.call:
-            assert self.farm.all(Attempt) == before
+        before = self.farm.get(Attempt, work.attempt.id)
+        fence = f"{work.attempt.fence}0"
+        assert not self.call(agent, lambda: queue.renew(self.farm.hub, agent.session, before.id, fence))
+        assert self.farm.get(Attempt, before.id) == before
 
     @rule(number=pick, then=st.sampled_from(["poll", "register", "nothing"]))
     def agent_is_killed(self, number: int, then: str) -> None:

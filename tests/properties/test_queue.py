@@ -2,10 +2,15 @@
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from schedules import PLANS, Queue
+
+from penstock.model.farm import Event
+from penstock.model.job import Job
+from penstock.store.open import open_store
 
 Queue.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 TestQueue = Queue.TestCase
@@ -31,7 +36,7 @@ def dense(chance: random.Random) -> list[tuple[int, Callable[[Queue], None]]]:
         (4, lambda q: q.acknowledge(number(), number())),
         (4, lambda q: q.renew(number(), number())),
         (3, lambda q: q.late_or_repeated_finish(number(), number(), chance.choice(["fin", "another"]))),
-        (1, lambda q: q.stale_fence(number(), number())),
+        (3, lambda q: q.stale_fence(number(), number())),
         (12, lambda q: q.time_passes(chance.choice(MOMENTS))),
         (4, lambda q: q.people_act(chance.choice(acts), number())),
         (
@@ -45,15 +50,32 @@ def dense(chance: random.Random) -> list[tuple[int, Callable[[Queue], None]]]:
     ]
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_a_busy_farm_keeps_its_books(seed: int) -> None:
+def run(farm: Queue, seed: int, steps: int) -> None:
+    """Begin, do `steps` things, and check the books after each."""
     chance = random.Random(seed)
     weighted = dense(chance)
     weights, acts = [weight for weight, _ in weighted], [act for _, act in weighted]
-    farm = Queue()
     farm.begin()
-    for _ in range(250):
+    for _ in range(steps):
         chance.choices(acts, weights)[0](farm)
         farm.books_are_in_order()
         farm.no_job_has_two_verdicts()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_busy_farm_keeps_its_books(seed: int) -> None:
+    farm = Queue()
+    run(farm, seed, 250)
     farm.teardown()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_happens_in_every_store(seed: int, tmp_path: Path) -> None:
+    in_memory, in_sqlite = Queue(), Queue()
+    in_sqlite.store = open_store("sqlite:///farm.db", tmp_path)
+    for farm in (in_memory, in_sqlite):
+        run(farm, seed, 80)
+        farm.teardown()
+    assert in_memory.farm.all(Event) == in_sqlite.farm.all(Event)
+    assert in_memory.farm.all(Job) == in_sqlite.farm.all(Job)
+    in_sqlite.store.close()

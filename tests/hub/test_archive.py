@@ -1,0 +1,69 @@
+"""The archive's rows where processes died or the pruner is at work."""
+
+import msgspec
+import pytest
+from farms import Agent, TestFarm, planned
+
+from penstock.model.artifact import Blob, Module
+from penstock.model.job import Attempt
+from penstock.model.states import AttemptState, ModuleState
+
+
+@pytest.fixture
+def farm() -> TestFarm:
+    return TestFarm()
+
+
+def set_module(farm: TestFarm, key: str, **changes: object) -> None:
+    def write(tx):  # type: ignore[no-untyped-def]
+        tx.replace(msgspec.structs.replace(tx.get(Module, "untrusted", key), **changes))
+
+    farm.store.write(write)
+
+
+def test_a_claim_of_a_job_that_has_ended_is_none(farm: TestFarm) -> None:
+    agent = Agent(farm, "m1")
+    first = farm.submit("c1", planned("zlib"))
+    farm.run_all(agent)
+    job = farm.job(first, "zlib:build")
+    set_module(farm, job.key, state=ModuleState.BUILDING)
+    second = farm.submit("c2", planned("zlib"))
+    assert farm.states(second) == {"zlib:build": "queued"}
+    assert farm.get(Module, "untrusted", job.key).producer == farm.job(second, "zlib:build").id
+    set_module(farm, job.key, producer="nobody")
+    assert farm.states(farm.submit("c3", planned("zlib"))) == {"zlib:build": "queued"}
+
+
+def test_a_module_that_is_being_collected_is_left_alone_until_it_is_gone(farm: TestFarm) -> None:
+    agent = Agent(farm, "m1")
+    first = farm.submit("c1", planned("zlib"))
+    farm.run_all(agent)
+    key = farm.job(first, "zlib:build").key
+    set_module(farm, key, state=ModuleState.EXPIRING)
+    second = farm.submit("c2", planned("zlib"))
+    farm.tick()
+    agent.run(agent.start()[0])
+    assert farm.get(Module, "untrusted", key).state == ModuleState.EXPIRING
+    assert farm.tick()["settled"] == 0
+    set_module(farm, key, state=ModuleState.COLLECTED)
+    assert farm.tick()["settled"] == 1
+    module = farm.get(Module, "untrusted", key)
+    assert (module.state, module.producer) == (ModuleState.VERIFIED, farm.job(second, "zlib:build").id)
+
+
+def test_a_blob_that_begins_to_be_deleted_after_it_was_looked_at_makes_settling_wait(farm: TestFarm) -> None:
+    agent = Agent(farm, "m1")
+    farm.submit("c1", planned("zlib"))
+    farm.tick()
+    work = agent.start()[0]
+    agent.run(work)
+    publish = farm.blobs.publish
+
+    def meanwhile(name: str, digest: str) -> None:
+        publish(name, digest)
+        blob = farm.get(Blob, digest)
+        farm.store.write(lambda tx: tx.replace(msgspec.structs.replace(blob, state="expiring")))
+
+    farm.blobs.publish = meanwhile  # type: ignore[method-assign]
+    assert farm.tick()["settled"] == 0
+    assert farm.get(Attempt, work.attempt.id).state == AttemptState.FINISHING
