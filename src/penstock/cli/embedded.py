@@ -1,5 +1,6 @@
 """A whole farm in this process: hub, HTTP edge on loopback, services' loop, and local agents as children."""
 
+import errno
 import socket
 import threading
 from typing import Any
@@ -35,7 +36,7 @@ class EmbeddedFarm:
     def start(self, listen: socket.socket) -> None:
         """Serve on `listen`, run the services, start the agents of all local pools."""
         parts = self._parts
-        app = make_app(parts.hub, parts.logs, parts.git, self._bell, self._token)
+        app = make_app(parts.hub, parts.logs, parts.git, self._bell, self._token, self._note)
         self._edge = Edge(app, listen).start()
         self.address = self._edge.address
         write_hub_address(self._place.folder, self.address, self._token)
@@ -49,9 +50,9 @@ class EmbeddedFarm:
         return f"{self.address}/login?token={self._token}"
 
     def check(self) -> None:
-        """Raise what stopped the services; start agents again that have ended. Raises FarmFailed when one does not stay.
+        """Raise what stopped the services or filled the disk; start agents again that have ended.
 
-        Call it from the thread that called `start`.
+        Raises FarmFailed for an agent that does not stay. Call it from the thread that called `start`.
         """
         if self._problem is not None:
             raise self._problem
@@ -81,6 +82,11 @@ class EmbeddedFarm:
         agents = provider(pool.provider)(pool, self._place.folder / "agents", self.address, self._no_sandbox)
         self._providers.append(agents)
         agents.start([sessions.create_token(self._parts.hub, pool.name) for _ in range(agents.count)])
+
+    def _note(self, problem: Exception) -> None:
+        """A call failed for lack of room: its agent would try again for an hour, while nobody makes any."""
+        if not isinstance(problem, OSError) or problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            self._problem = self._problem or problem
 
     def _run_services(self) -> None:
         """The loop around run_once: nothing is decided here."""

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import uvicorn
@@ -11,11 +11,11 @@ from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.types import ASGIApp
+from litestar.types import ASGIApp, Scope
 
 from penstock import __version__
 from penstock.hub.context import Hub, NotFound, Refused, Unauthorized
-from penstock.ports import Forge, ForgeError, LogStore
+from penstock.ports import Duplicate, Forge, ForgeError, LogStore, Stale, StoreError
 from penstock.web.agents import AgentApi
 from penstock.web.bell import Bell
 from penstock.web.guards import SECURITY_HEADERS, HostCheck, digest_of
@@ -26,8 +26,18 @@ LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 START_S = 20.0
 
 
-def make_app(hub: Hub, logs: LogStore, forge: Forge, bell: Bell, operator_token: str) -> Litestar:
-    """The ASGI application of one hub. It answers to loopback names only."""
+def make_app(
+    hub: Hub,
+    logs: LogStore,
+    forge: Forge,
+    bell: Bell,
+    operator_token: str,
+    on_fault: Callable[[Exception], None] | None = None,
+) -> Litestar:
+    """The ASGI application of one hub. It answers to loopback names only.
+
+    `on_fault` is told of what went wrong in the hub itself, such as a full disk: callers are answered 500, and try again.
+    """
     return Litestar(
         route_handlers=[
             AgentApi(hub, logs, forge, bell).router(),
@@ -44,6 +54,7 @@ def make_app(hub: Hub, logs: LogStore, forge: Forge, bell: Bell, operator_token:
         },
         state=State({"operator_digest": digest_of(operator_token)}),
         after_request=_secured,
+        after_exception=[_telling(on_fault)] if on_fault else [],
         openapi_config=OpenAPIConfig(title="Penstock", version=__version__, path="/api/v1/schema"),
         logging_config=None,
         request_max_body_size=None,
@@ -61,6 +72,16 @@ def _secured(response: Response[Any]) -> Response[Any]:
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
+
+
+def _telling(on_fault: Callable[[Exception], None]) -> Any:
+    """A hook that passes on what the disk or the store did to a call; what callers did wrong is their own."""
+
+    async def tell(problem: Exception, _: Scope) -> None:
+        if isinstance(problem, (OSError, StoreError)) and not isinstance(problem, (Stale, Duplicate)):
+            on_fault(problem)
+
+    return tell
 
 
 def _refused(_: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, object]]:
