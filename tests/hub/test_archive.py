@@ -67,3 +67,21 @@ def test_a_blob_that_begins_to_be_deleted_after_it_was_looked_at_makes_settling_
     farm.blobs.publish = meanwhile  # type: ignore[method-assign]
     assert farm.tick()["settled"] == 0
     assert farm.get(Attempt, work.attempt.id).state == AttemptState.FINISHING
+
+
+def test_a_blob_store_that_is_away_makes_settling_wait(
+    farm: TestFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent(farm, "m1")
+    build = farm.submit("c1", planned("zlib"))
+    farm.tick()
+    agent.run(agent.start()[0])
+
+    def away(name: str, digest: str) -> None:
+        raise OSError("no route to the blob store")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(farm.blobs, "publish", away)
+        assert farm.tick()["unsettled"] == 1
+    assert farm.tick()["settled"] == 1
+    assert farm.verdict(build) == "PASSED"

@@ -74,6 +74,20 @@ def test_a_plan_is_decided_again_on_the_archive_of_now(farm: TestFarm, agent: Ag
     assert farm.job(build, "zlib:build").output
 
 
+def test_a_test_of_fetched_source_waits_for_the_fetch(farm: TestFarm, agent: Agent) -> None:
+    build = farm.submit(
+        "c1",
+        planned("deps", "fetch", network="full"),
+        planned("deps", source_from="fetch"),
+        planned("deps", "test", needs=["deps"], source_from="fetch"),
+    )
+    test = farm.job(build, "deps:test")
+    assert test.source_job == farm.job(build, "deps:fetch").id
+    assert test.unmet == 2
+    farm.run_all(agent)
+    assert farm.verdict(build) == "PASSED"
+
+
 def test_a_trusted_job_does_not_read_what_an_untrusted_one_made(farm: TestFarm, agent: Agent) -> None:
     farm.submit("c1", planned("zlib"))
     farm.run_all(agent)

@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 
 from penstock.hub.context import Hub
-from penstock.hub.steps import Step, lead, look
+from penstock.hub.steps import Step, lead_all, look
 from penstock.model.change import Build
 from penstock.model.job import Job
 from penstock.model.states import BUILD
@@ -17,7 +17,7 @@ from penstock.ports import Tx
 def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     """Give every open build without open jobs of its own its verdict."""
     done = look(hub, lambda tx, farm: [b.id for b in tx.find(Build, "open", True) if not _runs(tx, b.id)])
-    return {"closed": sum([lead(hub, partial(_close, build_id=one)) for one in done])}
+    return {"closed": sum(lead_all(hub, [partial(_close, build_id=one) for one in done]))}
 
 
 def _runs(tx: Tx, build_id: str) -> bool:

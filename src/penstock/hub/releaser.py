@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.hub import archive
 from penstock.hub.context import Hub
-from penstock.hub.steps import Step, lead, look
+from penstock.hub.steps import Step, lead_all, look
 from penstock.model.artifact import Blob, Inputs, Part
 from penstock.model.job import Edge, Job
 from penstock.model.states import JobState
@@ -179,7 +179,7 @@ def _source_digest(step: Step, job: Job) -> str:
 def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     """Derive again what transactions should have done (I15): count unmet parents, find ended producers."""
     blocked = look(hub, lambda tx, farm: tx.find(Job, "state", JobState.BLOCKED))
-    return {"repaired": sum(lead(hub, partial(_repair, job_id=job.id)) for job in blocked)}
+    return {"repaired": sum(lead_all(hub, [partial(_repair, job_id=job.id) for job in blocked]))}
 
 
 def _repair(step: Step, job_id: str) -> int:

@@ -10,7 +10,7 @@ import msgspec
 from penstock.hub.context import Hub
 from penstock.hub.ender import lose
 from penstock.hub.releaser import follow
-from penstock.hub.steps import Step, lead, look
+from penstock.hub.steps import Step, lead, lead_all, look
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine, Session
@@ -28,10 +28,10 @@ def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     """Return what was offered and not taken, lose what was not renewed, suspect who is silent, expire who waits."""
     overdue = _due(hub, Attempt, "live", lambda attempt: attempt.right_until_ms <= now_ms)
     extended = _extend_all(hub, overdue)
-    ended = sum([lead(hub, partial(_end, attempt_id=attempt.id)) for attempt in overdue])
-    suspected = sum([lead(hub, partial(_suspect, session_id=session)) for session in _silent(hub, now_ms)])
+    ended = sum(lead_all(hub, [partial(_end, attempt_id=attempt.id) for attempt in overdue]))
+    suspected = sum(lead_all(hub, [partial(_suspect, session_id=one) for one in _silent(hub, now_ms)]))
     late = _due(hub, Job, "open", lambda job: job.deadline_ms <= now_ms)
-    expired = sum([lead(hub, partial(_expire, job_id=job.id)) for job in late])
+    expired = sum(lead_all(hub, [partial(_expire, job_id=job.id) for job in late]))
     return {"ended": ended, "extended": extended, "suspected": suspected, "expired": expired}
 
 

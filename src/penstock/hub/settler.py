@@ -1,7 +1,9 @@
 """Settles attempts whose end is recorded: checks what was uploaded, publishes it, then ends attempt and job and
 frees what waited, in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import msgspec
 
@@ -10,13 +12,13 @@ from penstock.hub.context import Hub
 from penstock.hub.ender import lose
 from penstock.hub.queue import Ending, cause_of
 from penstock.hub.releaser import follow
-from penstock.hub.steps import Step, end_attempt, lead, look
+from penstock.hub.steps import Step, end_attempt, lead_all, look
 from penstock.model.artifact import Blob, Module
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job, JobSpec, Output
 from penstock.model.states import AttemptState, JobState, ModuleState
 from penstock.policy import retry
-from penstock.ports import Tx
+from penstock.ports import StoreError, Tx
 
 
 @dataclass(frozen=True)
@@ -31,26 +33,41 @@ class Case:
 
 
 def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
-    """Settle every recorded end; those whose blobs are being deleted wait for the next pass (I17)."""
+    """Settle every recorded end; those whose blobs are being deleted (I17), and those that the blob store cannot
+    take now, wait for the next pass."""
     waiting = look(hub, lambda tx, farm: tx.find(Attempt, "unsettled", False, AttemptState.FINISHING))
-    return {"settled": sum([settle(hub, attempt.id) for attempt in waiting])}
+    settled = settle(hub, [attempt.id for attempt in waiting])
+    return {"settled": settled, "unsettled": len(waiting) - settled}
 
 
-def settle(hub: Hub, attempt_id: str) -> bool:
-    """Settle one attempt. False when there is nothing to settle, or not yet. Repeats are harmless."""
-    case = look(hub, lambda tx, farm: _load(tx, farm, attempt_id))
-    if case is None or case.blocked:
-        return False
-    wanted = case.ending.outputs
-    case = replace(case, problem=mismatch(case.job.spec, case.ending, case.attempt.outputs))
-    if not case.problem:
-        case = replace(case, problem=_publish(hub, case.attempt.id, wanted))
-    done = lead(hub, lambda step: _apply(step, case))
-    kept = {output.name for output in wanted} if not case.problem else set()
+def settle(hub: Hub, attempts: Sequence[str]) -> int:
+    """Settle these attempts, as far as they can be. Returns how many were. Repeats are harmless."""
+    found = look(hub, lambda tx, farm: [_load(tx, farm, attempt) for attempt in attempts])
+    cases = [checked for case in found if case and (checked := _published(hub, case))]
+    done = lead_all(hub, [partial(_apply, case=case) for case in cases])
+    for case, settled in zip(cases, done, strict=True):
+        if settled:
+            _discard(hub, case)
+    return sum(done)
+
+
+def _published(hub: Hub, case: Case) -> Case | None:
+    """The case with its blobs published, or with its problem; None when it must wait."""
+    if case.blocked:
+        return None
+    problem = mismatch(case.job.spec, case.ending, case.attempt.outputs)
+    try:
+        return replace(case, problem=problem or _publish(hub, case.attempt.id, case.ending.outputs))
+    except (StoreError, OSError):
+        return None
+
+
+def _discard(hub: Hub, case: Case) -> None:
+    """Remove the uploads that got no name; one that stays is pruned later."""
+    kept = set() if case.problem else {output.name for output in case.ending.outputs}
     for output in case.attempt.outputs:
-        if done and output.name not in kept:
+        if output.name not in kept:
             hub.blobs.discard(f"{case.attempt.id}/{output.name}")
-    return done
 
 
 def mismatch(spec: JobSpec, ending: Ending, uploads: tuple[Output, ...]) -> str:

@@ -1,7 +1,8 @@
 """One transaction at work: it reads the farm's row once, writes steps of the state tables, each with its event,
 and remembers whom to wake after the commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import wait
 from typing import TypeVar
 
 import msgspec
@@ -107,26 +108,50 @@ def change(hub: Hub, operation: Callable[[Step], T]) -> T:
 
     Raises NotFound where there is no farm yet, and what `operation` raises.
     """
+    return _woken(hub, hub.store.write(_stepping(hub, operation)))
+
+
+def lead(hub: Hub, operation: Callable[[Step], T]) -> T:
+    """As `change`, for deciding services: changes nothing and raises NotLeading when another process leads."""
+    return change(hub, _led(hub, operation))
+
+
+def lead_all(hub: Hub, operations: Iterable[Callable[[Step], T]]) -> list[T]:
+    """As `lead` for each, in order, each in a transaction of its own; the store may commit them together.
+
+    All are tried; then what the first that failed raised is raised.
+    """
+    futures = [hub.store.submit(_stepping(hub, _led(hub, operation))) for operation in operations]
+    wait(futures)
+    return [_woken(hub, future.result()) for future in futures]
+
+
+def _stepping(hub: Hub, operation: Callable[[Step], T]) -> Callable[[Tx], tuple[T, set[str]]]:
+    """`operation` for the store, made to return also whom to wake."""
 
     def run(tx: Tx) -> tuple[T, set[str]]:
         step = Step(tx, hub, _farm(tx))
         return operation(step), step.woken
 
-    result, woken = hub.store.write(run)
-    for topic in sorted(woken):
-        hub.wake.wake(topic)
-    return result
+    return run
 
 
-def lead(hub: Hub, operation: Callable[[Step], T]) -> T:
-    """As `change`, for deciding services: changes nothing and raises NotLeading when another process leads."""
+def _led(hub: Hub, operation: Callable[[Step], T]) -> Callable[[Step], T]:
+    """`operation`, refused when another process leads."""
 
     def run(step: Step) -> T:
         if step.farm.leader_epoch != hub.epoch:
             raise NotLeading(f"epoch {step.farm.leader_epoch} leads, this is {hub.epoch}")
         return operation(step)
 
-    return change(hub, run)
+    return run
+
+
+def _woken(hub: Hub, done: tuple[T, set[str]]) -> T:
+    result, topics = done
+    for topic in sorted(topics):
+        hub.wake.wake(topic)
+    return result
 
 
 def look(hub: Hub, operation: Callable[[Tx, Farm], T]) -> T:
