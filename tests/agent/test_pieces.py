@@ -16,6 +16,7 @@ from penstock.agent.artifacts import gather, translate
 from penstock.agent.discard import discard
 from penstock.agent.logs import Log
 from penstock.agent.prefix import Conflict, Damaged, Trees
+from penstock.agent.workspace import Workshop
 from penstock.wire.client import Address, Insecure, is_loopback
 from penstock.wire.trees import TreeError, pack
 
@@ -374,3 +375,19 @@ def test_plain_http_stays_on_this_machine(url: str) -> None:
 def test_addresses_that_are_none(url: str) -> None:
     with pytest.raises(ValueError, match="write http"):
         Address(url)
+
+
+def test_an_agent_that_starts_removes_its_own_empty_groups_and_no_neighbours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "own").write_text("4:pids:/\n")
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    monkeypatch.setattr(cgroups, "_OWN", tmp_path / "own")
+    mine, neighbour = (Workshop(tmp_path / name, plain=False) for name in ("a", "b"))
+    for shop in (mine, neighbour):
+        (tmp_path / "pids" / f"{shop.group_prefix}attempt").mkdir()
+    cgroups.sweep(mine.group_prefix)
+    assert [folder.name for folder in (tmp_path / "pids").iterdir()] == [f"{neighbour.group_prefix}attempt"]
+    mine.close()
+    neighbour.close()

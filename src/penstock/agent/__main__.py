@@ -104,7 +104,6 @@ def _run(options: argparse.Namespace) -> int:
 
 def _assemble(options: argparse.Namespace) -> Any:
     from penstock.agent import cgroups, fingerprint, sandbox
-    from penstock.agent.attempt import GROUP_PREFIX
     from penstock.agent.loop import Loop
     from penstock.agent.prefix import Trees
     from penstock.agent.session import Identity, Session
@@ -114,7 +113,7 @@ def _assemble(options: argparse.Namespace) -> Any:
     address = Address(options.hub, ca_file=options.ca_file, insecure=options.insecure)
     token_file = Path(options.token_file).resolve()
     shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
-    cgroups.sweep(GROUP_PREFIX)
+    cgroups.sweep(shop.group_prefix)
     identity = Identity(shop.folder / "credential.json", options.hub)
     session = Session(address, identity, lambda: _read_token(token_file))
     prefix = str(fixed_place() / "prefix") if options.no_sandbox else sandbox.PREFIX

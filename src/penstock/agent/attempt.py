@@ -24,7 +24,6 @@ from penstock.wire.trees import TreeError
 _DISK_LOW = 16 << 20
 _DOWNLOAD_S = 600.0
 _LAST_WORDS_S = 1.0
-GROUP_PREFIX = "penstock-"
 
 
 class Verdict(Exception):
@@ -180,7 +179,7 @@ class Attempt:
         return reading
 
     def _execute(self, layout: sandbox.Layout, log: Log) -> Ended:
-        name = GROUP_PREFIX + self.offer["attempt"]
+        name = self._shop.group_prefix + self.offer["attempt"]
         group = cgroups.create(name, self.offer.get("memory_mb"), sandbox.PIDS_MAX)
         try:
             start = self._start(layout, group)

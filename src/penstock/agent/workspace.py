@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import queue
 import threading
@@ -26,11 +27,16 @@ class Busy(Exception):
 
 
 class Workshop:
-    """All folders below one work folder, which one agent has for itself."""
+    """All folders below one work folder, which one agent has for itself.
+
+    `group_prefix` begins the names of its control groups and of no other agent's: one that starts removes what it
+    left, and must not remove what its neighbour is about to use.
+    """
 
     def __init__(self, folder: Path, plain: bool) -> None:
         self.folder = folder.resolve()
         self.plain = plain
+        self.group_prefix = f"penstock-{hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]}-"
         self.owner = NOBODY if plain and os.geteuid() == 0 else None
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock_file(self.folder / "lock")
