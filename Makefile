@@ -21,6 +21,7 @@ run: setup-run ## set up, then `penstock demo $(ARGS)`
 	@$(PENSTOCK) demo $(ARGS)
 
 test: setup-test ## set up, real components included, then the whole test suite
+	@$(MAKE) --no-print-directory coverage ARGS=
 	@$(BIN)/python -m pytest tests $(ARGS)
 
 check: setup-test ## lint, types, layers, unit and property tests: under 3 minutes
@@ -34,8 +35,9 @@ format: setup-test ## put code into the form that `make check` wants
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-coverage: setup-test ## every branch of model/ and policy/ must be run by their own tests
-	@$(BIN)/python -m pytest tests/model tests/policy --cov=penstock.model --cov=penstock.policy --cov-branch \
+coverage: setup-test ## every branch of model/, policy/ and reports/ must be run by their own tests
+	@$(BIN)/python -m pytest -q tests/model tests/policy tests/reports --cov=penstock.model --cov=penstock.policy \
+		--cov=penstock.reports --cov-branch \
 		--cov-report=term-missing:skip-covered --cov-fail-under=100 $(ARGS)
 
 bench: setup-test ## the benchmarks, each beside its peer; writes build/bench.json

@@ -7,7 +7,15 @@ from penstock.reports.plans import plan_document
 
 def test_the_document_of_a_plan_counts_what_has_a_job() -> None:
     jobs = (
-        PlannedJob(id="a:build@x", kind="build", module="a", platform="x", size=Size(8, None), key="sha256:1", reuse=True),
+        PlannedJob(
+            id="a:build@x",
+            kind="build",
+            module="a",
+            platform="x",
+            size=Size(8, None),
+            key="sha256:1",
+            reuse=True,
+        ),
         PlannedJob(id="a:test@x", kind="test", module="a", platform="x", needs=("a:build@x",), reason="why"),
     )
     document = plan_document(Plan(jobs, (Unknown("f.yaml", 3, "a template"),)))
