@@ -12,7 +12,7 @@ import msgspec
 from penstock.forges.git import Git
 from penstock.hub.context import Hub
 from penstock.model.rules import Rules
-from penstock.ports import Notifier
+from penstock.ports import Notifier, StoreError
 from penstock.store.blobs import open_blobs
 from penstock.store.logs import FolderLogs
 from penstock.store.open import open_store
@@ -69,8 +69,11 @@ class Quiet:
 
 
 def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
-    """Open the farm whose state is in `folder`. Raises ports.Locked when another process has it."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Open the farm whose state is in `folder`. Raises ports.Locked when another process has it; StoreError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise StoreError(f"the state folder {folder} cannot be made: {wrong.strerror}") from wrong
     store = open_store(rules.state, Path(rules.folder))
     blobs = open_blobs(rules.blobs, Path(rules.folder))
     hub = Hub(store=store, blobs=blobs, clock=SystemClock(), entropy=SystemEntropy(), rules=rules, wake=wake)

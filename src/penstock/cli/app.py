@@ -302,7 +302,7 @@ def run(arguments: Sequence[str]) -> int:
 def _report(problem: Exception) -> int:
     """Bad input is a line and exit 2; what the world did to the farm a line and 3; a fault of ours is shown whole, and 3."""
     if isinstance(problem, ClickException):
-        say(f"penstock: {problem.format_message()}; see `penstock --help`")
+        say(f"penstock: {problem.format_message().rstrip('.')}; see `penstock --help`")
         return EXIT_BAD_INPUT
     from penstock.cli.problems import farm_line, lines_of
 

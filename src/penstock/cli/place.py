@@ -40,9 +40,13 @@ class Place(msgspec.Struct, frozen=True):
         """Address and operator's token of the hub that serves this state now, if one says so."""
         try:
             found = json.loads((self.folder / HUB_FILE).read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (OSError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        if not isinstance(found, dict) or not all(
+            isinstance(found.get(k), str) for k in ("address", "token")
+        ):
+            return None
+        return found
 
 
 def find_place(farm: Path | None, state: Path | None, source: Path | None = None) -> Place:
@@ -82,8 +86,9 @@ def _beside(source: Path | None) -> Path | None:
 
 def _in_folder(rules: Rules, state: Path) -> Place:
     folder = state.absolute()
-    if folder.exists() and not folder.is_dir():
-        refuse(f"{state}: is not a folder; give --state a folder, it is made when missing")
+    there = next(above for above in (folder, *folder.parents) if above.exists())
+    if not there.is_dir():
+        refuse(f"{there}: is not a folder; give --state a folder, it is made when missing")
     inside = msgspec.structs.replace(
         rules, state=f"sqlite:///{folder}/penstock.db", blobs=f"file:{folder}/blobs"
     )

@@ -7,6 +7,7 @@ from penstock.hub.context import NotFound, Refused
 from penstock.policy.changed import UnknownModule
 from penstock.policy.planning import PlanningError
 from penstock.ports import FarmFailed, ForgeError, Locked, StoreError
+from penstock.wire.client import HubError, Unreachable
 
 
 def lines_of(problem: Exception) -> list[str] | None:
@@ -25,6 +26,8 @@ def farm_line(problem: Exception) -> str | None:
         return f"penstock: the disk is full{where}; make room and run the same command again"
     if isinstance(problem, (FarmFailed, StoreError)):
         return _one_line(problem)
+    if isinstance(problem, (Unreachable, HubError)):
+        return _one_line(problem) + "; is the hub still there?"
     return None
 
 

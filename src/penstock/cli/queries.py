@@ -10,12 +10,14 @@ from urllib.parse import quote
 
 from penstock.cli.output import Leave, print_json, print_table, refuse
 from penstock.cli.place import find_place
+from penstock.model.farm import Farm
 from penstock.reports.builds import EXIT_FAILED, EXIT_FARM
 from penstock.web.people import ACTS, READS, log_chunk
 from penstock.wire.client import Address, Client, HubError, Unreachable
 from penstock.wiring import Parts, Quiet, assemble
 
 LOOK_S = 0.5
+NO_FARM = "{}: there is no farm here yet; `penstock build` makes one"
 NOT_FOUND = 404
 Document = dict[str, Any]
 
@@ -80,9 +82,11 @@ def opened(farm: Path | None, state: Path | None, hub: str | None) -> Iterator[A
         yield ServedFarm(Client(Address(served["address"]), served["token"]))
         return
     if not (place.folder / "penstock.db").exists():
-        refuse(f"{place.folder}: there is no farm here yet; `penstock build` makes one")
+        refuse(NO_FARM.format(place.folder))
     parts = assemble(place.rules, place.folder, Quiet())
     try:
+        if not parts.hub.store.read(lambda tx: tx.find(Farm, "key", limit=1)):
+            refuse(NO_FARM.format(place.folder))  # killed before it was made
         yield OwnFarm(parts)
     finally:
         parts.close()
@@ -92,7 +96,7 @@ def _answers(served: Document) -> bool:
     """False when the hub that left its address has died without taking it back."""
     try:
         Client(Address(served["address"]), served["token"]).call("GET", "/api/v1/machines", tries=1)
-    except (Unreachable, HubError):
+    except (Unreachable, HubError, ValueError):
         return False
     return True
 
