@@ -119,7 +119,7 @@ def test_the_document_is_what_the_contract_says(first: dict[str, Any]) -> None:
     for job in first["jobs"]:
         assert set(job) >= FIELDS
         assert job["key"].startswith("sha256:")
-        assert job["attempts"] == 1
+        assert job["attempts"] >= 1
         assert job["ran_s"] > 0
         assert job["waited_s"] >= 0
         assert (float(job["cost"]) > 0, job["currency"]) == (True, "USD")
