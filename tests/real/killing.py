@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 HERE = Path(__file__).parent
 LIMIT_S = 300
@@ -57,7 +58,9 @@ class Ended:
 
 
 class Running:
-    """A command that runs below a reaper."""
+    """A command that runs below a reaper. `begun`: all of them, so that a test that fails leaves none."""
+
+    begun: ClassVar[list["Running"]] = []
 
     def __init__(self, words: list[str], folder: Path, **more: Any) -> None:
         self._result = folder / f"ended-{time.monotonic_ns()}.json"
@@ -72,6 +75,7 @@ class Running:
             text=True,
             **more,
         )
+        self.begun.append(self)
 
     @property
     def pid(self) -> int:
@@ -92,6 +96,12 @@ class Running:
     @property
     def ended(self) -> bool:
         return self._process.poll() is not None
+
+    def end(self) -> None:
+        """Kill what still runs."""
+        if not self.ended:
+            self._process.send_signal(signal.SIGALRM)
+        self._process.communicate(timeout=LIMIT_S)
 
     def _read(self) -> Document | None:
         try:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-PR_SET_CHILD_SUBREAPER = 36
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class Late(Exception):
@@ -69,8 +69,11 @@ def wait_for_all(main: int, limit_s: int) -> tuple[int | None, list[str]]:
 
 
 def reap(result: Path, limit_s: int, words: list[str]) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGALRM, alarm)
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    # Tests that are killed leave nothing either.
+    prctl(PR_SET_PDEATHSIG, signal.SIGALRM, 0, 0, 0)
     # Who is interrupted at the terminal is the command, which ends by that; this one reports it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     main = subprocess.Popen(

@@ -24,10 +24,8 @@ def farm_line(problem: Exception) -> str | None:
     if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
         where = f": {problem.filename}" if problem.filename else ""
         return f"penstock: the disk is full{where}; make room and run the same command again"
-    if isinstance(problem, (FarmFailed, StoreError)):
+    if isinstance(problem, (FarmFailed, StoreError, Unreachable, HubError)):
         return _one_line(problem)
-    if isinstance(problem, (Unreachable, HubError)):
-        return _one_line(problem) + "; is the hub still there?"
     return None
 
 

@@ -18,7 +18,8 @@ from penstock.wiring import Parts, Quiet, assemble
 
 LOOK_S = 0.5
 NO_FARM = "{}: there is no farm here yet; `penstock build` makes one"
-NOT_FOUND = 404
+ASKED_WRONGLY = (400, 404, 409)
+"""What the hub answers where an open farm raises NotFound or Refused: bad input."""
 Document = dict[str, Any]
 
 
@@ -44,7 +45,7 @@ class ServedFarm:
         try:
             return self._client.call(method, path, body, tries=1)
         except HubError as problem:
-            if problem.status == NOT_FOUND:
+            if problem.status in ASKED_WRONGLY:
                 refuse(problem.reason)
             raise
 
