@@ -137,6 +137,21 @@ def logs(
 
 
 @app.command()
+def outputs(
+    job: JobArgument,
+    save: Annotated[Path | None, typer.Option("--save", help="Unpack them into this new folder.")] = None,
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the files that a job made: its installed tree, its artifacts."""
+    from penstock.cli.outputs import show_outputs
+
+    show_outputs(job, save, farm, state, hub, as_json)
+
+
+@app.command()
 def explain(
     job: JobArgument,
     farm: FarmFile = None,

@@ -12,6 +12,7 @@ from penstock.cli.output import Leave, print_json, print_table, refuse
 from penstock.cli.place import find_place
 from penstock.model.farm import Farm
 from penstock.reports.builds import EXIT_FAILED, EXIT_FARM
+from penstock.web.outputs import output_stream, reader
 from penstock.web.people import ACTS, READS, log_chunk
 from penstock.wire.client import Address, Client, HubError, Unreachable
 from penstock.wiring import Parts, Quiet, assemble
@@ -21,6 +22,7 @@ NO_FARM = "{}: there is no farm here yet; `penstock build` makes one"
 ASKED_WRONGLY = (400, 404, 409)
 """What the hub answers where an open farm raises NotFound or Refused: bad input."""
 Document = dict[str, Any]
+Consume = Callable[[Callable[[int], bytes]], None]
 
 
 class ServedFarm:
@@ -40,6 +42,10 @@ class ServedFarm:
     def log(self, job: str, offset: int) -> Document:
         """A piece of a job's log, as web.people.log_chunk gives it."""
         return self._call("GET", f"/api/v1/log/{quote(job, safe='')}?offset={offset}")
+
+    def output(self, job: str, name: str, consume: Consume) -> None:
+        """Give one output of a job, a tar stream, to `consume(read)`; again from its start when it was cut."""
+        self._client.download(f"/api/v1/outputs/{quote(job, safe='')}/{quote(name, safe='')}", consume)
 
     def _call(self, method: str, path: str, body: Document | None = None) -> Document:
         try:
@@ -67,6 +73,10 @@ class OwnFarm:
     def log(self, job: str, offset: int) -> Document:
         """A piece of a job's log; nobody writes more to it now."""
         return {**log_chunk(self._parts.hub, self._parts.logs, job, offset), "ended": True}
+
+    def output(self, job: str, name: str, consume: Consume) -> None:
+        """Give one output of a job, a tar stream, to `consume(read)`."""
+        consume(reader(output_stream(self._parts.hub, job, name)))
 
 
 AnyFarm = ServedFarm | OwnFarm

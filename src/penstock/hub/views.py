@@ -5,8 +5,9 @@ from typing import Any
 from penstock.hub.context import Hub, NotFound
 from penstock.model.artifact import Failure, Module
 from penstock.model.change import Build
-from penstock.model.job import Attempt, Job, Trust
+from penstock.model.job import Attempt, Job, Output, Trust
 from penstock.model.machine import Machine
+from penstock.model.states import AttemptState, JobState
 from penstock.model.units import decimal_text, seconds
 from penstock.policy.reuse import readable
 from penstock.ports import Tx
@@ -78,6 +79,20 @@ def newest_attempt(hub: Hub, job_id: str) -> Attempt | None:
     def read(tx: Tx) -> Attempt | None:
         tries = tx.find(Attempt, "job", find_job(tx, job_id).id)
         return tries[-1] if tries else None
+
+    return hub.store.read(read)
+
+
+def outputs_of(hub: Hub, job_id: str) -> tuple[Output, ...]:
+    """What a job that passed has made; of a reused one what the job made whose result it took. Raises NotFound."""
+
+    def read(tx: Tx) -> tuple[Output, ...]:
+        job = find_job(tx, job_id)
+        if job.state == JobState.REUSED:
+            modules, _ = known(tx, job.spec.trust, job.key)
+            job = (tx.get(Job, modules[0].producer) if modules else None) or job
+        passed = [tried for tried in tx.find(Attempt, "job", job.id) if tried.state == AttemptState.PASSED]
+        return passed[-1].outputs if passed else ()
 
     return hub.store.read(read)
 

@@ -19,6 +19,7 @@ from penstock.ports import Duplicate, Forge, ForgeError, LogStore, Stale, StoreE
 from penstock.web.agents import AgentApi
 from penstock.web.bell import Bell
 from penstock.web.guards import SECURITY_HEADERS, HostCheck, digest_of
+from penstock.web.outputs import outputs_router
 from penstock.web.pages import pages_router
 from penstock.web.people import people_router
 
@@ -42,6 +43,7 @@ def make_app(
         route_handlers=[
             AgentApi(hub, logs, forge, bell).router(),
             people_router(hub, logs),
+            outputs_router(hub),
             pages_router(hub, logs),
         ],
         middleware=[_host_check(LOOPBACK)],

@@ -18,6 +18,7 @@ from penstock.hub.fsck import fsck
 from penstock.model.job import TRUSTS
 from penstock.ports import LogStore
 from penstock.web.guards import people_only
+from penstock.web.outputs import outputs_view
 
 LOG_PIECE_BYTES = 1 << 19
 Document = dict[str, Any]
@@ -51,6 +52,7 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
     "machines": lambda hub, _: views.machines_view(hub),
     "fsck": _checked,
     "known": _known,
+    "outputs": outputs_view,
 }
 """What can be read, by name: (hub, id or "") -> document. Raises context.NotFound."""
 

@@ -7,7 +7,7 @@ made here. The target must be new and ours alone, so that nobody can swap a fold
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Callable
 
 from penstock.wire.tarheads import BLOCK, FILE, FOLDER, SYMLINK, Head, TreeError, padding, read_head, shown
@@ -57,6 +57,20 @@ def unpack(
     if not source:
         check_links(target.links, absolute)
     target.finish()
+
+
+def heads(read: Read, limits: Limits = Limits()) -> Iterator[Head]:
+    """What a stream holds, without unpacking it: the head of every entry, contents passed over. Raises TreeError."""
+    stream, budget = _Stream(read), Budget(limits)
+    while True:
+        head = read_head(stream.take)
+        if head is None:
+            return
+        name = _name(head)
+        budget.add(name, head.size)
+        stream.pass_over(head.size)
+        if name:
+            yield head._replace(name=name)
 
 
 def _name(head: Head) -> bytes:

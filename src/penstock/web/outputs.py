@@ -1,0 +1,69 @@
+"""What jobs made, for people: listed without being unpacked, and given as the tar stream that it is."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from litestar import Router, get
+from litestar.params import FromPath
+from litestar.response import Stream
+
+from penstock.hub import views
+from penstock.hub.context import Hub, NotFound
+from penstock.model.job import Output
+from penstock.web.guards import people_only
+from penstock.wire.tarheads import FOLDER, TreeError
+from penstock.wire.untar import heads
+
+MOST_FILES = 10_000
+Document = dict[str, Any]
+
+
+def outputs_view(hub: Hub, job_id: str) -> Document:
+    """Every output of a job with the files in it: {"outputs": [{"name", "digest", "size_bytes", "files", "cut"}]}.
+
+    At most MOST_FILES files of each are named, `cut` says whether there are more. Raises NotFound.
+    """
+    return {"outputs": [_listed(hub, output) for output in views.outputs_of(hub, job_id)]}
+
+
+def output_stream(hub: Hub, job_id: str, name: str) -> Iterator[bytes]:
+    """One output of a job as it was uploaded. Raises NotFound."""
+    for output in views.outputs_of(hub, job_id):
+        if output.name == name:
+            return hub.blobs.read(output.digest)
+    raise NotFound(f"output of job {job_id}", name)
+
+
+def outputs_router(hub: Hub) -> Router:
+    """GET /outputs/JOB/NAME: the stream, for the operator."""
+
+    @get("/{job_id:str}/{name:str}", sync_to_thread=True, include_in_schema=False)
+    def one_output(job_id: FromPath[str], name: FromPath[str]) -> Stream:
+        return Stream(output_stream(hub, job_id, name), media_type="application/x-tar")
+
+    return Router("/api/v1/outputs", guards=[people_only], route_handlers=[one_output])
+
+
+def _listed(hub: Hub, output: Output) -> Document:
+    files: list[Document] = []
+    cut = False
+    try:
+        for head in heads(reader(hub.blobs.read(output.digest))):
+            cut = len(files) == MOST_FILES
+            if cut:
+                break
+            if head.kind != FOLDER:
+                files.append({"name": head.name.decode("utf-8", "replace"), "size_bytes": head.size})
+    except TreeError:
+        cut = True  # what an agent sent need not be a tree; then it is only kept
+    told = {"name": output.name, "digest": output.digest, "size_bytes": output.size_bytes}
+    return {**told, "files": files, "cut": cut}
+
+
+def reader(chunks: Iterator[bytes]) -> Callable[[int], bytes]:
+    """Chunks as a function that gives the next of them, b"" at the end; the size that is asked for is a hint."""
+
+    def read(_: int) -> bytes:
+        return next(chunks, b"")
+
+    return read
