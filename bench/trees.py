@@ -1,9 +1,12 @@
-"""How fast a tree is packed and unpacked, beside GNU tar with a digest of the same bytes."""
+"""How fast an installed tree of 500 MB is packed and unpacked, beside GNU tar doing the same. Medians of five."""
 
 import hashlib
-import io
 import os
+import resource
+import shutil
+import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,12 +15,14 @@ from pathlib import Path
 from penstock.wire.trees import pack
 from penstock.wire.untar import unpack
 
-FILES = 6000
+FILES = 10_000
 MEGABYTE = 1_000_000
+RUNS = 5
+SAME = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]
 
 
 def mixed(folder: Path) -> None:
-    """About 300 MB: many small files, some large ones, as an installed C++ library has them."""
+    """About 500 MB: many small files, some large ones, as an installed C++ library has them."""
     block = hashlib.shake_256(b"penstock").digest(MEGABYTE)
     for number in range(FILES):
         size = 20 * MEGABYTE if number % 600 == 0 else 200 + number * 7919 % 33000
@@ -26,44 +31,61 @@ def mixed(folder: Path) -> None:
         (place / f"f{number}").write_bytes((block * (size // MEGABYTE + 1))[:size])
 
 
-def best_of(count: int, operation: Callable[[], object]) -> float:
-    """The shortest of some runs, in seconds."""
+def seconds(operation: Callable[[], object]) -> float:
+    """The median of five runs."""
     spans = []
-    for _ in range(count):
+    for _ in range(RUNS):
         began = time.perf_counter()
         operation()
         spans.append(time.perf_counter() - began)
-    return min(spans)
+    return statistics.median(spans)
 
 
 def tar_and_digest(folder: Path) -> None:
-    """The peer: GNU tar with the options that make it deterministic."""
-    options = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]
-    with subprocess.Popen(["tar", *options, "-cf", "-", "-C", folder, "."], stdout=subprocess.PIPE) as peer:
+    """The peer of packing: GNU tar with the options that make it deterministic, its stream digested."""
+    with subprocess.Popen(["tar", *SAME, "-cf", "-", "-C", folder, "."], stdout=subprocess.PIPE) as peer:
         assert peer.stdout is not None
         digest = hashlib.sha256()
         while chunk := peer.stdout.read(1 << 20):
             digest.update(chunk)
 
 
+def unpack_file(stream: Path, above: Path) -> None:
+    """Unpack into a new folder, and remove it again outside the figure's interest: both sides pay the same."""
+    target = tempfile.mkdtemp(dir=above)
+    with stream.open("rb") as packed:
+        unpack(packed.read, target)
+    shutil.rmtree(target)
+
+
+def untar_file(stream: Path, above: Path) -> None:
+    """The peer of unpacking: GNU tar, which trusts what it is given."""
+    target = tempfile.mkdtemp(dir=above)
+    subprocess.run(["tar", "-xf", stream, "-C", target], check=True)
+    shutil.rmtree(target)
+
+
 def run() -> dict[str, object]:
     """Figures in MB/s of tar stream."""
     with tempfile.TemporaryDirectory() as above:
-        folder = Path(above, "tree")
-        folder.mkdir()
+        folder, stream = Path(above, "tree"), Path(above, "stream.tar")
         mixed(folder)
-        stream = io.BytesIO()
-        _, size = pack(folder, stream.write)
-
-        def unpack_once() -> None:
-            stream.seek(0)
-            unpack(stream.read, tempfile.mkdtemp(dir=above))
-
+        with stream.open("wb") as packed:
+            _, size = pack(folder, packed.write)
         rate = size / MEGABYTE
-        return {
-            "cores": os.cpu_count(),
-            "stream_mb": round(rate),
-            "pack_mb_per_s": round(rate / best_of(3, lambda: pack(folder))),
-            "gnu_tar_and_digest_mb_per_s": round(rate / best_of(3, lambda: tar_and_digest(folder))),
-            "unpack_mb_per_s": round(rate / best_of(3, unpack_once)),
+        figures = {
+            "stream, MB": round(rate),
+            "pack and digest, MB/s": round(rate / seconds(lambda: pack(folder))),
+            "GNU tar and sha256, MB/s": round(rate / seconds(lambda: tar_and_digest(folder))),
+            "unpack and remove, MB/s": round(rate / seconds(lambda: unpack_file(stream, Path(above)))),
+            "GNU tar -x and remove, MB/s": round(rate / seconds(lambda: untar_file(stream, Path(above)))),
         }
+        both = [sys.executable, "-m", "bench.trees", str(folder), str(stream), above]
+        peak = subprocess.run(both, check=True, capture_output=True, text=True).stdout
+        return {**figures, "peak memory of a process that does both, MB": int(peak), "cores": os.cpu_count()}
+
+
+if __name__ == "__main__":
+    pack(Path(sys.argv[1]))
+    unpack_file(Path(sys.argv[2]), Path(sys.argv[3]))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
