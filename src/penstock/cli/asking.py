@@ -29,13 +29,14 @@ REMOTE = re.compile(r"[a-z][a-z0-9+.-]*:|[^/]+@[^/]+:", re.I)
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for, found: the source and the plan of its jobs, before anything is looked up.
 
-    `file` is where it was asked, `lines` where each module stands in it; `sandbox` is how commands will be run.
+    `identity` is the measured fingerprint of this machine. `file` is where it was asked, `lines` where each module stands in it; `sandbox` is how commands will be run.
     """
 
     source: Source
     plan: Plan
     trust: Trust
     sandbox: str
+    identity: str
     file: str
     lines: Mapping[str, int]
 
@@ -47,12 +48,15 @@ def ask(folder: Path, dirty: bool, rules: Rules, git: Git, sandboxed: bool = Tru
     manifest = read_manifest(text, str(folder / MANIFEST))
     sources = _sources(manifest, own, dirty, git)
     trust: Trust = "trusted" if sandboxed else "untrusted"
-    made = plan(manifest, rules.platforms, _identities(rules), sources, Given(trust=trust, klass="change"))
+    measured = fingerprint.measure()
+    identities = _identities(rules, measured)
+    made = plan(manifest, rules.platforms, identities, sources, Given(trust=trust, klass="change"))
     return Asked(
         source=own,
         plan=made,
         trust=trust,
         sandbox="bubblewrap" if sandboxed else "plain",
+        identity=measured,
         file=manifest.file,
         lines={module.name: module.line for module in manifest.modules},
     )
@@ -118,9 +122,8 @@ def _machine_of(pool: Pool, sandbox: str) -> Machine:
     )
 
 
-def _identities(rules: Rules) -> Mapping[str, str]:
+def _identities(rules: Rules, measured: str) -> Mapping[str, str]:
     """What each platform is here and now: local agents run on this machine, so it is what was measured of it."""
-    measured = fingerprint.measure()
     return {
         name: measured if rule.image == "host" else f"{rule.image}@{measured}"
         for name, rule in rules.platforms.items()

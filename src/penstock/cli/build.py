@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 
 from penstock.cli.asking import Asked, ask, refuse_what_nobody_takes
+from penstock.cli.opened import Opened
 from penstock.cli.output import Leave, print_json, print_table, refuse, say
 from penstock.cli.place import Place, find_place
 from penstock.hub import intake, planner, views
@@ -71,7 +72,7 @@ def run_build(
             led = begin(parts)
             build = submit(parts, asked)
             if build.open:
-                _run_farm(place, parts, bell, led, build.id, wish)
+                _run_farm(Opened(place, parts, bell, led, asked), build.id, as_json)
         raise Leave(print_result(parts, build.id, as_json))
     finally:
         parts.close()
@@ -145,17 +146,17 @@ class terminating:  # noqa: N801 - reads as a statement: `with terminating():`
         raise KeyboardInterrupt
 
 
-def _run_farm(place: Place, parts: Parts, bell: Bell, farm: Farm, build_id: str, wish: Wish) -> None:
+def _run_farm(opened: Opened, build_id: str, quiet: bool) -> None:
     """Run a farm until the build has its verdict."""
     # Here, not at the top: a build with nothing to do needs no server and no progress bars, half of its start-up.
     from penstock.cli.embedded import EmbeddedFarm
     from penstock.cli.progress import watcher
 
-    running = EmbeddedFarm(place, parts, bell, farm, wish.no_sandbox)
+    running = EmbeddedFarm(opened)
     try:
         running.start(socket.create_server(("127.0.0.1", 0)))
-        with watcher(wish.as_json) as shown:
-            watch(running.check, parts, build_id, shown)
+        with watcher(quiet) as shown:
+            watch(running.check, opened.parts, build_id, shown)
     finally:
         running.stop()
 

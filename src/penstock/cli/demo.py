@@ -8,12 +8,12 @@ from pathlib import Path
 
 from penstock.cli.build import Wish, ask_for, begin, check_sandbox, print_result, submit, terminating, watch
 from penstock.cli.demo_sources import make_repositories
+from penstock.cli.opened import Opened
 from penstock.cli.output import Leave, refuse, say
-from penstock.cli.place import Place, find_place
+from penstock.cli.place import find_place
 from penstock.model.change import Build
-from penstock.model.farm import Farm
 from penstock.web.bell import Bell
-from penstock.wiring import Parts, assemble
+from penstock.wiring import assemble
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "image-libs"
 COMPILERS = {"gcc": "gcc libc6-dev", "clang-19": "clang-19 libclang-rt-19-dev", "make": "make", "git": "git"}
@@ -35,33 +35,27 @@ def run_demo(once: bool, as_json: bool, state: Path, listen: str) -> None:
             build = submit(parts, asked)
             if once and not build.open:
                 raise Leave(print_result(parts, build.id, as_json))
-            _build_and_serve(place, parts, bell, led, build, as_json, None if once else address)
+            _build_and_serve(
+                Opened(place, parts, bell, led, asked), build, as_json, None if once else address
+            )
     finally:
         parts.close()
 
 
-def _build_and_serve(
-    place: Place,
-    parts: Parts,
-    bell: Bell,
-    led: Farm,
-    build: Build,
-    as_json: bool,
-    address: tuple[str, int] | None,
-) -> None:
+def _build_and_serve(opened: Opened, build: Build, as_json: bool, address: tuple[str, int] | None) -> None:
     """Run the build; then leave with its status, or serve on `address` until interrupted."""
     # Here, not at the top: with nothing to do no server is needed, and loading it takes half of that time.
     from penstock.cli.embedded import EmbeddedFarm
     from penstock.cli.progress import watcher
 
-    farm = EmbeddedFarm(place, parts, bell, led, no_sandbox=False)
+    farm = EmbeddedFarm(opened)
     try:
         farm.start(_listen(address or ("127.0.0.1", 0)))
         say(f"the page: {farm.page()}")
         if build.open:
             with watcher(as_json) as shown:
-                watch(farm.check, parts, build.id, shown)
-        status = print_result(parts, build.id, as_json)
+                watch(farm.check, opened.parts, build.id, shown)
+        status = print_result(opened.parts, build.id, as_json)
         if address is None:
             raise Leave(status)
         say(f"serving on {farm.address}; stop with Ctrl-C")

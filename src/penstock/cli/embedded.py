@@ -5,15 +5,17 @@ import socket
 import threading
 from typing import Any
 
+from penstock.cli.opened import Opened
 from penstock.cli.output import say
-from penstock.cli.place import Place, forget_hub_address, write_hub_address
+from penstock.cli.place import forget_hub_address, write_hub_address
 from penstock.hub import sessions
 from penstock.hub.loop import Services
-from penstock.model.farm import Farm
+from penstock.model.machine import Machine
 from penstock.model.rules import Pool
+from penstock.model.states import Power
+from penstock.ports import FarmFailed
 from penstock.web.app import Edge, make_app
-from penstock.web.bell import Bell
-from penstock.wiring import Parts, provider
+from penstock.wiring import provider
 
 PASS_S = 0.25
 """The services look around at least so often; whatever happens in between rings the bell."""
@@ -22,10 +24,11 @@ PASS_S = 0.25
 class EmbeddedFarm:
     """Runs from `start` to `stop`. The thread that starts it must live as long: its agents die with that thread."""
 
-    def __init__(self, place: Place, parts: Parts, bell: Bell, farm: Farm, no_sandbox: bool) -> None:
-        self._place, self._parts, self._bell, self._no_sandbox = place, parts, bell, no_sandbox
-        self._services = Services(parts.hub, farm)
-        self._token = parts.hub.entropy.token(32)
+    def __init__(self, opened: Opened) -> None:
+        self._place, self._parts, self._bell = opened.place, opened.parts, opened.bell
+        self._no_sandbox, self._identity = opened.asked.sandbox == "plain", opened.asked.identity
+        self._services = Services(self._parts.hub, opened.led)
+        self._token = self._parts.hub.entropy.token(32)
         self._stopping = threading.Event()
         self._loop = threading.Thread(target=self._run_services, name="services", daemon=True)
         self._providers: list[Any] = []
@@ -59,6 +62,15 @@ class EmbeddedFarm:
         for agents in self._providers:
             for sentence in agents.revive():
                 say(f"penstock: {sentence}")
+        self._check_identity()
+
+    def _check_identity(self) -> None:
+        """An agent measures its machine anew: when packages changed since the plan was made, its jobs would wait for ever."""
+        machines = self._parts.hub.store.read(lambda tx: tx.find(Machine, "power", Power.UP))
+        if any(machine.accepting and machine.identity != self._identity for machine in machines):
+            raise FarmFailed(
+                "the packages or compilers of this machine changed after the build was planned; run the same command again"
+            )
 
     def stop(self) -> None:
         """End services, HTTP edge and agents, in this order; harmless when not all of them were started.

@@ -1,0 +1,51 @@
+"""The embedded farm's own watch over itself."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from penstock.cli.asking import Asked
+from penstock.cli.embedded import EmbeddedFarm
+from penstock.cli.opened import Opened
+from penstock.cli.place import Place
+from penstock.model.farm import Farm
+from penstock.model.job import Source
+from penstock.model.machine import Machine
+from penstock.model.plan import Plan
+from penstock.ports import FarmFailed
+from penstock.store.logs import FolderLogs
+from penstock.web.bell import Bell
+from penstock.wiring import Parts, open_git
+from tests.farms import Agent, TestFarm
+
+
+def embedded(farm: TestFarm, folder: Path, identity: str) -> EmbeddedFarm:
+    """A farm in this process whose plan was made for `identity`; nothing of it is started."""
+    parts = Parts(farm.hub, FolderLogs(folder / "logs"), open_git(folder), folder)
+    asked = Asked(
+        source=Source(repository="/r"),
+        plan=Plan(()),
+        trust="trusted",
+        sandbox="bubblewrap",
+        identity=identity,
+        file=".penstock.yml",
+        lines={},
+    )
+    led = farm.get(Farm, "farm")
+    return EmbeddedFarm(Opened(Place(farm.hub.rules, folder), parts, Bell(), led, asked))
+
+
+def test_a_machine_that_changed_after_the_plan_was_made_ends_the_build_instead_of_letting_it_wait(
+    tmp_path: Path,
+) -> None:
+    farm = TestFarm()
+    here = embedded(farm, tmp_path, "sha256:planned")
+    here.check()
+    agent = Agent(farm, "here-1", identity="sha256:planned")
+    here.check()
+    agent.registration = msgspec.structs.replace(agent.registration, identity="sha256:upgraded")
+    agent.again()
+    assert farm.get(Machine, agent.answer.machine.id).identity == "sha256:upgraded"
+    with pytest.raises(FarmFailed, match="changed after the build was planned"):
+        here.check()
