@@ -154,6 +154,18 @@ def test_cancelling_what_others_wait_for_lets_it_run(farm: TestFarm, agent: Agen
     assert farm.verdict(first) == "CANCELLED"
 
 
+def test_what_a_superseded_build_had_only_queued_is_built_by_the_new_one_as_its_own(
+    farm: TestFarm, agent: Agent
+) -> None:
+    old = farm.submit("c1", *PAIR)
+    new = farm.submit("c2", *PAIR, supersede=True)
+    assert set(farm.states(old).values()) == {"SUPERSEDED"}
+    assert farm.states(new)["zlib:build"] == "queued"
+    farm.run_all(agent)
+    assert set(farm.states(new).values()) == {"PASSED"}
+    assert fsck(farm.hub) == []
+
+
 def test_when_the_last_waiter_goes_it_is_cancelled(farm: TestFarm, agent: Agent) -> None:
     first, second = farm.submit("c1", *PAIR), farm.submit("c2", *PAIR)
     farm.tick()

@@ -12,6 +12,9 @@ from penstock.model.states import AttemptState, JobState
 from penstock.policy import charging, retry
 
 
+_AT_WORK = (JobState.OFFERED, JobState.RUNNING)
+
+
 def lose(step: Step, attempt: Attempt, state: AttemptState, cause: retry.Cause) -> None:
     """An attempt ends by the farm's fault: its job is tried again, or ends as ERROR."""
     job = step.need(Job, attempt.job)
@@ -67,20 +70,23 @@ def stop(step: Step, job: Job, state: JobState, reason: str, **changes: object) 
 
 def unsettled(step: Step, job: Job) -> Attempt | None:
     """The attempt of a job that has not ended, None when there is none."""
-    if job.state not in (JobState.OFFERED, JobState.RUNNING):
+    if job.state not in _AT_WORK:
         return None
     newest = step.tx.find(Attempt, "job", job.id, job.attempts)
     return newest[0] if newest and not newest[0].settled else None
 
 
 def give_up(step: Step, jobs: Sequence[Job], state: JobState, reason: str) -> list[Job]:
-    """End open jobs that are not wanted any more, and what follows. A job that others wait for lives on for them.
+    """End open jobs that are not wanted any more, and what follows. One that runs, and that others wait for, lives on
+    for them; of one that only waits to run, a waiter takes the place: what it then does is told as its own.
 
     Returns those that ended."""
     leaving = {job.id for job in jobs}
     ended, producers = [], []
     for job in jobs:
-        if any(waiter.id not in leaving for waiter in step.tx.find(Job, "waits_on", job.id)):
+        if job.state in _AT_WORK and any(
+            waiter.id not in leaving for waiter in step.tx.find(Job, "waits_on", job.id)
+        ):
             _disown(step, job, reason)
             continue
         producers.append(job.waits_on)
