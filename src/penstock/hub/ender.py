@@ -11,7 +11,6 @@ from penstock.model.machine import Machine
 from penstock.model.states import AttemptState, JobState
 from penstock.policy import charging, retry
 
-
 _AT_WORK = (JobState.OFFERED, JobState.RUNNING)
 
 
