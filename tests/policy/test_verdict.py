@@ -44,6 +44,11 @@ def test_what_was_blocked_counts_as_what_blocked_it(culprit: JobState, expected:
     assert reason == "2 of 3 jobs, the first: a"
 
 
+def test_the_culprit_is_named_and_not_what_it_blocked() -> None:
+    jobs = [job("a", JobState.BLOCKED_DEAD, culprit="z"), job("z", JobState.FAILED)]
+    assert verdict(jobs) == (BuildState.FAILED, "2 of 2 jobs, the first: z")
+
+
 def test_blocked_by_something_unknown_is_a_failure() -> None:
     assert verdict([job("b", JobState.BLOCKED_DEAD, culprit="elsewhere")])[0] == BuildState.FAILED
 

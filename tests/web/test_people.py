@@ -80,7 +80,8 @@ def test_documents_say_what_the_pages_say(edge: Edge) -> None:
     explained = edge.people("GET", f"explain/{jobs[1]['id']}").json()
     assert explained["sentences"]
     assert explained["job"]["id"] == jobs[1]["id"]
-    assert [m["name"] for m in edge.people("GET", "machines").json()["machines"]] == ["m1"]
+    (machine,) = edge.people("GET", "machines").json()["machines"]
+    assert (machine["name"], machine["power"], machine["session"]) == ("m1", "up", "connecting")
     assert edge.people("GET", "fsck").json() == {"violations": []}
     assert edge.people("GET", "jobs/nonsense").status_code == 404
 

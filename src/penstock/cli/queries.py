@@ -1,5 +1,6 @@
 """Commands that ask a farm: through the hub that serves it, or, when nobody does, from its state folder."""
 
+import codecs
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from penstock.cli.output import Leave, print_json, print_table, refuse
+from penstock.cli.output import Leave, print_json, print_table, refuse, say
 from penstock.cli.place import find_place
 from penstock.model.farm import Farm
 from penstock.reports.builds import EXIT_FAILED, EXIT_FARM
@@ -138,9 +139,10 @@ def show_machines(farm: Path | None, state: Path | None, hub: str | None, as_jso
     """`penstock machines`."""
     with opened(farm, state, hub) as found:
         document = found.read("machines", "")
-    keys = ("id", "name", "pool", "power", "health", "reason", "sandbox")
+    keys = ("id", "name", "pool", "power", "session", "health", "reason", "sandbox")
     rows = [[*(line[key] for key in keys), " ".join(line["running"])] for line in document["machines"]]
-    _print(document, as_json, ("machine", "name", "pool", "power", "health", "why", "sandbox", "runs"), rows)
+    columns = ("machine", "name", "pool", "power", "agent", "health", "why", "sandbox", "runs")
+    _print(document, as_json, columns, rows)
 
 
 def show_explanation(job: str, farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:
@@ -193,16 +195,21 @@ def show_log(job: str, follow: bool, farm: Path | None, state: Path | None, hub:
             sys.stdout.buffer.flush()
             offset += len(data)
             if not data and (piece["ended"] or not follow):
-                return
+                break
             if not data:
                 time.sleep(LOOK_S)
+        if not offset:
+            line = found.read("job", job)
+            say(f"penstock: {job} has printed nothing: it is {line['state']}: {line['reason']}")
 
 
 def _terminal_writer() -> Callable[[bytes], int]:
     """Writes text; control characters except line ends and tabs are shown, not obeyed: a log is hostile."""
 
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
     def write(data: bytes) -> int:
-        text = data.decode("utf-8", "replace")
+        text = decode(data)
         return sys.stdout.write(
             "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
         )

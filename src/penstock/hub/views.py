@@ -6,7 +6,7 @@ from penstock.hub.context import Hub, NotFound
 from penstock.model.artifact import Failure, Module
 from penstock.model.change import Build
 from penstock.model.job import Attempt, Job, Output, Trust
-from penstock.model.machine import Machine
+from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, JobState
 from penstock.model.units import decimal_text, seconds
 from penstock.policy.reuse import readable
@@ -140,11 +140,13 @@ def _build_line(tx: Tx, build: Build) -> Document:
 
 def _machine_line(tx: Tx, machine: Machine) -> Document:
     live = tx.find(Attempt, "machine", machine.id, True)
+    session = tx.get(Session, machine.session) if machine.session else None
     return {
         "id": machine.id,
         "name": machine.name,
         "pool": machine.pool,
         "power": str(machine.power),
+        "session": str(session.state) if session is not None else "GONE",
         "health": str(machine.health),
         "reason": machine.health_reason,
         "sandbox": machine.sandbox,

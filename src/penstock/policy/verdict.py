@@ -17,14 +17,15 @@ def verdict(jobs: Sequence[Job]) -> tuple[BuildState, str]:
     """State and reason of a build whose jobs have all ended. Jobs that it gave up do not count.
 
     What the farm did wrong comes before what the code did wrong: it must be told apart. A job that was blocked
-    counts as what blocked it.
+    counts as what blocked it, and is named only where nothing else can be.
     """
     counted = [job for job in jobs if job.wanted]
     ends = {job.id: job.state for job in jobs}
     for state, bad in _WORST_FIRST:
-        found = [job.name for job in counted if _end(job, ends) in bad]
+        found = [job for job in counted if _end(job, ends) in bad]
         if found:
-            return state, f"{len(found)} of {len(counted)} jobs, the first: {min(found)}"
+            first = min(found, key=lambda job: (job.state == JobState.BLOCKED_DEAD, job.name))
+            return state, f"{len(found)} of {len(counted)} jobs, the first: {first.name}"
     return BuildState.PASSED, f"all {len(counted)} jobs passed or were reused"
 
 
