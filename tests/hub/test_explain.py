@@ -147,15 +147,16 @@ def test_a_sound_farm_has_nothing_to_say(farm: TestFarm) -> None:
 def test_fsck_finds_what_is_missing_short_or_damaged(farm: TestFarm) -> None:
     farm.submit("c1", planned("zlib"))
     farm.run_all(Agent(farm, "m1"))
-    digest, content = next(iter(farm.blobs.objects.items()))
-    farm.blobs.objects[digest] = content[:-1] + b"?"
+    digest = next(farm.blobs.digests())
+    content = b"".join(farm.blobs.read(digest))
+    farm.blobs.damage(digest, content[:-1] + b"?")
     assert fsck(farm.hub) == []
     assert [str(violation) for violation in fsck(farm.hub, digest_again=True)] == [
         f"I12 zlib@linux: {digest} is damaged"
     ]
-    farm.blobs.objects[digest] = content[:-1]
+    farm.blobs.damage(digest, content[:-1])
     assert fsck(farm.hub)[0].text.endswith(f"has {len(content) - 1} bytes, not {len(content)}")
-    del farm.blobs.objects[digest]
+    farm.blobs.delete(digest)
     assert fsck(farm.hub)[0].text.endswith("is not in the blob store")
     farm.store.write(lambda tx: tx.delete(tx.get(Blob, digest)))
     assert {violation.invariant for violation in fsck(farm.hub)} == {"I12"}

@@ -257,14 +257,14 @@ def test_uploads_that_do_not_match_are_an_error_of_the_farm(
     ended = farm.get(Attempt, work.attempt.id)
     assert ended.state == AttemptState.REFUSED
     assert ended.cause.startswith(f"refused by the machine: {problem}")
-    assert farm.blobs.objects == {}
-    assert farm.blobs.pending == {}
+    assert list(farm.blobs.digests()) == []
+    assert list(farm.blobs.uploads()) == []
 
 
 def test_an_upload_that_is_gone_is_an_error_of_the_farm(farm: TestFarm, agent: Agent) -> None:
     agent.take(work := offered(farm, agent))
     tree = agent.upload(work, "tree", b"tree")
-    farm.blobs.pending.clear()
+    farm.blobs.discard(f"{work.attempt.id}/tree")
     agent.finish(work, passed(tree))
     farm.tick()
     assert farm.get(Attempt, work.attempt.id).cause.endswith("the upload of tree is not there any more")

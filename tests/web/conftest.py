@@ -7,7 +7,6 @@ import pytest
 from litestar.testing import TestClient
 
 from penstock.hub import sessions
-from penstock.store.blobs import open_blobs
 from penstock.store.logs import FolderLogs
 from penstock.web.app import make_app
 from penstock.web.bell import Bell
@@ -19,9 +18,6 @@ from tests.web.edges import OPERATOR, Edge, OneSource
 def edge(tmp_path: Path) -> Iterator[Edge]:
     """A farm with one enrolled agent, and a client that speaks to its edge."""
     farm = TestFarm()
-    farm.blobs = open_blobs("memory:", tmp_path)  # type: ignore[assignment]
-    object.__setattr__(farm.hub, "blobs", farm.blobs)
-    farm.restart()
     app = make_app(farm.hub, FolderLogs(tmp_path / "logs"), OneSource(), Bell(), OPERATOR)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         one = Edge(farm, client, sessions.create_token(farm.hub, "own"))
