@@ -8,10 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from farms import change, plan, planned
 
 from penstock.cli import build
 from penstock.cli.app import run
 from penstock.cli.place import find_place
+from penstock.hub import planner
 from penstock.wiring import Quiet, assemble
 
 pytestmark = pytest.mark.needs("git")
@@ -276,6 +278,14 @@ UNKNOWN = ["explain", "logs", "cancel", "retry", "hold", "release", "quarantine"
 @pytest.mark.parametrize("name", ["nobody", "../../etc/passwd", "a b", "\x1b[2J", "x" * 5000])
 def test_an_id_that_nothing_has_is_said(made: Bench, words: str, name: str) -> None:
     assert "does not exist" in made.line(*words.split(), name, *BUILD[2:])
+
+
+def test_a_retry_needs_somebody_who_runs_it(made: Bench) -> None:
+    place = find_place(Path("farm.toml"), Path("state"))
+    parts = assemble(place.rules, place.folder, Quiet())
+    submitted = planner.submit(parts.hub, change("c1"), plan(planned("zlib")))
+    parts.close()
+    assert "nobody serves this farm" in made.line("retry", f"{submitted.id}-0001", *BUILD[2:])
 
 
 @pytest.mark.parametrize(
