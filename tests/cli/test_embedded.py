@@ -17,7 +17,7 @@ from penstock.ports import FarmFailed
 from penstock.store.logs import FolderLogs
 from penstock.web.bell import Bell
 from penstock.wiring import Parts, open_git
-from tests.farms import Agent, TestFarm
+from tests.farms import POOL, RULES, Agent, TestFarm, planned
 
 
 def embedded(farm: TestFarm, folder: Path, identity: str) -> EmbeddedFarm:
@@ -49,3 +49,17 @@ def test_a_machine_that_changed_after_the_plan_was_made_ends_the_build_instead_o
     assert farm.get(Machine, agent.answer.machine.id).identity == "sha256:upgraded"
     with pytest.raises(FarmFailed, match="changed after the build was planned"):
         here.check()
+
+
+def test_what_agents_held_ends_with_the_farm_and_is_held_against_nobody(tmp_path: Path) -> None:
+    here_pool = msgspec.structs.replace(POOL, provider="local")
+    farm = TestFarm(msgspec.structs.replace(RULES, pools=(here_pool,)))
+    here = embedded(farm, tmp_path, "")
+    agent = Agent(farm, "here-1")
+    build = farm.submit("c1", planned("zlib"))
+    farm.tick()
+    agent.start()
+    here.stop()
+    assert farm.states(build) == {"zlib:build": "queued"}
+    assert farm.job(build, "zlib:build").losses == 0
+    assert not farm.get(Machine, agent.answer.machine.id).accepting

@@ -8,12 +8,12 @@ from typing import Any
 from penstock.cli.opened import Opened
 from penstock.cli.output import say
 from penstock.cli.place import forget_hub_address, write_hub_address
-from penstock.hub import sessions
+from penstock.hub import intake, sessions
 from penstock.hub.loop import Services
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import Power
-from penstock.ports import FarmFailed
+from penstock.ports import FarmFailed, StoreError
 from penstock.web.app import Edge, make_app
 from penstock.wiring import provider
 
@@ -89,6 +89,14 @@ class EmbeddedFarm:
             forget_hub_address(self._place.folder)
         for agents in self._providers:
             agents.stop()
+        self._close_books()
+
+    def _close_books(self) -> None:
+        """What agents held ends with them; where that cannot be written any more, the next start does it."""
+        try:
+            intake.end_stale(self._parts.hub)
+        except (StoreError, OSError):
+            return
 
     def _start_agents(self, pool: Pool) -> None:
         agents = provider(pool.provider)(pool, self._place.folder / "agents", self.address, self._no_sandbox)

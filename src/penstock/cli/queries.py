@@ -71,7 +71,9 @@ class OwnFarm:
         """Do something by its name in web.people.ACTS; but a retry needs somebody who runs it."""
         if what == "retry":
             self.read("job", name)
-            refuse("nobody serves this farm: `penstock build` of the same source runs again what did not pass")
+            refuse(
+                "nobody serves this farm: `penstock build` of the same source runs again what did not pass"
+            )
         return ACTS[what](self._parts.hub, name, reason)
 
     def log(self, job: str, offset: int) -> Document:
