@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 import socket
+import stat
 import subprocess
 import tarfile
 import tempfile
@@ -162,7 +163,16 @@ def listening(path: Path) -> None:
         opened.bind(str(path))
 
 
-@pytest.mark.parametrize(("make", "kind"), [(fifo, "a fifo"), (listening, "a socket")])
+def device(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root makes devices")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"), [(fifo, "a fifo"), (listening, "a socket"), (device, "a character device")]
+)
 def test_what_is_no_file_is_refused_by_name(tmp_path: Path, make, kind: str) -> None:
     (tmp_path / "in").mkdir()
     make(tmp_path / "in" / "odd")
