@@ -202,7 +202,9 @@ def test_a_failure_of_apt_is_one_line(world: World, after: str, told: str) -> No
 
 def test_lists_that_failed_in_part_do_not_matter_when_the_sources_came(world: World) -> None:
     world.apt("if 'update' in words:\n    sys.exit('E: a third party is away')")
-    world.make()
+    made, _ = world.make()
+    assert (made / ".penstock.yml").is_file()
+    assert world.git("libgd", "log", "--format=%H").strip()
 
 
 def test_an_archive_that_did_not_come_is_named(world: World) -> None:

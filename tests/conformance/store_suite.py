@@ -232,6 +232,7 @@ class StoreSuite:
         store.write(insert(attempt("b", n=2)))
         store.write(lambda tx: tx.delete(attempt("b", n=2)))
         store.write(insert(attempt("c", n=2)))
+        assert self.ids(store, Attempt, "job", "job") == ["a", "c"]
 
     def test_a_refused_insert_leaves_the_transaction_as_it_was(self, store: Store) -> None:
         store.write(insert(job("a")))

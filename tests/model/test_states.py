@@ -1,10 +1,11 @@
 """The tables are whole, and nothing takes a step that they do not have."""
 
 import pytest
+from conformance import samples
 from farms import spec
 
 from penstock.model import states
-from penstock.model.job import Attempt, Job, attempt_moved, moved
+from penstock.model.job import Job, attempt_moved, moved
 from penstock.model.states import TABLES, AttemptState, JobState, NotAllowed, Table, diagram, step
 
 ENUMS = {
@@ -17,18 +18,7 @@ ENUMS = {
     "build": states.BuildState,
 }
 JOB = Job(id="j", build="b", name="j", spec=spec("zlib"), state=JobState.QUEUED)
-ATTEMPT = Attempt(
-    id="a",
-    job="j",
-    build="b",
-    n=1,
-    fence="f",
-    machine="m",
-    slot=0,
-    session="s",
-    pool="p",
-    state=AttemptState.RUNNING,
-)
+ATTEMPT = samples.attempt("a", job="j", machine="m", state=AttemptState.RUNNING)
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))

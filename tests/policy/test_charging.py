@@ -1,24 +1,13 @@
 """Money in integers: what an attempt held, at its machine's price, shared among its slots."""
 
 import pytest
+from conformance import samples
 
-from penstock.model.job import Attempt
 from penstock.model.states import AttemptState
 from penstock.policy.charging import cost_micros, held_ms
 
-ATTEMPT = Attempt(
-    id="a",
-    job="j",
-    build="b",
-    n=1,
-    fence="f",
-    machine="m",
-    slot=0,
-    session="s",
-    pool="p",
-    state=AttemptState.RUNNING,
-    price_per_hour_micros=403_200,
-    granted_ms=10_000,
+ATTEMPT = samples.attempt(
+    "a", job="j", machine="m", state=AttemptState.RUNNING, price_per_hour_micros=403_200, granted_ms=10_000
 )
 
 

@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+from conformance import samples
 from farms import spec
 
 from penstock.model.job import Attempt, Job
@@ -10,18 +11,7 @@ from penstock.model.states import AttemptState, Health, JobState
 from penstock.policy import retry
 
 JOB = Job(id="j", build="b", name="j", spec=spec("zlib"), state=JobState.RUNNING, attempts=1)
-ATTEMPT = Attempt(
-    id="a",
-    job="j",
-    build="b",
-    n=1,
-    fence="f",
-    machine="m1",
-    slot=0,
-    session="s",
-    pool="p",
-    state=AttemptState.RUNNING,
-)
+ATTEMPT = samples.attempt("a", job="j", machine="m1", state=AttemptState.RUNNING)
 MACHINE = Machine(id="m1", name="m1", pool="p", health=Health.GOOD)
 NOW = 5_000_000
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 from schedules import PLANS, Queue
 
+from penstock.hub.fsck import fsck
 from penstock.model.farm import Event
 from penstock.model.job import Job
 from penstock.store.open import open_store
@@ -67,6 +68,9 @@ def test_a_busy_farm_keeps_its_books(seed: int) -> None:
     farm = Queue()
     run(farm, seed, 250)
     farm.teardown()
+    ended = [job for job in farm.farm.all(Job) if not job.open]
+    assert ended, "a schedule in which nothing ends shows nothing"
+    assert fsck(farm.farm.hub) == []
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -118,7 +118,9 @@ def test_a_job_beyond_its_time_fails_and_is_never_remembered(tmp_path: Path) -> 
 
 def test_daemons_that_a_job_leaves_behind_end_with_it(tmp_path: Path) -> None:
     daemon = "setsid sh -c 'sleep 1000 & sleep 1000' < /dev/null > /dev/null 2>&1 &"
-    build(tmp_path, 0, a=[daemon, "true"])
+    _, ended = build(tmp_path, 0, a=[daemon, "true"])
+    assert ended.results() == {"a build": "passed"}
+    assert ended.left == []
 
 
 def test_a_fork_bomb_ends_at_its_time_and_the_farm_lives(tmp_path: Path) -> None:
