@@ -14,7 +14,9 @@ from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import Power
 from penstock.ports import FarmFailed, StoreError
-from penstock.web.app import Edge, make_app
+from penstock.web.app import make_app
+from penstock.web.server import Edge
+from penstock.web.site import Site
 from penstock.wiring import provider
 
 PASS_S = 0.25
@@ -39,7 +41,7 @@ class EmbeddedFarm:
     def start(self, listen: socket.socket) -> None:
         """Serve on `listen`, run the services, start the agents of all local pools."""
         parts = self._parts
-        app = make_app(parts.hub, parts.logs, parts.git, self._bell, self._token, self._note)
+        app = make_app(Site(parts.hub, parts.logs, parts.git, self._bell, self._token, on_fault=self._note))
         self._edge = Edge(app, listen).start()
         self.address = self._edge.address
         write_hub_address(self._place.folder, self.address, self._token)

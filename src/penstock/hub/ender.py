@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from penstock.hub.releaser import QUEUE_MS, follow, unwanted
+from penstock.hub.releaser import follow, unwanted
 from penstock.hub.steps import Step, end_attempt, free_slot
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
@@ -25,7 +25,7 @@ def lose(step: Step, attempt: Attempt, state: AttemptState, cause: retry.Cause) 
     if isinstance(then, retry.Over):
         follow(step, [step.move(job, JobState.ERROR, then.reason, attempt)])
         return
-    deadline_ms = job.deadline_ms if job.state == JobState.OFFERED else step.now_ms + QUEUE_MS
+    deadline_ms = job.deadline_ms if job.state == JobState.OFFERED else step.now_ms + job.queue_limit_ms
     step.move(
         job,
         JobState.QUEUED,

@@ -111,6 +111,7 @@ def _attempt(step: Step, job: Job, machine: Machine, place: Place, attempt_id: s
         slot=place.slot,
         session=machine.session,
         pool=machine.pool,
+        project=job.project,
         state=AttemptState.OFFERED,
         why=place.reason,
         size=job.spec.size,

@@ -80,6 +80,9 @@ def _insert_jobs(step: Step, asked: Change, plan: Plan, build_id: str) -> list[J
             build=build_id,
             rank=rank_of(asked.priority),
             automatic=asked.automatic,
+            project=asked.project,
+            pools=asked.pools,
+            queue_limit_ms=asked.queue_limit_ms,
             submitted_ms=step.wall_ms,
         )
         step.tx.insert(job)

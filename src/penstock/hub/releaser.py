@@ -18,8 +18,6 @@ from penstock.model.states import JobState
 from penstock.policy.ordering import shared_rank, successor
 from penstock.policy.reuse import Answer, key_of
 
-QUEUE_MS = 24 * 3_600_000
-"""How long a job waits in the queue before it expires, in farm time."""
 GOOD_ENDS = (JobState.PASSED, JobState.REUSED)
 
 
@@ -53,7 +51,7 @@ def admit(step: Step, job: Job) -> Job:
 def enqueue(step: Step, job: Job, said: Answer) -> Job:
     """Queue a blocked job; from now it is the one that makes its key."""
     archive.claim(step, job)
-    deadline_ms = step.now_ms + QUEUE_MS
+    deadline_ms = step.now_ms + job.queue_limit_ms
     return step.move(job, JobState.QUEUED, said.reason, waits_on="", deadline_ms=deadline_ms)
 
 

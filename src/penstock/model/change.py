@@ -4,13 +4,15 @@ import msgspec
 
 from penstock.model.job import Trust
 from penstock.model.states import BuildState
+from penstock.model.units import DAY_MS
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A push, tag, merge request, patch series, timer tick or person's call that asks for work.
 
     `source` identifies what is built (a newer change of the same source supersedes an older one);
-    `automatic` is False when a person asked: then remembered failures are run again.
+    `automatic` is False when a person asked: then remembered failures are run again. `pools` are those that its
+    jobs may use, empty = all; `queue_limit_ms` is how long a job of it waits in the queue before it expires.
     """
 
     id: str
@@ -19,7 +21,10 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     who: str = ""
     trust: Trust = "untrusted"
     klass: str = "change"
+    project: str = ""
+    pools: tuple[str, ...] = ()
     priority: int = 0
+    queue_limit_ms: int = DAY_MS
     automatic: bool = False
     created_ms: int = 0
     version: int = 0

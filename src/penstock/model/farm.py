@@ -7,7 +7,9 @@ class Farm(msgspec.Struct, frozen=True, kw_only=True):
     """One row, `id` = "farm".
 
     `incarnation` is new at restore and clone and part of every fence; `time_ms` is farm time (I10), advanced
-    by the leader only and never set from a wall clock; `leader` and `leader_epoch` name who decides.
+    by the leader only and never set from a wall clock; `leader` and `leader_epoch` name who decides. A `frozen` farm
+    reports and decides nothing until a person thaws it; `adopted` are the older incarnations whose machines are its
+    own. `address` is where agents are to call from now on, "" = where they do.
     """
 
     id: str = "farm"
@@ -18,6 +20,9 @@ class Farm(msgspec.Struct, frozen=True, kw_only=True):
     leader: str = ""
     leader_epoch: int = 0
     frozen: bool = False
+    frozen_reason: str = ""
+    adopted: tuple[str, ...] = ()
+    address: str = ""
     position: int = 0
     version: int = 0
 

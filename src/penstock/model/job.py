@@ -6,7 +6,7 @@ import msgspec
 
 from penstock.model import states
 from penstock.model.states import AttemptState, JobState
-from penstock.model.units import NEVER_MS, Size
+from penstock.model.units import DAY_MS, NEVER_MS, Size
 
 Kind = Literal["fetch", "build", "test"]
 Trust = Literal["untrusted", "trusted"]
@@ -72,7 +72,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     `not_before_ms` are in farm time, the `_ms` labels of what happened are wall clock. `output` and `worktree`
     are blob digests, "" while there is none. `automatic`: no person asked for it. `losses` counts the farm
     errors that count against its retries, `lost_on` the machines that it was lost on for an unknown cause;
-    `steady` asks for a machine that is not reclaimed (I5).
+    `steady` asks for a machine that is not reclaimed (I5). `project`, `pools` and `queue_limit_ms` are its change's.
     """
 
     id: str
@@ -102,6 +102,9 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     lost_on: tuple[str, ...] = ()
     steady: bool = False
     automatic: bool = False
+    project: str = ""
+    pools: tuple[str, ...] = ()
+    queue_limit_ms: int = DAY_MS
     output: str = ""
     worktree: str = ""
 
@@ -142,6 +145,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     slot: int
     session: str
     pool: str
+    project: str = ""
     state: AttemptState
     cause: str = ""
     why: str = ""

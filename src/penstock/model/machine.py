@@ -13,7 +13,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     `has` is what it can give in all, `taken` what live attempts hold of it and `busy` the slots that they sit
     in (guarded by `version`, I13). `sized` is False where it runs one job per slot whatever its size.
     `identity` is the measured fingerprint of its platform; `sandbox` says how its agent runs commands.
-    `accepting`: its agent's open session takes offers. `streak` counts attempts in a row that it may be to
+    `agent` is the release of its agent. `accepting`: its agent's open session takes offers. `streak` counts attempts in a row that it may be to
     blame for, `blamed` names their jobs, each once; `failed_ms` is when the last of them ended, in farm time.
     """
 
@@ -38,6 +38,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     failed_ms: int = 0
     session: str = ""
     accepting: bool = False
+    agent: str = ""
     version: int = 0
 
 

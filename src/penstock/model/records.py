@@ -10,6 +10,7 @@ from penstock.model.change import Build, Change
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
 from penstock.model.machine import Credential, Machine, Session
+from penstock.model.people import Token
 
 
 class Shape(msgspec.Struct, frozen=True):
@@ -72,9 +73,15 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
         {"token": ("token_digest",), "open": ("open", "machine"), "contact": ("open", "contact_ms")},
         {"one_open_session_per_machine": (("machine",), "open")},
     ),
-    Credential: Shape("credential", ("digest",)),
+    Credential: Shape("credential", ("digest",), {"machine": ("machine",)}),
+    Token: Shape("token", ("digest",), {"user": ("user", "name")}),
     Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),
     Failure: Shape("failure", ("trust", "key")),
     Blob: Shape("blob", ("digest",), {"state": ("state",)}),
-    Event: Shape("event", ("seq",), {"position": ("position", "seq"), "job": ("job", "seq")}, numbered=True),
+    Event: Shape(
+        "event",
+        ("seq",),
+        {"position": ("position", "seq"), "job": ("job", "seq"), "kind": ("kind", "seq")},
+        numbered=True,
+    ),
 }

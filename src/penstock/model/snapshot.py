@@ -25,6 +25,8 @@ class Ask(msgspec.Struct, frozen=True, order=True):
     size: Size
     steady: bool = False
     lost_on: tuple[str, ...] = ()
+    project: str = ""
+    pools: tuple[str, ...] = ()
 
 
 class Queued(msgspec.Struct, frozen=True, order=True):
@@ -58,6 +60,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `wake_ms`: when the next job that backs off may be tried, None when none does. `fingerprinted`: platforms
     whose image is the machine itself, so that its measured fingerprint must be the one that was planned with.
+    `running`: cores that the live attempts of each project hold.
     """
 
     now_ms: int
@@ -66,12 +69,23 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[str, PoolFacts] = {}
     fingerprinted: frozenset[str] = frozenset()
     wake_ms: int | None = None
+    running: dict[str, int] = {}
 
 
 def ask_of(job: Job) -> Ask:
     """What this job asks of a machine."""
     spec = job.spec
-    return Ask(spec.platform, spec.identity, spec.trust, spec.klass, spec.size, job.steady, job.lost_on)
+    return Ask(
+        platform=spec.platform,
+        identity=spec.identity,
+        trust=spec.trust,
+        klass=spec.klass,
+        size=spec.size,
+        steady=job.steady,
+        lost_on=job.lost_on,
+        project=job.project,
+        pools=job.pools,
+    )
 
 
 def groups_of(jobs: Iterable[Job], now_ms: int) -> tuple[tuple[Group, ...], int | None]:

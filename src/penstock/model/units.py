@@ -10,6 +10,7 @@ import msgspec
 MICROS_PER_UNIT = 1_000_000
 MS_PER_S = 1000
 MS_PER_HOUR = 3_600_000
+DAY_MS = 24 * MS_PER_HOUR
 NEVER_MS = 2**62
 """A moment that does not come: later than every deadline."""
 

@@ -1,12 +1,8 @@
-"""The hub's HTTP edge put together: agents' API, people's API, pages; and a server for it in a thread."""
+"""The hub's HTTP edge put together: agents' API, people's API, pages."""
 
-import asyncio
-import socket
-import threading
 from collections.abc import Callable, Collection
 from typing import Any
 
-import uvicorn
 from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
@@ -14,39 +10,26 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.types import ASGIApp, Scope
 
 from penstock import __version__
-from penstock.hub.context import Hub, NotFound, Refused, Unauthorized
-from penstock.ports import Duplicate, Forge, ForgeError, LogStore, Stale, StoreError
+from penstock.hub.context import NotFound, Refused, Unauthorized
+from penstock.ports import Duplicate, ForgeError, Stale, StoreError
 from penstock.web.agents import AgentApi
-from penstock.web.bell import Bell
 from penstock.web.guards import SECURITY_HEADERS, HostCheck, digest_of
 from penstock.web.outputs import outputs_router
 from penstock.web.pages import pages_router
 from penstock.web.people import people_router
-
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-START_S = 20.0
+from penstock.web.site import Site
 
 
-def make_app(
-    hub: Hub,
-    logs: LogStore,
-    forge: Forge,
-    bell: Bell,
-    operator_token: str,
-    on_fault: Callable[[Exception], None] | None = None,
-) -> Litestar:
-    """The ASGI application of one hub. It answers to loopback names only.
-
-    `on_fault` is told of what went wrong in the hub itself, such as a full disk: callers are answered 500, and try again.
-    """
+def make_app(site: Site) -> Litestar:
+    """The ASGI application of one hub process."""
     return Litestar(
         route_handlers=[
-            AgentApi(hub, logs, forge, bell).router(),
-            people_router(hub, logs),
-            outputs_router(hub),
-            pages_router(hub, logs),
+            AgentApi(site.hub, site.logs, site.forge, site.bell).router(),
+            people_router(site.hub, site.logs),
+            outputs_router(site.hub),
+            pages_router(site.hub, site.logs),
         ],
-        middleware=[_host_check(LOOPBACK)],
+        middleware=[_host_check(site.hosts)],
         exception_handlers={
             Refused: _refused,
             NotFound: _problem(404),
@@ -54,9 +37,9 @@ def make_app(
             ForgeError: _problem(503),
             HTTPException: _http_problem,
         },
-        state=State({"operator_digest": digest_of(operator_token)}),
+        state=State({"operator_digest": digest_of(site.operator_token)}),
         after_request=_secured,
-        after_exception=[_telling(on_fault)] if on_fault else [],
+        after_exception=[_telling(site.on_fault)] if site.on_fault else [],
         openapi_config=OpenAPIConfig(title="Penstock", version=__version__, path="/api/v1/schema"),
         logging_config=None,
         request_max_body_size=None,
@@ -99,43 +82,3 @@ def _problem(status: int) -> Any:
 
 def _http_problem(_: Request[Any, Any, Any], problem: HTTPException) -> Response[dict[str, str]]:
     return Response({"reason": problem.detail}, status_code=problem.status_code, headers=problem.headers)
-
-
-class Edge:
-    """A server in a thread of its own."""
-
-    def __init__(self, app: Litestar, listen: socket.socket) -> None:
-        host, port = listen.getsockname()[:2]
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-            ws="none",
-        )
-        self._server = uvicorn.Server(config)
-        self._listen = listen
-        self._ready = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
-
-    def start(self) -> "Edge":
-        """Serve; returns when calls are answered. The socket listens already, so early calls only wait."""
-        self._thread.start()
-        if not self._ready.wait(START_S):
-            raise RuntimeError(f"the server did not start within {START_S:.0f} s")
-        return self
-
-    def stop(self) -> None:
-        """Stop serving. Long polls must have been ended (Bell.close): one that goes on is cut after a second."""
-        self._server.should_exit = True
-        self._thread.join()
-
-    def _run(self) -> None:
-        asyncio.run(self._serve())
-
-    async def _serve(self) -> None:
-        self._ready.set()
-        await self._server.serve(sockets=[self._listen])
