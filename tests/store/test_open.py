@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from conformance.samples import job
 
+from penstock.model.change import Change
+from penstock.model.farm import Farm
 from penstock.model.job import Job
 from penstock.ports import StoreError
 from penstock.store import migrations, upgrade
@@ -19,10 +21,11 @@ from penstock.store.schema import HEAD
 from penstock.store.sql import SqliteStore
 
 
-def revision_in(path: Path, value: str) -> None:
-    """Write another revision into a database."""
+def revision_in(path: Path, value: str, oldest: str = HEAD) -> None:
+    """Write another revision into a database, and which is the oldest that may work with it."""
     connection = sqlite3.connect(path)
     connection.execute("UPDATE alembic_version SET version_num = ?", (value,))
+    connection.execute("UPDATE penstock_schema SET oldest = ?", (oldest,))
     connection.commit()
     connection.close()
 
@@ -79,21 +82,72 @@ def test_opening_imports_neither_sqlalchemy_nor_alembic(tmp_path: Path) -> None:
 def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "farm.db"
     SqliteStore(path).close()
-    revision_in(path, "9999")
+    revision_in(path, "9999", oldest="9998")
     with pytest.raises(StoreError, match=f"newer Penstock .schema 9999, this one knows up to {HEAD}"):
         SqliteStore(path)
     revision_in(path, HEAD)
     SqliteStore(path).close()
 
 
-def test_an_older_schema_is_upgraded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_schema_of_the_next_release_is_used_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "farm.db"
     SqliteStore(path).close()
-    asked = []
-    monkeypatch.setattr(upgrade, "HEAD", "0002")
-    monkeypatch.setattr(migrations, "upgrade", asked.append)
+    revision_in(path, "9999", oldest=HEAD)
+    connection = sqlite3.connect(path)
+    connection.execute("ALTER TABLE job ADD COLUMN later TEXT DEFAULT '[]' NOT NULL")
+    connection.close()
+    store = SqliteStore(path)
+    store.write(lambda tx: tx.insert(job("a")))
+    assert store.read(lambda tx: tx.get(Job, "a")) == job("a")
+    store.close()
+
+
+FIRST_ROWS = """
+INSERT INTO farm VALUES ('farm', 'example', 'u', 'i', 5, '', 0, 0, 7, 3);
+INSERT INTO change VALUES ('c', '/src', 'main', 'me', 'trusted', 'change', 2, 1, 9, 0);
+"""
+
+
+def test_a_database_of_the_first_release_is_upgraded_with_all_that_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "farm.db"
+    migrations.upgrade(path, "0001")
+    connection = sqlite3.connect(path)
+    connection.executescript(FIRST_ROWS)
+    connection.close()
+    for _ in range(2):
+        store = SqliteStore(path)
+        farm, change = store.read(lambda tx: (tx.get(Farm, "farm"), tx.get(Change, "c")))
+        store.close()
+        assert farm == Farm(name="example", uid="u", incarnation="i", time_ms=5, position=7, version=3)
+        assert change == Change(
+            id="c",
+            source="/src",
+            ref="main",
+            who="me",
+            trust="trusted",
+            priority=2,
+            automatic=True,
+            created_ms=9,
+        )
+
+
+def test_the_first_release_can_still_write_after_the_upgrade(tmp_path: Path) -> None:
+    """Its statements name every column that it knows, and no other."""
+    path, older = tmp_path / "farm.db", tmp_path / "older.db"
+    migrations.upgrade(older, "0001")
     SqliteStore(path).close()
-    assert asked == [path]
+    connection = sqlite3.connect(path)
+    connection.execute("ATTACH ? AS older", (str(older),))
+    tables = connection.execute("SELECT name FROM older.sqlite_master WHERE type = 'table'").fetchall()
+    for table in {name for (name,) in tables} - {"alembic_version", "sqlite_sequence"}:
+        columns = connection.execute(f'SELECT name FROM pragma_table_info("{table}", "older")').fetchall()  # noqa: S608
+        named = ", ".join(f'"{name}"' for (name,) in columns)
+        row = ", ".join("1" for _ in columns)
+        connection.execute(f'INSERT INTO main."{table}" ({named}) VALUES ({row})')  # noqa: S608
+    assert connection.execute("SELECT project, pools, queue_limit_ms FROM job").fetchall() == [
+        ("", "[]", 86_400_000)
+    ]
+    connection.close()
 
 
 def test_a_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

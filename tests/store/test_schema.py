@@ -28,13 +28,21 @@ def described(path: Path) -> dict[str, Any]:
     finally:
         connection.close()
     return {
-        name: (kind, table, columns[name], indexes[name], plain(text)) for name, kind, table, text in rows
+        # A column that was added stands last: which one it is in its table does not count.
+        name: (
+            kind,
+            table,
+            sorted(column for _, *column in columns[name]),
+            [(at, *column) for at, _, *column in indexes[name]],
+            plain(text),
+        )
+        for name, kind, table, text in rows
     }
 
 
-def plain(text: str | None) -> str:
-    """A statement without quotes and spaces, which each writer sets as it likes."""
-    return "".join(c for c in (text or "").lower() if c not in '" \n\t')
+def plain(text: str | None) -> list[str]:
+    """The parts of a statement, without quotes and spaces, which each writer sets as it likes."""
+    return sorted("".join(c for c in (text or "").lower() if c not in '"() \n\t').split(","))
 
 
 @pytest.fixture

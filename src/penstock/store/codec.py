@@ -15,7 +15,8 @@ Convert = Callable[[Any], Any]
 class Column(msgspec.Struct, frozen=True):
     """One field as it is stored. `sql` is its type: INTEGER, REAL or TEXT.
 
-    `encode`, `decode` turn a value into what the database takes and back; None where it is the same.
+    `encode`, `decode` turn a value into what the database takes and back; None where it is the same. `default` is
+    the field's, as the database takes it; None where it has none.
     """
 
     name: str
@@ -24,11 +25,22 @@ class Column(msgspec.Struct, frozen=True):
     scalar: bool = True
     encode: Convert | None = None
     decode: Convert | None = None
+    default: str | int | float | None = None
 
 
 def columns(kind: type[msgspec.Struct]) -> tuple[Column, ...]:
     """The columns of a record type, in the order of its fields."""
-    return tuple(_column(field.name, field.type) for field in msgspec.structs.fields(kind))
+    return tuple(_with_default(field) for field in msgspec.structs.fields(kind))
+
+
+def _with_default(field: msgspec.structs.FieldInfo) -> Column:
+    column = _column(field.name, field.type)
+    value = field.default
+    if field.default_factory is not msgspec.NODEFAULT:
+        value = field.default_factory()
+    if value is msgspec.NODEFAULT:
+        return column
+    return msgspec.structs.replace(column, default=column.encode(value) if column.encode else value)
 
 
 def _column(name: str, type_: Any) -> Column:

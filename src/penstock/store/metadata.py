@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from penstock.store.codec import Column
-from penstock.store.schema import TableSchema, tables
+from penstock.store.schema import TableSchema, default_text, tables
 
 _TYPES = {"INTEGER": sa.BigInteger, "REAL": sa.Double, "TEXT": sa.Text}
 
@@ -13,6 +13,7 @@ def metadata() -> sa.MetaData:
     made = sa.MetaData()
     for table in tables().values():
         _add(made, table)
+    sa.Table("penstock_schema", made, sa.Column("oldest", sa.Text(), nullable=False))
     return made
 
 
@@ -35,6 +36,12 @@ def _column(table: TableSchema, column: Column) -> "sa.Column[object]":
     if column.sql != "INTEGER":
         kind = _TYPES[column.sql]()
     key = column.name in table.key
+    default = default_text(table, column)
     return sa.Column(
-        column.name, kind, primary_key=key, autoincrement=table.numbered and key, nullable=column.nullable
+        column.name,
+        kind,
+        primary_key=key,
+        autoincrement=table.numbered and key,
+        nullable=column.nullable,
+        server_default=sa.text(default) if default else None,
     )

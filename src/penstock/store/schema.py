@@ -12,8 +12,18 @@ from penstock.model.records import SHAPES, Shape
 from penstock.store.codec import Column, columns
 from penstock.store.shapes import order_fields
 
-HEAD = "0001"
+HEAD = "0002"
 """The revision that this code reads and writes: the newest file of migrations/versions."""
+OLDEST = "0001"
+"""The oldest revision whose release can work with a database of HEAD. Each migration writes it down."""
+ADDED: dict[str, tuple[str, ...]] = {
+    "farm": ("frozen_reason", "adopted", "address"),
+    "change": ("project", "pools", "queue_limit_ms"),
+    "job": ("project", "pools", "queue_limit_ms"),
+    "attempt": ("project",),
+    "machine": ("agent",),
+}
+"""Columns that came after their table: they have a default, so that the release before can insert rows."""
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -68,6 +78,8 @@ def create_statements() -> list[str]:
     made = [statement for table in tables().values() for statement in _create_table(table)]
     return [
         *made,
+        "CREATE TABLE penstock_schema (oldest TEXT NOT NULL)",
+        f"INSERT INTO penstock_schema VALUES ('{OLDEST}')",  # noqa: S608 - a constant of this file
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
         "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))",
         f"INSERT INTO alembic_version VALUES ('{HEAD}')",  # noqa: S608 - a constant of this file
@@ -84,7 +96,20 @@ def _create_table(table: TableSchema) -> list[str]:
 
 def _column_text(table: TableSchema, column: Column) -> str:
     key = " PRIMARY KEY AUTOINCREMENT" if table.numbered and column.name in table.key else ""
-    return f'"{column.name}" {column.sql}{"" if column.nullable else " NOT NULL"}{key}'
+    default = default_text(table, column)
+    return (
+        f'"{column.name}" {column.sql}{default and f" DEFAULT {default}"}'
+        f"{'' if column.nullable else ' NOT NULL'}{key}"
+    )
+
+
+def default_text(table: TableSchema, column: Column) -> str:
+    """The default of a column that came after its table, as SQL; "" for every other column."""
+    if column.name not in ADDED.get(table.name, ()):
+        return ""
+    if isinstance(column.default, str):
+        return "'" + column.default.replace("'", "''") + "'"
+    return str(column.default)
 
 
 def _index_text(table: str, index: Index) -> str:

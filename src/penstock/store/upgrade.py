@@ -36,7 +36,8 @@ def prepare(path: Path) -> None:
     connection = connect(path)
     try:
         revision = _revision(connection)
-        if revision not in ("", HEAD):
+        old = revision not in ("", HEAD) and not _made_for_us(connection)
+        if old:
             _check_known(path, revision)
         _write_ahead(connection, path)
         if revision == "":
@@ -46,7 +47,7 @@ def prepare(path: Path) -> None:
         raise StoreError(f"{path}: {wrong}") from wrong
     finally:
         connection.close()
-    if revision not in ("", HEAD):
+    if old:
         _migrate(path)
 
 
@@ -67,6 +68,15 @@ def _revision(connection: sqlite3.Connection) -> str:
     for (revision,) in found:
         return str(revision)
     raise StoreError("there is a database, but not one of Penstock: name another file")
+
+
+def _made_for_us(connection: sqlite3.Connection) -> bool:
+    """True for a newer database that says that this release can work with it, too."""
+    if not list(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'penstock_schema'")):
+        return False
+    newer = connection.execute("SELECT 1 FROM alembic_version WHERE version_num > ?", (HEAD,)).fetchone()
+    meant = connection.execute("SELECT 1 FROM penstock_schema WHERE oldest <= ?", (HEAD,)).fetchone()
+    return bool(newer and meant)
 
 
 def _create(connection: sqlite3.Connection) -> None:

@@ -24,8 +24,8 @@ def known(revision: str) -> bool:
         return False
 
 
-def upgrade(path: Path) -> None:
-    """Bring a SQLite database to HEAD: every step, or none of them."""
+def upgrade(path: Path, revision: str = HEAD) -> None:
+    """Bring a SQLite database to `revision`: every step, or none of them."""
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), poolclass=sa.NullPool)
     # The driver would begin transactions when it likes, and not before CREATE TABLE; SQLite can undo that, too.
     sa.event.listen(
@@ -36,4 +36,4 @@ def upgrade(path: Path) -> None:
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, HEAD)
+        command.upgrade(config, revision)
