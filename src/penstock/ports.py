@@ -1,6 +1,6 @@
 """What the hub needs of the world, as protocols. Adapters fulfil them; wiring picks which."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
@@ -59,10 +59,20 @@ class Tx(Protocol):
         """The record with this primary key, or None."""
         ...
 
-    def find(self, kind: type[R], index: str, *values: Any, limit: int | None = None) -> list[R]:
+    def find(
+        self,
+        kind: type[R],
+        index: str,
+        *values: Any,
+        limit: int | None = None,
+        after: tuple[Any, ...] = (),
+        backwards: bool = False,
+    ) -> list[R]:
         """Records whose leading index fields equal `values`, ordered by the remaining index fields, then the key.
 
-        The index "key" is the primary key itself. Raises ValueError for a search that the shape does not have.
+        The index "key" is the primary key itself. `backwards`: the last first. `after`: only what comes after these
+        values of the remaining fields, or of the first of them, in the order asked for: how long lists are read in
+        pages. Raises ValueError for a search that the shape does not have.
         """
         ...
 
@@ -189,6 +199,38 @@ class LogStore(Protocol):
 
     def read(self, attempt: str, offset: int, most_bytes: int) -> bytes:
         """At most `most_bytes` from `offset` on; empty at the end."""
+        ...
+
+
+class Tables(Protocol):
+    """Records of a farm as lines of bytes, table by table: written once, sealed, then only read."""
+
+    def write(self, table: str, lines: Iterable[bytes]) -> int:
+        """Write one table. Returns how many lines. Raises StoreError."""
+        ...
+
+    def read(self, table: str) -> Iterator[bytes]:
+        """The lines of a table as they were written. Raises StoreError for one that is damaged."""
+        ...
+
+    def seal(self, about: bytes) -> None:
+        """Say that all tables are written, with a JSON object that tells what they are."""
+        ...
+
+    def about(self) -> bytes:
+        """What `seal` was given. Raises StoreError where nothing is sealed."""
+        ...
+
+
+class Marks(Protocol):
+    """A few small named texts beside the blobs, which may be written over."""
+
+    def read(self, name: str) -> bytes | None:
+        """The text, None while there is none. Raises StoreError."""
+        ...
+
+    def write(self, name: str, text: bytes) -> None:
+        """Write it over; durable when it returns. Raises StoreError."""
         ...
 
 

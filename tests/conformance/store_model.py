@@ -158,14 +158,31 @@ class StoreMachine(RuleBasedStateMachine):
         if self.driven.durable:
             self.driven.reopen()
 
-    @rule(kind=st.sampled_from(KINDS), data=st.data(), limit=st.none() | FEW)
-    def search(self, kind: type, data: st.DataObject, limit: int | None) -> None:
+    @rule(kind=st.sampled_from(KINDS), data=st.data(), limit=st.none() | FEW, backwards=st.booleans())
+    def search(self, kind: type, data: st.DataObject, limit: int | None, backwards: bool) -> None:
         index = data.draw(st.sampled_from(["key", *SHAPES[kind].indexes]))
         row = data.draw(ROWS.filter(lambda row: isinstance(row, kind)))
         fields = SHAPES[kind].key if index == "key" else SHAPES[kind].indexes[index]
         given = tuple(getattr(row, field) for field in fields[: data.draw(st.integers(0, len(fields)))])
-        found = self.driven.store.read(lambda tx: tx.find(kind, index, *given, limit=limit))
-        assert found == self.model.find(kind, index, given)[:limit]
+        left = [
+            field
+            for field in dict.fromkeys((*fields, *SHAPES[kind].key))
+            if field not in fields[: len(given)]
+        ]
+        left = left[: data.draw(st.integers(0, len(left)))]
+        after = tuple(getattr(data.draw(ROWS.filter(lambda row: isinstance(row, kind))), one) for one in left)
+        found = self.driven.store.read(
+            lambda tx: tx.find(kind, index, *given, limit=limit, after=after, backwards=backwards)
+        )
+        wanted = self.model.find(kind, index, given)[:: -1 if backwards else 1]
+        if after:
+            places = [tuple(getattr(row, one) for one in left) for row in wanted]
+            wanted = [
+                row
+                for row, place in zip(wanted, places, strict=True)
+                if (place < after if backwards else place > after)
+            ]
+        assert found == wanted[:limit]
 
     @invariant()
     def all_rows_are_those_of_the_model(self) -> None:

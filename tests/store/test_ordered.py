@@ -33,3 +33,10 @@ def test_it_is_a_sorted_list(
     found = [entry for entry in sorted(there) if entry[:length] == prefix]
     assert made.starting((), None) == sorted(there)
     assert made.starting(prefix, limit) == found[:limit]
+    assert made.ending(prefix, limit) == found[::-1][:limit]
+    for behind in range(1, len(asked) - length + 1):
+        place = asked[length : length + behind]
+        later = [entry for entry in found if entry[length : length + behind] > place]
+        assert made.starting(prefix, limit, place) == later[:limit]
+        earlier = [entry for entry in found if entry[length : length + behind] < place]
+        assert made.ending(prefix, limit, place) == earlier[::-1][:limit]

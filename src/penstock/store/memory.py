@@ -104,13 +104,21 @@ class _Table:
         for index in self._indexes.values():
             index.swap(old, new)
 
-    def find(self, name: str, values: tuple[Any, ...], limit: int | None) -> list[Row]:
+    def find(
+        self,
+        name: str,
+        values: tuple[Any, ...],
+        limit: int | None,
+        after: tuple[Any, ...],
+        backwards: bool,
+    ) -> list[Row]:
         """Rows of an index that begin with these values."""
-        check_question(self.shape, name, values, limit)
+        check_question(self.shape, name, values, limit, after)
         index = self._indexes.get(name)
         if index is None:
             index = self._indexes[name] = _Index(self.shape, name, list(self.rows.values()))
-        return [self.rows[index.key(entry)] for entry in index.entries.starting(values, limit)]
+        search = index.entries.ending if backwards else index.entries.starting
+        return [self.rows[index.key(entry)] for entry in search(values, limit, after)]
 
 
 class MemoryTx:
@@ -127,9 +135,17 @@ class MemoryTx:
         check_key(table.shape, key)
         return cast("R | None", table.rows.get(key[0] if len(key) == 1 else key))
 
-    def find(self, kind: type[R], index: str, *values: Any, limit: int | None = None) -> list[R]:
+    def find(
+        self,
+        kind: type[R],
+        index: str,
+        *values: Any,
+        limit: int | None = None,
+        after: tuple[Any, ...] = (),
+        backwards: bool = False,
+    ) -> list[R]:
         """As ports.Tx.find."""
-        return self._table(kind).find(index, values, limit)
+        return self._table(kind).find(index, values, limit, after, backwards)
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""

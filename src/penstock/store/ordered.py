@@ -57,12 +57,15 @@ class Ordered:
         else:
             del self._chunks[at], self._lasts[at]
 
-    def starting(self, prefix: tuple[Any, ...], limit: int | None) -> list[tuple[Any, ...]]:
-        """The entries that begin with `prefix`, in order, at most `limit` of them."""
+    def starting(
+        self, prefix: tuple[Any, ...], limit: int | None, after: tuple[Any, ...] = ()
+    ) -> list[tuple[Any, ...]]:
+        """The entries that begin with `prefix`, in order, at most `limit` of them; those behind `after` only."""
         found: list[tuple[Any, ...]] = []
         above = (*prefix, _TOP)
-        at = bisect_left(self._lasts, prefix)
-        begin = bisect_left(self._chunks[at], prefix) if at < len(self._chunks) else 0
+        first = (*prefix, *after, _TOP) if after else prefix
+        at = bisect_left(self._lasts, first)
+        begin = bisect_left(self._chunks[at], first) if at < len(self._chunks) else 0
         while at < len(self._chunks) and (limit is None or len(found) < limit):
             chunk = self._chunks[at]
             end = len(chunk) if self._lasts[at] < above else bisect_left(chunk, above, begin)
@@ -72,4 +75,21 @@ class Ordered:
             if end < len(chunk):
                 break
             at, begin = at + 1, 0
+        return found
+
+    def ending(
+        self, prefix: tuple[Any, ...], limit: int | None, before: tuple[Any, ...] = ()
+    ) -> list[tuple[Any, ...]]:
+        """As `starting`, the last first; those before `before` only."""
+        found: list[tuple[Any, ...]] = []
+        end = (*prefix, *before) if before else (*prefix, _TOP)
+        at = min(bisect_left(self._lasts, end), len(self._chunks) - 1)
+        while at >= 0 and (limit is None or len(found) < limit):
+            chunk = self._chunks[at]
+            begin, stop = bisect_left(chunk, prefix), bisect_left(chunk, end)
+            some = chunk[begin:stop][::-1]
+            found += some if limit is None else some[: limit - len(found)]
+            if begin > 0:
+                break
+            at -= 1
         return found

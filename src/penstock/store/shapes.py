@@ -35,12 +35,16 @@ def order_fields(shape: Shape, index: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(index_fields(shape, index) + shape.key))
 
 
-def check_question(shape: Shape, index: str, values: tuple[Any, ...], limit: int | None) -> None:
+def check_question(
+    shape: Shape, index: str, values: tuple[Any, ...], limit: int | None, after: tuple[Any, ...] = ()
+) -> None:
     """Refuse a search that no index answers, with ValueError, alike in every store."""
     if len(values) > len(index_fields(shape, index)):
         raise ValueError(f"{shape.table}.{index} is searched by {index_fields(shape, index)}, not {values!r}")
     if limit is not None and limit < 0:
         raise ValueError(f"limit is {limit}")
+    if len(values) + len(after) > len(order_fields(shape, index)):
+        raise ValueError(f"{shape.table}.{index} is ordered by {order_fields(shape, index)}, not {after!r}")
 
 
 def check_key(shape: Shape, key: tuple[Any, ...]) -> None:

@@ -33,11 +33,20 @@ class SqlTx:
         row = self._run(how.get, key).fetchone()
         return None if row is None else cast(R, how.codec.record(row))
 
-    def find(self, kind: type[R], index: str, *values: Any, limit: int | None = None) -> list[R]:
+    def find(
+        self,
+        kind: type[R],
+        index: str,
+        *values: Any,
+        limit: int | None = None,
+        after: tuple[Any, ...] = (),
+        backwards: bool = False,
+    ) -> list[R]:
         """As ports.Tx.find."""
         how = statements(kind)
-        check_question(how.shape, index, values, limit)
-        rows = self._run(how.find(index, len(values)), (*values, -1 if limit is None else limit))
+        check_question(how.shape, index, values, limit, after)
+        asked = how.find(index, len(values), len(after), backwards)
+        rows = self._run(asked, (*values, *after, -1 if limit is None else limit))
         return [how.codec.record(row) for row in rows]
 
     def insert(self, record: msgspec.Struct) -> None:

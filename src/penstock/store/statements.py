@@ -29,7 +29,7 @@ class Statements:
         self._changed = tuple(name for name in self._at if name not in shape.key)
         settings = ", ".join(f'"{name}" = ?' for name in self._changed)
         self.replace = f'UPDATE "{shape.table}" SET {settings} WHERE {by_key} AND "version" = ?'
-        self._finds: dict[tuple[str, int], str] = {}
+        self._finds: dict[tuple[str, int, int, bool], str] = {}
         self.clashes = {name: self._clash(name, index.fields, index.flag) for name, index in _uniques(table)}
 
     def key_of(self, row: list[Any]) -> list[Any]:
@@ -60,20 +60,26 @@ class Statements:
         values = [row[self._at[field]] for field in fields]
         return [*values, *([row[self._at[flag]]] if flag else []), *self.key_of(row)]
 
-    def find(self, index: str, count: int) -> str:
-        """The search of an index by its first `count` fields; binds the values, then the limit (-1: none)."""
-        found = self._finds.get((index, count))
+    def find(self, index: str, count: int, after: int = 0, backwards: bool = False) -> str:
+        """The search of an index by its first `count` fields, beyond `after` values of the next ones.
+
+        Binds the values, those that it is beyond, then the limit (-1: none).
+        """
+        found = self._finds.get((index, count, after, backwards))
         if found is None:
-            found = self._finds[index, count] = self._find(index, count)
+            found = self._finds[index, count, after, backwards] = self._find(index, count, after, backwards)
         return found
 
-    def _find(self, index: str, count: int) -> str:
+    def _find(self, index: str, count: int, after: int, backwards: bool) -> str:
         table = self.shape.table
         # Named, because without statistics the planner may take another index and sort.
         hint = "" if index == KEY else f' INDEXED BY "{table}_{index}"'
         fields = index_fields(self.shape, index)[:count]
-        where = f" WHERE {_equal(fields)}" if fields else ""
-        order = names(tuple(name for name in order_fields(self.shape, index) if name not in fields))
+        left = tuple(name for name in order_fields(self.shape, index) if name not in fields)
+        beyond = f"({names(left[:after])}) {'<' if backwards else '>'} ({', '.join('?' * after)})"
+        conditions = [_equal(fields)] * bool(fields) + [beyond] * bool(after)
+        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        order = ", ".join(f'"{name}" DESC' if backwards else f'"{name}"' for name in left)
         order = f" ORDER BY {order}" if order else ""
         return f'SELECT {self._columns} FROM "{table}"{hint}{where}{order} LIMIT ?'
 
