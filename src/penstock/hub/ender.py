@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from penstock.hub.releaser import follow, unwanted
+from penstock.hub.releaser import follow, give_place, unwanted
 from penstock.hub.steps import Step, end_attempt, free_slot
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.states import AttemptState, JobState
+from penstock.model.units import NEVER_MS
 from penstock.policy import charging, retry
 
 _AT_WORK = (JobState.OFFERED, JobState.RUNNING)
@@ -65,6 +66,16 @@ def stop(step: Step, job: Job, state: JobState, reason: str, **changes: object) 
         end_attempt(step, attempt, AttemptState.CANCELLED, reason, **cost(step, attempt, machine.slots))
         release_machine(step, attempt, machine, machine)
     return step.move(job, state, reason, attempt, **changes)
+
+
+def keep_back(step: Step, job: Job, reason: str) -> None:
+    """Hold an open job until a person releases it; who waits for its key makes it instead."""
+    if job.waits_on:
+        waited_on = job.waits_on
+        stop(step, job, JobState.HELD, reason, waits_on="")
+        cancel_unwanted(step, [waited_on])
+    else:
+        give_place(step, stop(step, job, JobState.HELD, reason, deadline_ms=NEVER_MS))
 
 
 def unsettled(step: Step, job: Job) -> Attempt | None:

@@ -4,7 +4,7 @@ import msgspec
 
 from penstock.hub import releaser
 from penstock.hub.context import Hub, NotFound, Refused
-from penstock.hub.ender import cancel_unwanted, give_up, stop
+from penstock.hub.ender import give_up, keep_back
 from penstock.hub.planner import close_early, submit
 from penstock.hub.steps import Step, change, look
 from penstock.model import graph
@@ -15,7 +15,6 @@ from penstock.model.machine import Machine
 from penstock.model.plan import Plan, PlannedJob
 from penstock.model.states import HEALTH, POWER, BuildState, Health, JobState, Power
 from penstock.model.states import step as check
-from penstock.model.units import NEVER_MS
 from penstock.ports import Tx
 
 
@@ -56,12 +55,7 @@ def hold(hub: Hub, job_id: str, reason: str) -> bool:
             raise Refused(f"job {job_id} is {job.state}: only what has not started can be held", stop=False)
         if not job.wanted:
             raise Refused(f"job {job_id} was given up by its build and goes on for others only", stop=False)
-        if job.waits_on:
-            waited_on = job.waits_on
-            stop(step, job, JobState.HELD, reason, waits_on="")
-            cancel_unwanted(step, [waited_on])
-        else:
-            releaser.give_place(step, stop(step, job, JobState.HELD, reason, deadline_ms=NEVER_MS))
+        keep_back(step, job, reason)
         return True
 
     return change(hub, act)
