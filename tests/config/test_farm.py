@@ -8,7 +8,7 @@ import pytest
 
 from penstock.config.farm import SETTINGS, read_farm
 from penstock.config.mistakes import Mistakes
-from penstock.model.rules import Billing, Grant, Lease, Quantiles, Rules
+from penstock.model.rules import Billing, Grant, Lease, Project, Quantiles, Rules
 from penstock.model.units import Size
 
 REFERENCE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "farm-toml.md"
@@ -38,7 +38,9 @@ def test_the_example_of_the_reference_is_read(tmp_path: Path) -> None:
     assert (burst.price_per_hour_micros, burst.stopped_price_per_hour_micros) == (403_200, 10_960)
     assert (burst.boot, burst.resume) == (Quantiles(90_000, 150_000), Quantiles(45_000, 45_000))
     assert (burst.billing, burst.max) == (Billing(granularity_ms=1000, minimum_ms=60_000), 1000)
-    assert rules.rules[0].match == {"branch": "main", "who": "committer"}
+    assert rules.rules[0].match == {"branch": "main", "group": "committer"}
+    assert rules.groups == {"committer": ("ada", "bob")}
+    assert rules.projects == {"qemu": Project(name="qemu", share=3)}
     assert (rules.rules[0].trust, rules.rules[0].klass, rules.rules[0].pools) == (
         "trusted",
         "change",
@@ -53,6 +55,16 @@ def test_the_example_of_the_reference_is_read(tmp_path: Path) -> None:
     assert rules.guards[0].hold_ms == 48 * 3_600_000
     assert rules.platforms["debian-12-gcc"].environment == {"CC": "gcc"}
     assert rules.folder == str(tmp_path)
+
+
+def test_a_group_in_a_rule_is_never_a_person_of_that_name(tmp_path: Path) -> None:
+    rules = read(
+        tmp_path,
+        '[group]\nteam = ["ada"]\n[[rule]]\nmatch = { who = "team", branch = "*" }\ngive = {}\n'
+        '[[rule]]\nmatch = { who = "bob" }\ngive = {}\n[[rule]]\nmatch = { branch = "x" }\ngive = {}\n',
+    )
+    matches = [rule.match for rule in rules.rules]
+    assert matches == [{"group": "team", "branch": "*"}, {"who": "bob"}, {"branch": "x"}]
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
@@ -131,6 +143,15 @@ POOL = '[platform.p]\n[[pool]]\nname = "a"\nprovider = "ec2"\nplatforms = ["p"]\
         (POOL + 'trust = "none"\n', "6: `trust` of pool 'a' is 'none'"),
         (POOL + "billing.granularity_s = 0\n", "6: `granularity_s` of `billing` of pool 'a' is 0"),
         ("[[rule]]\n", "1: [[rule]] lacks `give`"),
+        ("group = 1\n", "1: `group` is 1; write [group]"),
+        ('[group]\na = "ada"\n', "2: group 'a' is 'ada'; write a list of people"),
+        ("[group]\na = []\n", "2: group 'a' is empty"),
+        ('[group]\na = ["ada", 1]\n', "2: element 2 of group 'a' is 1; write text"),
+        ('[group]\n"a*" = ["ada"]\n', "2: group 'a*' has a * in its name"),
+        ('[group]\n" a" = ["ada"]\n', "2: a group's name is ' a'"),
+        ('[project]\nq = 1\n', "2: project 'q' is 1; write a table of `share`"),
+        ('[project.q]\nshare = 0\n', "2: `share` of project 'q' is 0; write a whole number, 1 or more"),
+        ('[project.q]\nshares = 2\n', "2: project 'q' has no `shares`; did you mean `share`?"),
         ('[[rule]]\ngive = { pools = ["x"] }\n', "2: there is no pool 'x'; add [[pool]]"),
         ('[[rule]]\nmatch = { brnch = "x" }\ngive = {}\n', "2: `match` of [[rule]] has no `brnch`; did you mean `branch`?"),
         ("[[grant]]\nfrom = 2023-01-02\nuntil = 2023-01-01\n", "3: the grant ends on 2023-01-01, before it begins"),

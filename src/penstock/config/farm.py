@@ -8,23 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from penstock.config import farm_fields as fields
+from penstock.config.farm_named import NAMED, with_groups
 from penstock.config.files import read_text
 from penstock.config.items import (
     Desk,
     Field,
     Fields,
     Item,
-    Noted,
     Refused,
     listing,
     near,
     read_table,
-    record,
     shown,
 )
 from penstock.config.toml_lines import read_toml
-from penstock.config.values import label
-from penstock.model.rules import Platform, Rules
+from penstock.model.rules import Rules
 
 
 def read_farm(path: Path | str) -> Rules:
@@ -35,6 +33,7 @@ def read_farm(path: Path | str) -> Rules:
     found = read_table(desk, document, "farm.toml", TABLES)
     _across(desk, document)
     desk.finish()
+    found["rules"] = with_groups(found.get("rules", ()), found.get("groups", {}))
     return Rules(**found.pop("farm", {}), **found, folder=str(file.resolve().parent))
 
 
@@ -70,21 +69,6 @@ def _get(item: Item, key: str) -> Any:
     return inner.value if inner else None
 
 
-def _platforms(desk: Desk, item: Item, where: str) -> dict[str, Platform]:
-    if not isinstance(item.value, dict):
-        raise Refused(f"`platform` is {shown(item.value)}", 'write [platform."NAME"]')
-    found = {}
-    for name, platform in item.value.items():
-        with Noted(desk, platform):
-            label(desk, Item(name, platform.line), "a platform's name")
-
-            def make(name: str = name, **given: Any) -> Platform:
-                return Platform(name=name, **given)
-
-            found[name] = record(make, fields.PLATFORM)(desk, platform, f"platform {shown(name)}")
-    return found
-
-
 def _section(inner: Fields) -> Callable[[Desk, Item, str], dict[str, Any]]:
     def read(desk: Desk, item: Item, where: str) -> dict[str, Any]:
         return read_table(desk, item, where, inner)
@@ -100,9 +84,7 @@ TABLES: Fields = {
     "waiting": Field(
         read=fields.WAITING_RECORD, inner=fields.WAITING, about="what waiting is worth, and the promise"
     ),
-    "platform": Field(
-        read=_platforms, into="platforms", inner=fields.PLATFORM, about="what jobs ask for, by name"
-    ),
+    **NAMED,
     "pool": Field(
         read=_tables("pool", fields.POOL_RECORD),
         into="pools",

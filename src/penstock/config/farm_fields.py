@@ -236,7 +236,7 @@ POOL: Fields = {
 }
 MATCH: Fields = {
     "branch": Field(read=text, about="the branch or tag, * stands for anything"),
-    "who": Field(read=text, about="who asks, a person or a group such as committer"),
+    "who": Field(read=text, about="who asks: a person, * stands for anything, or a group of [group]"),
     "project": Field(read=text, about="the project, * stands for anything"),
 }
 GIVE: Fields = {
@@ -255,6 +255,11 @@ RULE: Fields = {
         inner=GIVE,
         required=True,
         about="what such a change may be; the built repository can only ask for less",
+    ),
+}
+PROJECT: Fields = {
+    "share": Field(
+        read=count(1), about="parts of the farm that it gets while others want more than there is, too"
     ),
 }
 CHARGE: Fields = {

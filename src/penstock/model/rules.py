@@ -76,8 +76,17 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     projects: tuple[str, ...] = ()
 
 
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """A project that others share the farm with: of what is held while all want more, `share` parts are its own."""
+
+    name: str
+    share: int = 1
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
-    """First match wins: what a change that matches may be. Empty = any, or as it is."""
+    """First match wins: what a change that matches may be. Empty = any, or as it is.
+
+    `match`: patterns under "branch", "who" (a person), "group" (one of `Rules.groups`) and "project"."""
 
     match: dict[str, str] = {}
     trust: Trust | None = None
@@ -112,7 +121,9 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """All of farm.toml. `state` and `blobs` are URLs as written; `folder` is what relative ones are relative to."""
+    """All of farm.toml. `state` and `blobs` are URLs as written; `folder` is what relative ones are relative to.
+
+    `groups`: for each name the people in it. `projects`: those that have settings of their own."""
 
     name: str = "farm"
     state: str = "sqlite:///penstock.db"
@@ -123,6 +134,8 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     waiting: Waiting = Waiting()
     platforms: dict[str, Platform] = {}
     pools: tuple[Pool, ...] = ()
+    groups: dict[str, tuple[str, ...]] = {}
+    projects: dict[str, Project] = {}
     rules: tuple[Rule, ...] = ()
     charges: tuple[Charge, ...] = ()
     grants: tuple[Grant, ...] = ()

@@ -35,10 +35,13 @@ class PlanningError(Exception):
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """What a change was given by the rules of the farm: the most that its repository can ask for."""
+    """What a change was given by the rules of the farm: the most that its repository can ask for.
+
+    `pools`: those that its jobs may use, empty = all."""
 
     trust: Trust = "untrusted"
     klass: str = "change"
+    pools: tuple[str, ...] = ()
 
 
 class _Ground(msgspec.Struct, frozen=True, kw_only=True):

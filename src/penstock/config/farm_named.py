@@ -1,0 +1,84 @@
+"""Tables of farm.toml whose keys are names that its operator chose: platforms, groups of people, projects."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from penstock.config import farm_fields as fields
+from penstock.config.items import Desk, Field, Fields, Item, Noted, Refused, each, record, shown
+from penstock.config.values import label, text
+from penstock.model.rules import Platform, Project, Rule
+
+
+def _named(
+    what: str, example: str, read: Callable[[str], Callable[[Desk, Item, str], Any]]
+) -> Callable[[Desk, Item, str], dict[str, Any]]:
+    """Reads a table of tables or values by name; `read` makes the reader of the one with that name."""
+
+    def read_all(desk: Desk, item: Item, where: str) -> dict[str, Any]:
+        if not isinstance(item.value, dict):
+            raise Refused(f"`{what}` is {shown(item.value)}", f"write {example}")
+        found = {}
+        for name, inner in item.value.items():
+            with Noted(desk, inner):
+                label(desk, Item(name, inner.line), f"a {what}'s name")
+                found[name] = read(name)(desk, inner, f"{what} {shown(name)}")
+        return found
+
+    return read_all
+
+
+def _record(make: type[Platform] | type[Project], inner: Fields) -> Callable[[str], Any]:
+    """Readers of records that know the name that they stand under."""
+
+    def reader(name: str) -> Callable[[Desk, Item, str], Any]:
+        def make_named(**given: Any) -> Platform | Project:
+            return make(name=name, **given)
+
+        return record(make_named, inner)
+
+    return reader
+
+
+def _people(name: str) -> Callable[[Desk, Item, str], tuple[str, ...]]:
+    if "*" in name:
+        raise Refused(
+            f"group {shown(name)} has a * in its name", "write it without: rules use * for anything"
+        )
+    return each(text, 'a list of people such as ["ada", "bob"]', empty=False)
+
+
+NAMED: dict[str, Field] = {
+    "platform": Field(
+        read=_named("platform", '[platform."NAME"]', _record(Platform, fields.PLATFORM)),
+        into="platforms",
+        inner=fields.PLATFORM,
+        about="what jobs ask for, by name",
+    ),
+    "group": Field(
+        read=_named("group", '[group] and under it NAME = ["ada", "bob"]', _people),
+        into="groups",
+        about="people by the group that rules call them by",
+    ),
+    "project": Field(
+        read=_named("project", '[project."NAME"]', _record(Project, fields.PROJECT)),
+        into="projects",
+        inner=fields.PROJECT,
+        about="projects that share the farm, by name",
+    ),
+}
+
+
+def with_groups(rules: tuple[Rule, ...], groups: Mapping[str, object]) -> tuple[Rule, ...]:
+    """Rules whose `who` names a group ask for the group: no person who calls himself like it gets in."""
+    return tuple(
+        msgspec.structs.replace(rule, match=_by_group(rule.match))
+        if rule.match.get("who") in groups
+        else rule
+        for rule in rules
+    )
+
+
+def _by_group(match: Mapping[str, str]) -> dict[str, str]:
+    return {"group" if key == "who" else key: pattern for key, pattern in match.items()}
