@@ -24,3 +24,12 @@ def open_store(url: str, folder: Path) -> Store:
     raise StoreError(
         f"no store is known for {url!r}: write sqlite:///FILE (relative) or sqlite:////FILE (absolute)"
     )
+
+
+def open_reading(url: str, folder: Path) -> Store:
+    """As `open_store`, only to read: another process may have the folder of a SQLite database meanwhile."""
+    if url.startswith(SQLITE) and len(url) > len(SQLITE):
+        from penstock.store.reading import SqliteReader
+
+        return SqliteReader(folder / url.removeprefix(SQLITE))
+    return open_store(url, folder)

@@ -51,6 +51,13 @@ def prepare(path: Path) -> None:
         _migrate(path)
 
 
+def refuse_unless_current(connection: sqlite3.Connection, path: Path) -> None:
+    """Raise StoreError for a database that this release could not use as it is."""
+    revision = _revision(connection)
+    if revision != HEAD and not _made_for_us(connection):
+        raise StoreError(f"{path} has schema {revision or 'none'}, not {HEAD}: run penstock migrate first")
+
+
 def _make_file(path: Path) -> None:
     """An empty file that only we can read; SQLite gives its companions the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
