@@ -4,11 +4,14 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import radosgw
 from hypothesis import HealthCheck, settings
+from postgres import SEARCH, Cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 IN_CI = os.environ.get("CI") == "true"
@@ -49,7 +52,7 @@ def not_run(reason: str) -> None:
 @functools.cache
 def missing(component: str) -> str:
     """Why `component` cannot be used here; empty when it can."""
-    if shutil.which(component) is None:
+    if shutil.which(component, path=SEARCH) is None:
         return f"{component} is not installed"
     probe = PROBES.get(component)
     if probe is None:
@@ -79,6 +82,46 @@ def needs_component() -> Callable[[str], None]:
     return require
 
 
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[radosgw.Radosgw]:
+    """Ceph's radosgw on loopback, started once (about a second) for tests that are marked `real`."""
+    for program in radosgw.PROGRAMS:
+        require(program)
+    # Paths of sockets must be short, which pytest's own folders are not.
+    with tempfile.TemporaryDirectory(prefix="rgw") as folder:
+        server = radosgw.Radosgw(Path(folder))
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+def s3(s3_server: radosgw.Radosgw, monkeypatch: pytest.MonkeyPatch) -> radosgw.Bucket:
+    """A new bucket; the environment has what a hub needs to use it."""
+    bucket = s3_server.bucket()
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in bucket.environment.items():
+        monkeypatch.setenv(name, value)
+    return bucket
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL server that is begun once. Its tests are `real`."""
+    require("postgres")
+    cluster = Cluster()
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def postgres_url(postgres: Cluster) -> Iterator[str]:
+    """The address of an empty database for this test alone, as farm.toml names it."""
+    url = postgres.url()
+    yield url
+    postgres.drop(url)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """The mark `needs("bwrap")` says the same before any fixture is made."""
     for marker in item.iter_markers("needs"):
@@ -92,7 +135,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folder = (
             item.path.relative_to(ROOT / "tests").parts[0] if item.path.is_relative_to(ROOT / "tests") else ""
         )
-        if folder == "real":
+        if folder == "real" or "postgres" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.real)
         if item.get_closest_marker("real"):
             item.add_marker(pytest.mark.enable_socket)

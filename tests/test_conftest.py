@@ -69,7 +69,9 @@ def inner_run(folder: Path, ci: str) -> str:
     """What pytest prints for INNER with our conftest, without data."""
     (folder / "tests").mkdir()
     (folder / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
-    (folder / "tests" / "conftest.py").write_bytes((ROOT / "tests" / "conftest.py").read_bytes())
+    # What conftest.py imports lies beside it.
+    for path in set((ROOT / "tests").glob("*.py")) - set((ROOT / "tests").glob("test_*.py")):
+        (folder / "tests" / path.name).write_bytes(path.read_bytes())
     (folder / "tests" / "test_inner.py").write_text(INNER, encoding="utf-8")
     environment = os.environ | {"CI": ci, "PENSTOCK_DATA": str(folder / "nothing")}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests"]
