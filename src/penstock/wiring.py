@@ -20,6 +20,9 @@ from penstock.store.open import open_store
 PROVIDERS = {"local": "penstock.providers.local:Local"}
 """Provider names of farm.toml and who fulfils them; imported when used."""
 
+SHARED = "postgresql"
+"""How addresses of databases begin that several hub processes share."""
+
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -49,12 +52,16 @@ class SystemEntropy:
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """A farm put together: the hub's services see `hub`; the web edge also `logs` and `git`."""
+    """A farm put together: the hub's services see `hub`; the web edge also `logs` and `git`.
+
+    `alone`: no other process can have this state open.
+    """
 
     hub: Hub
     logs: FolderLogs
     git: Git
     folder: Path
+    alone: bool = True
 
     def close(self) -> None:
         """Let go of the store and its lock."""
@@ -77,7 +84,8 @@ def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
     store = open_store(rules.state, Path(rules.folder))
     blobs = open_blobs(rules.blobs, Path(rules.folder))
     hub = Hub(store=store, blobs=blobs, clock=SystemClock(), entropy=SystemEntropy(), rules=rules, wake=wake)
-    return Parts(hub, FolderLogs(folder / "logs"), open_git(folder), folder)
+    alone = not rules.state.startswith(SHARED)
+    return Parts(hub, FolderLogs(folder / "logs"), open_git(folder), folder, alone)
 
 
 def open_git(folder: Path, leave_out: Iterable[Path] = ()) -> Git:

@@ -9,7 +9,6 @@ from penstock.cli.asking import Asked
 from penstock.cli.embedded import EmbeddedFarm
 from penstock.cli.opened import Opened
 from penstock.cli.place import Place
-from penstock.model.farm import Farm
 from penstock.model.job import Source
 from penstock.model.machine import Machine
 from penstock.model.plan import Plan
@@ -32,8 +31,7 @@ def embedded(farm: TestFarm, folder: Path, identity: str) -> EmbeddedFarm:
         file=".penstock.yml",
         lines={},
     )
-    led = farm.get(Farm, "farm")
-    return EmbeddedFarm(Opened(Place(farm.hub.rules, folder), parts, Bell(), led, asked))
+    return EmbeddedFarm(Opened(Place(farm.hub.rules, folder), parts, Bell(), asked))
 
 
 def test_a_machine_that_changed_after_the_plan_was_made_ends_the_build_instead_of_letting_it_wait(

@@ -100,9 +100,11 @@ def test_events_get_positions_in_their_order(farm: TestFarm) -> None:
 
 def test_a_frozen_farm_starts_nothing(farm: TestFarm) -> None:
     Agent(farm, "m1")
-    farm.submit("c1", planned("zlib"))
+    build = farm.submit("c1", planned("zlib"))
     farm.store.write(lambda tx: tx.replace(msgspec.structs.replace(tx.get(Farm, "farm"), frozen=True)))
-    assert farm.tick()["offered"] == 0
+    assert set(farm.tick(1000)) == {"stamped"}
+    assert farm.states(build) == {"zlib:build": "queued"}
+    assert time_of(farm) == 1000
 
 
 def test_an_offer_decided_on_an_older_machine_is_decided_again(

@@ -12,6 +12,17 @@ from typing import Annotated, Any
 import typer
 
 from penstock import __version__
+from penstock.cli import hub_commands
+from penstock.cli.options import (
+    AsJson,
+    Dirty,
+    FarmFile,
+    HubUrl,
+    JobArgument,
+    NoSandbox,
+    SourceArgument,
+    StateFolder,
+)
 from penstock.cli.output import Leave, say
 from penstock.reports.builds import EXIT_BAD_INPUT, EXIT_FARM
 
@@ -28,20 +39,8 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 
 INTERRUPTED = 130
 
-FarmFile = Annotated[Path | None, typer.Option("--farm", help="The farm's rules: a farm.toml.")]
-StateFolder = Annotated[
-    Path | None, typer.Option("--state", help="Keep database and blobs in this folder (wins over the file).")
-]
-HubUrl = Annotated[str | None, typer.Option("--hub", help="Talk to the hub at this address instead.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-SourceArgument = Annotated[Path, typer.Argument(help="A repository or folder with .penstock.yml.")]
-Dirty = Annotated[
-    bool, typer.Option("--dirty", help="Build the working tree as it is, not what is committed.")
-]
-NoSandbox = Annotated[
-    bool, typer.Option("--no-sandbox", help="Run commands as plain processes; results stay untrusted.")
-]
-JobArgument = Annotated[str, typer.Argument(help="The id of a job.")]
+app.command()(hub_commands.serve)
+app.add_typer(hub_commands.tokens_app, name="tokens")
 
 
 @app.callback(invoke_without_command=True)

@@ -19,7 +19,6 @@ from penstock.cli.place import Place, find_place
 from penstock.hub import intake, planner, views
 from penstock.hub.loop import Services
 from penstock.model.change import Build, Change
-from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.rules import Rules
 from penstock.reports import builds as report
@@ -30,6 +29,10 @@ LOOK_S = 0.2
 SANDBOX_MISSING = (
     "commands run in bubblewrap, which is not installed: run `apt-get install bubblewrap`, "
     "or ask for plain processes with --no-sandbox"
+)
+SHARED = (
+    "this farm's database is shared, so it is no farm for one build: give --state DIR for a farm of your own, or "
+    "let `penstock serve` run it and submit to that"
 )
 
 
@@ -69,10 +72,10 @@ def run_build(
     parts = assemble(place.rules, place.folder, bell)
     try:
         with terminating():
-            led = begin(parts)
+            begin(parts)
             build = submit(parts, asked)
             if build.open:
-                _run_farm(Opened(place, parts, bell, led, asked), build.id, as_json)
+                _run_farm(Opened(place, parts, bell, asked), build.id, as_json)
         raise Leave(print_result(parts, build.id, as_json))
     finally:
         parts.close()
@@ -104,11 +107,12 @@ def ask_for(place: Place, wish: Wish) -> Asked:
     return asked
 
 
-def begin(parts: Parts) -> Farm:
+def begin(parts: Parts) -> None:
     """Lead the farm from now; what agents of an earlier process held has ended with it."""
-    farm = intake.open_farm(parts.hub, parts.hub.rules.name)
+    if not parts.alone:
+        refuse(SHARED)
+    intake.open_farm(parts.hub, parts.hub.rules.name)
     intake.end_stale(parts.hub)
-    return farm
 
 
 def submit(parts: Parts, asked: Asked) -> Build:

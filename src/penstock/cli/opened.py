@@ -4,16 +4,14 @@ import msgspec
 
 from penstock.cli.asking import Asked
 from penstock.cli.place import Place
-from penstock.model.farm import Farm
 from penstock.web.bell import Bell
 from penstock.wiring import Parts
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """Where it is, its parts, who wakes its services, what it was when we began to lead it, and what was asked of it."""
+    """Where it is, its parts, who wakes its services, and what was asked of it."""
 
     place: Place
     parts: Parts
     bell: Bell
-    led: Farm
     asked: Asked

@@ -5,7 +5,7 @@ import msgspec
 from penstock.hub.context import Hub
 from penstock.hub.ender import lose
 from penstock.hub.sessions import end_session
-from penstock.hub.steps import Step, change
+from penstock.hub.steps import Step, change, lead
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt
 from penstock.model.machine import Machine
@@ -34,11 +34,26 @@ def open_farm(hub: Hub, name: str) -> Farm:
     return hub.store.write(begin)
 
 
+def make_farm(hub: Hub) -> Farm:
+    """The farm's row, made where there is none; nobody leads a farm that was just made."""
+    uid, incarnation = (hub.entropy.token(size) for size in (10, 5))
+
+    def make(tx: Tx) -> Farm:
+        farm = tx.get(Farm, "farm")
+        if farm is None:
+            farm = Farm(name=hub.rules.name, uid=uid, incarnation=incarnation)
+            tx.insert(farm)
+        return farm
+
+    return hub.store.write(make)
+
+
 def end_stale(hub: Hub) -> int:
     """End what agents of local pools held: they died with the process that had the folder before.
 
     Neither the jobs' retries nor the machines' record suffers. Finishes that were recorded are settled as usual.
-    Returns how many attempts were ended. Call it while no local agent runs.
+    Returns how many attempts were ended. Call it while no local agent runs. Raises NotLeading for a hub that decides
+    under an epoch that is over.
     """
     local = [pool.name for pool in hub.rules.pools if pool.provider == "local"]
 
@@ -51,7 +66,7 @@ def end_stale(hub: Hub) -> int:
             step.tell(Event(kind="farm", state="stale", reason=f"{ended} attempts ended: farm stopped"))
         return ended
 
-    return change(hub, end)
+    return change(hub, end) if hub.epoch is None else lead(hub, end)
 
 
 def _end_machine(step: Step, machine: Machine) -> int:

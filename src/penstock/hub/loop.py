@@ -16,18 +16,23 @@ SELDOM_MS = 60_000
 class Services:
     """All services of one leader. `farm`: what intake.open_farm returned; without it whoever leads now is joined."""
 
-    def __init__(self, hub: Hub, farm: Farm | None = None) -> None:
+    def __init__(self, hub: Hub, farm: Farm | None = None, timekeeper: Timekeeper | None = None) -> None:
         led = farm if farm is not None else look(hub, lambda tx, row: row)
         self.hub = replace(hub, epoch=led.leader_epoch)
-        self._timekeeper = Timekeeper(self.hub)
+        self._timekeeper = timekeeper or Timekeeper(self.hub)
         self._derived_ms: int | None = None
 
     def run_once(self, monotonic_ms: int) -> dict[str, int]:
         """One pass at this reading of the monotonic clock. Returns what was done, by name.
 
+        A frozen farm is told of, and time goes on in it: nothing is placed, settled, ended or deleted.
+
         Raises context.NotLeading when another process leads: then this one must stop.
         """
-        now_ms = self._timekeeper.run_once(monotonic_ms).time_ms
+        farm = self._timekeeper.run_once(monotonic_ms)
+        now_ms = farm.time_ms
+        if farm.frozen:
+            return recorder.run_once(self.hub, now_ms)
         counts = settler.run_once(self.hub, now_ms)
         counts |= rescuer.run_once(self.hub, now_ms)
         if self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS:

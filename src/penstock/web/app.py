@@ -18,6 +18,7 @@ from penstock.web.outputs import outputs_router
 from penstock.web.pages import pages_router
 from penstock.web.people import people_router
 from penstock.web.site import Site
+from penstock.web.tokens import tokens_router
 
 
 def make_app(site: Site) -> Litestar:
@@ -27,6 +28,7 @@ def make_app(site: Site) -> Litestar:
             AgentApi(site.hub, site.logs, site.forge, site.bell).router(),
             people_router(site.hub, site.logs),
             outputs_router(site.hub),
+            tokens_router(site.hub),
             pages_router(site.hub, site.logs),
         ],
         middleware=[_host_check(site.hosts)],

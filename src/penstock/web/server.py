@@ -1,32 +1,39 @@
-"""The server: an application served from a thread of its own."""
+"""The server: an application served from a thread of its own, on one address or two."""
 
 import asyncio
 import socket
 import threading
+import time
 
+import msgspec
 import uvicorn
-from litestar import Litestar
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 START_S = 20.0
+TICK_S = 30.0
+"""An event loop that has not turned for so long hangs."""
+
+
+class Tls(msgspec.Struct, frozen=True):
+    """A certificate (with what it is signed by) and its key, as files in PEM."""
+
+    certificate: str
+    key: str
 
 
 class Edge:
-    """A server in a thread of its own."""
+    """A server in a thread of its own. `inner` is a second socket that is served without TLS."""
 
-    def __init__(self, app: Litestar, listen: socket.socket) -> None:
-        host, port = listen.getsockname()[:2]
-        self.address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        config = uvicorn.Config(
-            app,
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            lifespan="off",
-            timeout_graceful_shutdown=1,
-            ws="none",
-        )
-        self._server = uvicorn.Server(config)
-        self._listen = listen
+    def __init__(
+        self, app: ASGIApp, listen: socket.socket, tls: Tls | None = None, inner: socket.socket | None = None
+    ) -> None:
+        self._app = app
+        self._ticked_s = time.monotonic()
+        self.address = _address(listen, tls is not None)
+        self.inner_address = _address(inner, False) if inner is not None else ""
+        self._servers = [(self._server(tls), listen)]
+        if inner is not None:
+            self._servers.append((self._server(None), inner))
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
 
@@ -37,14 +44,55 @@ class Edge:
             raise RuntimeError(f"the server did not start within {START_S:.0f} s")
         return self
 
+    def use(self, app: ASGIApp) -> None:
+        """Answer calls that come from now on with another application."""
+        self._app = app
+
+    def ticks(self) -> bool:
+        """Whether the event loop has turned within the last seconds."""
+        return time.monotonic() - self._ticked_s < TICK_S
+
     def stop(self) -> None:
         """Stop serving. Long polls must have been ended (Bell.close): one that goes on is cut after a second."""
-        self._server.should_exit = True
+        for server, _ in self._servers:
+            server.should_exit = True
         self._thread.join()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application of now."""
+        await self._app(scope, receive, send)
+
+    async def _tick(self) -> None:
+        self._ticked_s = time.monotonic()
+
+    def _server(self, tls: Tls | None) -> uvicorn.Server:
+        config = uvicorn.Config(
+            self,
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            callback_notify=self._tick,
+            timeout_notify=1,
+            ssl_certfile=tls.certificate if tls else None,
+            ssl_keyfile=tls.key if tls else None,
+        )
+        config.load()
+        return uvicorn.Server(config)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         self._ready.set()
-        await self._server.serve(sockets=[self._listen])
+        await asyncio.gather(*(server.serve(sockets=[listen]) for server, listen in self._servers))
+
+
+def _address(listen: socket.socket, secure: bool) -> str:
+    host, port = listen.getsockname()[:2]
+    scheme = "https" if secure else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -1,0 +1,130 @@
+"""The threads of a hub process that decide: one keeps the leadership or watches for it, one runs the services."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+
+from penstock.hub import intake
+from penstock.hub.context import Hub, NotLeading
+from penstock.hub.leader import Leader, Term
+from penstock.hub.loop import Services
+from penstock.model.farm import Farm
+from penstock.model.rules import Rules
+from penstock.ports import Stale
+from penstock.web.bell import Bell
+
+PASS_S = 0.25
+"""The services look around at least so often; whatever happens in between rings the bell."""
+WATCH_S = 0.5
+"""How often the leader is heard of, and how often the others look whether it is."""
+AGAIN_S = 1.0
+"""After a pass that failed."""
+STUCK_MS = 600_000
+"""A pass that does not end for so long is no deciding: the leader falls silent, so that another takes over."""
+
+
+class Deciding:
+    """Runs from `start` to `stop`; nothing is decided here, only when and by whom. `note` is told what went wrong;
+    `begun` is set when the services run for the first time."""
+
+    def __init__(self, hub: Hub, leader: Leader, bell: Bell, note: Callable[[Exception], None]) -> None:
+        self._hub, self._leader, self._bell, self._note = hub, leader, bell, note
+        self._rules = hub.rules
+        self._opened: Term | None = None
+        self._began_ms: int | None = None
+        self._stopping = threading.Event()
+        self.begun = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._keep, name="leadership", daemon=True),
+            threading.Thread(target=self._decide, name="services", daemon=True),
+        ]
+
+    @property
+    def opened(self) -> Term | None:
+        """The term in which the services run: local agents may be started. None while another leads, or it is frozen."""
+        return self._opened if self._opened is self._leader.term else None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process decides now."""
+        term = self._leader.term
+        return term is not None and term.lasts_ms(self._hub.clock.monotonic_ms()) > 0
+
+    def stuck(self) -> bool:
+        """Whether a pass has been under way for longer than any pass takes."""
+        began_ms = self._began_ms
+        return began_ms is not None and self._hub.clock.monotonic_ms() - began_ms > STUCK_MS
+
+    def start(self) -> None:
+        """Begin to watch, and to decide when it is our turn."""
+        for thread in self._threads:
+            thread.start()
+
+    def use(self, rules: Rules) -> None:
+        """Decide by these rules from the next pass on."""
+        self._rules = rules
+
+    def stop(self) -> None:
+        """End both threads, after the pass that is under way; the leadership is kept until `Leader.resign`."""
+        self._stopping.set()
+        self._bell.wake("farm")
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
+
+    def _keep(self) -> None:
+        while not self._stopping.is_set():
+            now_ms = self._hub.clock.monotonic_ms()
+            if not self.stuck():
+                self._watch(now_ms)
+            self._stopping.wait(WATCH_S)
+
+    def _watch(self, now_ms: int) -> None:
+        before = self._leader.term
+        try:
+            if self._leader.run_once(now_ms) is not before:
+                self._bell.wake("farm")
+        except Exception as problem:
+            self._note(problem)
+
+    def _decide(self) -> None:
+        services: Services | None = None
+        made_for: tuple[Term, Rules] | None = None
+        while not self._stopping.is_set():
+            term, rules = self._leader.term, self._rules
+            if term is None or not self.leads:
+                self._bell.wait_farm(PASS_S)
+                continue
+            if services is None or made_for != (term, rules):
+                services, made_for = self._services(term, rules), (term, rules)
+            self._pass(services, term)
+
+    def _services(self, term: Term, rules: Rules) -> Services:
+        return Services(replace(term.hub, rules=rules), term.farm, term.timekeeper)
+
+    def _pass(self, services: Services, term: Term) -> None:
+        """One pass, then wait for the bell; or what went wrong is told, and tried again."""
+        self._began_ms = self._hub.clock.monotonic_ms()
+        try:
+            if self._opened is not term:
+                self._open(services, term)
+            services.run_once(self._hub.clock.monotonic_ms())
+        except NotLeading:
+            self._leader.lost(term)
+        except Stale:
+            return  # the row was written by the other thread: again
+        except Exception as problem:
+            self._note(problem)
+            self._stopping.wait(AGAIN_S)
+        else:
+            self._bell.wait_farm(PASS_S)
+        finally:
+            self._began_ms = None
+
+    def _open(self, services: Services, term: Term) -> None:
+        """What agents of local pools held ended with the process that started them; not in a frozen farm."""
+        farm = self._hub.store.read(lambda tx: tx.get(Farm, "farm"))
+        if farm is not None and not farm.frozen:
+            intake.end_stale(services.hub)
+            self._opened = term
+            self.begun.set()
