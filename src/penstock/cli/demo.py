@@ -35,9 +35,7 @@ def run_demo(once: bool, as_json: bool, state: Path, listen: str) -> None:
             build = submit(parts, asked)
             if once and not build.open:
                 raise Leave(print_result(parts, build.id, as_json))
-            _build_and_serve(
-                Opened(place, parts, bell, asked), build, as_json, None if once else address
-            )
+            _build_and_serve(Opened(place, parts, bell, asked), build, as_json, None if once else address)
     finally:
         parts.close()
 
