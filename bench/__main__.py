@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("plan_qt", "plan_many", "trees", "store", "nothing_to_do")
+NAMES = ("plan_qt", "plan_many", "trees", "store", "nothing_to_do", "latency", "throughput")
 OUT = Path("build/bench.json")
 
 
