@@ -24,6 +24,7 @@ from penstock.model.units import Size
 from penstock.ports import Store
 from penstock.store.memory import MemoryStore
 from penstock.store.objectblobs import ObjectBlobs
+from penstock.store.objects import Objects
 
 POOL = Pool(name="own", provider="owned", platforms=("linux",), slots=2, size=Size(2, 4096))
 RULES = Rules(platforms={"linux": Platform(name="linux")}, pools=(POOL,))
@@ -59,7 +60,7 @@ class MemoryBlobs(ObjectBlobs):
 
     def __init__(self) -> None:
         self._memory = ObjectMemory()
-        super().__init__(self._memory)
+        super().__init__(Objects(self._memory))
 
     def write(self, name: str, content: bytes) -> Output:
         """A whole upload."""

@@ -139,6 +139,19 @@ class Upload(Protocol):
         ...
 
 
+class Ticket(msgspec.Struct, frozen=True):
+    """Leave to put one object of at most `most_bytes` at `url`, by this method and with these headers.
+
+    `until_ms`: when it ends, in milliseconds since 1970. Whoever has it can do no more, and needs nothing else.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    until_ms: int
+    most_bytes: int
+
+
 class BlobStore(Protocol):
     """Immutable objects by content, and uploads that are not yet such objects (I12).
 
@@ -148,6 +161,23 @@ class BlobStore(Protocol):
 
     def upload(self, name: str) -> Upload:
         """Begin an upload under the attempt's own name ("attempt-id/tree"); an older one of that name goes."""
+        ...
+
+    @property
+    def direct(self) -> bool:
+        """Whether `ticket` gives tickets."""
+        ...
+
+    def ticket(self, name: str, valid_s: int) -> Ticket | None:
+        """Begin an upload that goes past us; an older one of that name goes. None where the store takes none."""
+        ...
+
+    def receive(self, name: str) -> tuple[str, int]:
+        """Read what came by the last ticket, and mark it as finished: (digest, size) as `Upload.finish` gives them.
+
+        What its sender puts there later changes nothing any more. A repeat gives the first answer again. Raises
+        KeyError where nothing came.
+        """
         ...
 
     def publish(self, name: str, digest: str) -> None:
@@ -187,7 +217,10 @@ class BlobStore(Protocol):
 
 
 class LogStore(Protocol):
-    """What attempts printed, by byte offset; appending twice changes nothing."""
+    """What attempts printed, by byte offset; appending twice changes nothing.
+
+    Attempts are named in at most 64 letters, digits, "_" and "-"; anything else raises ValueError.
+    """
 
     def size(self, attempt: str) -> int:
         """Bytes that are there; 0 for an attempt that printed nothing."""
@@ -195,6 +228,14 @@ class LogStore(Protocol):
 
     def append(self, attempt: str, offset: int, data: bytes) -> int:
         """Add `data` that begins at `offset`. Returns the offset expected next; a gap is not written."""
+        ...
+
+    def attempts(self) -> Iterator[str]:
+        """All attempts that printed something, in order."""
+        ...
+
+    def delete(self, attempt: str) -> None:
+        """Remove a log; a missing one is no error."""
         ...
 
     def read(self, attempt: str, offset: int, most_bytes: int) -> bytes:

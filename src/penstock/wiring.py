@@ -12,9 +12,9 @@ import msgspec
 from penstock.forges.git import Git
 from penstock.hub.context import Hub
 from penstock.model.rules import Rules
-from penstock.ports import Notifier, StoreError
+from penstock.ports import LogStore, Notifier, StoreError
 from penstock.store.blobs import open_blobs
-from penstock.store.logs import FolderLogs
+from penstock.store.logs import open_logs
 from penstock.store.open import open_store
 
 PROVIDERS = {"local": "penstock.providers.local:Local"}
@@ -58,7 +58,7 @@ class Parts(msgspec.Struct, frozen=True):
     """
 
     hub: Hub
-    logs: FolderLogs
+    logs: LogStore
     git: Git
     folder: Path
     alone: bool = True
@@ -85,7 +85,7 @@ def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
     blobs = open_blobs(rules.blobs, Path(rules.folder))
     hub = Hub(store=store, blobs=blobs, clock=SystemClock(), entropy=SystemEntropy(), rules=rules, wake=wake)
     alone = not rules.state.startswith(SHARED)
-    return Parts(hub, FolderLogs(folder / "logs"), open_git(folder), folder, alone)
+    return Parts(hub, open_logs(rules.blobs, folder / "logs"), open_git(folder), folder, alone)
 
 
 def open_git(folder: Path, leave_out: Iterable[Path] = ()) -> Git:

@@ -118,7 +118,7 @@ def main(point: str, number: int, words: list[str]) -> int:
     wiring.open_store = lambda *where: WatchedStore(open_store(*where), fate)
     wiring.open_blobs = lambda *where: WatchedBlobs(open_blobs(*where), fate)
     WatchedLogs.fate = fate
-    wiring.FolderLogs = WatchedLogs
+    wiring.open_logs = lambda _, folder: WatchedLogs(folder)
     return run(words)
 
 

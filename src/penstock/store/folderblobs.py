@@ -112,6 +112,20 @@ class FolderBlobs:
         """As ports.BlobStore.upload. Raises ValueError for a name that is not ATTEMPT/OUTPUT."""
         return FolderUpload(self._root, *upload_parts(name))
 
+    @property
+    def direct(self) -> bool:
+        """As ports.BlobStore.direct: a folder is written by us alone."""
+        return False
+
+    def ticket(self, name: str, valid_s: int) -> None:
+        """As ports.BlobStore.ticket: none."""
+        upload_parts(name)
+
+    def receive(self, name: str) -> tuple[str, int]:
+        """As ports.BlobStore.receive: nothing comes without a ticket."""
+        upload_parts(name)
+        raise KeyError(name)
+
     def publish(self, name: str, digest: str) -> None:
         """As ports.BlobStore.publish: the very bytes that `finish` gave this digest, durable."""
         attempt, output = upload_parts(name)
