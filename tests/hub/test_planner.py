@@ -11,7 +11,9 @@ from penstock.model.change import Build, Change
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.plan import Plan, PlannedJob
+from penstock.model.snapshot import ask_of
 from penstock.model.states import AttemptState
+from penstock.policy.ordering import level_of
 
 
 @pytest.fixture
@@ -30,7 +32,10 @@ PAIR = (planned("zlib"), planned("png", needs=["zlib"]))
 def test_jobs_begin_queued_or_blocked(farm: TestFarm) -> None:
     build = farm.submit("c1", *PAIR, priority=3, automatic=True)
     zlib, png = farm.job(build, "zlib:build"), farm.job(build, "png:build")
-    assert (zlib.state, zlib.rank, zlib.automatic, zlib.unmet) == ("queued", -3, True, 0)
+    assert (zlib.state, zlib.automatic, zlib.unmet) == ("queued", True, 0)
+    assert ask_of(zlib).level == level_of("change", 3) < level_of("change", 0)
+    # One minute for the path of one job that waits for it, one second for that job.
+    assert png.rank - zlib.rank == 61
     assert (png.state, png.unmet, png.needs) == ("blocked", 1, (zlib.id,))
     assert zlib.key.startswith("sha256:")
     assert png.key == ""
@@ -105,11 +110,22 @@ def test_one_key_is_made_once(farm: TestFarm, agent: Agent) -> None:
     first, second = farm.submit("c1", *PAIR), farm.submit("c2", *PAIR, priority=5)
     producer, waiter = farm.job(first, "zlib:build"), farm.job(second, "zlib:build")
     assert (waiter.state, waiter.waits_on) == ("blocked", producer.id)
-    assert producer.rank == -5
+    assert producer.rank == waiter.rank < producer.own_rank
     farm.run_all(agent)
     assert farm.states(second) == {"zlib:build": "REUSED", "png:build": "REUSED"}
     assert farm.job(second, "zlib:build").output == farm.job(first, "zlib:build").output
     assert farm.verdict(first) == farm.verdict(second) == "PASSED"
+
+
+def test_what_fewer_wait_for_goes_as_early_as_the_first_of_those_left(farm: TestFarm) -> None:
+    first = farm.submit("c1", *PAIR)
+    urgent, soon = farm.submit("c2", *PAIR, priority=5), farm.submit("c3", *PAIR, priority=2)
+    people.cancel(farm.hub, urgent.id)
+    assert farm.job(first, "zlib:build").rank == farm.job(soon, "zlib:build").rank
+    people.cancel(farm.hub, soon.id)
+    producer = farm.job(first, "zlib:build")
+    assert producer.rank == producer.own_rank
+    assert fsck(farm.hub) == []
 
 
 def test_one_key_fails_once(farm: TestFarm, agent: Agent) -> None:

@@ -12,7 +12,8 @@ from penstock.model.machine import Machine
 from penstock.model.snapshot import Ask, PoolFacts, Snapshot, ask_of, groups_of
 from penstock.model.states import Health, JobState, Power
 from penstock.model.units import Size
-from penstock.policy.placement import decide, refusals, why_not
+from penstock.policy.placement import decide
+from penstock.policy.suitability import refusals, why_not
 
 MACHINE = Machine(
     id="m1",
@@ -180,6 +181,11 @@ def test_jobs_that_back_off_are_tried_when_their_time_has_come() -> None:
         ({"sandbox": "plain"}, {"trust": "trusted"}, ["sandbox"]),
         ({"pool": "nightly"}, {}, ["class"]),
         ({"pool": "nightly"}, {"klass": "nightly"}, []),
+        ({"pool": "qemu"}, {}, ["project"]),
+        ({"pool": "qemu"}, {"project": "qt"}, ["project"]),
+        ({"pool": "qemu"}, {"project": "qemu"}, []),
+        ({}, {"pools": ("own", "burst")}, []),
+        ({}, {"pools": ("burst",)}, ["rule"]),
         ({}, {"size": Size(5, 1024)}, ["size"]),
         ({"health": Health.BAD, "trust": ()}, {"size": Size(5, None)}, ["health", "trust", "size"]),
     ],
@@ -190,11 +196,30 @@ def test_reasons_against_a_machine(
     pools = {
         "bad": PoolFacts(name="bad", suspect=True),
         "nightly": PoolFacts(name="nightly", classes=("nightly",)),
+        "qemu": PoolFacts(name="qemu", projects=("qemu",)),
     }
     snapshot = view([], [], pools=pools, fingerprinted=frozenset(["linux"]))
     found = refusals(msgspec.structs.replace(ASK, **ask), machine(**changes), snapshot)
     assert [reason.code for reason in found] == codes
     assert why_not(msgspec.structs.replace(ASK, **ask), machine(**changes), snapshot) == found
+
+
+def test_a_pool_that_takes_no_such_jobs_says_so_in_words() -> None:
+    only = {"own": PoolFacts(name="own", projects=("qemu",))}
+    asks = [
+        msgspec.structs.replace(ASK, project="qt", pools=("burst", "far")),
+        msgspec.structs.replace(ASK, pools=("burst",)),
+    ]
+    assert [[why.text for why in refusals(ask, MACHINE, view([], [], pools=only))] for ask in asks] == [
+        [
+            "the rule for this change gives it the pools burst, far, not own",
+            "its pool takes no jobs of project qt",
+        ],
+        [
+            "the rule for this change gives it the pool burst, not own",
+            "its pool takes no jobs without a project",
+        ],
+    ]
 
 
 def test_people_hear_what_is_in_the_way_now() -> None:

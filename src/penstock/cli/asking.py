@@ -17,8 +17,8 @@ from penstock.model.rules import Pool, Rules
 from penstock.model.snapshot import Ask, PoolFacts, Snapshot
 from penstock.model.states import Power
 from penstock.model.units import Size
-from penstock.policy.placement import refusals
 from penstock.policy.planning import Given, PlanningError, plan
+from penstock.policy.suitability import refusals
 
 MANIFEST = ".penstock.yml"
 MOST_MANIFEST_BYTES = 1 << 20

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from penstock.hub.releaser import follow, give_place, unwanted
+from penstock.hub.releaser import follow, give_place, relax, unwanted
 from penstock.hub.steps import Step, end_attempt, free_slot
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
@@ -112,8 +112,11 @@ def _disown(step: Step, job: Job, reason: str) -> None:
 
 
 def cancel_unwanted(step: Step, producers: Iterable[str]) -> list[Job]:
-    """Cancel producers that nobody waits for any more."""
-    found = [unwanted(step, producer) for producer in dict.fromkeys(producers)]
+    """Cancel producers that nobody waits for any more; the others go no earlier than those that still wait."""
+    left = [producer for producer in dict.fromkeys(producers) if producer]
+    for producer in left:
+        relax(step, producer)
+    found = [unwanted(step, producer) for producer in left]
     ended = [
         stop(step, job, JobState.CANCELLED, "nobody waits for it any more")
         for job in found

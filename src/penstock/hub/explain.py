@@ -16,7 +16,7 @@ from penstock.model.machine import Machine
 from penstock.model.snapshot import ask_of
 from penstock.model.states import JobState
 from penstock.model.units import decimal_text, seconds
-from penstock.policy import ordering, placement
+from penstock.policy import ordering, suitability
 from penstock.ports import Tx
 
 
@@ -85,12 +85,11 @@ def _queued(view: _View) -> Said:
     sentences = [f"{job.name} is queued: {job.reason}."]
     if job.not_before_ms > view.farm.time_ms:
         sentences.append(f"It is tried again in {seconds(job.not_before_ms - view.farm.time_ms):.0f} s.")
-    snapshot = placer.load(view.hub, view.tx, view.farm, whole=True)
-    assert snapshot is not None
+    snapshot = placer.load(view.hub, view.tx, view.farm)
     reasons = []
     for pool in view.hub.rules.pools:
         for machine in view.tx.find(Machine, "pool", pool.name):
-            found = placement.why_not(ask_of(job), machine, snapshot) or [Reason("free", "it has room now")]
+            found = suitability.why_not(ask_of(job), machine, snapshot) or [Reason("free", "it has room now")]
             reasons += [About(subject=machine.name, code=why.code, text=why.text) for why in found]
     return [*sentences, _before(view), *_counted(reasons)], reasons
 

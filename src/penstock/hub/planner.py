@@ -11,7 +11,7 @@ from penstock.model.job import Edge, Job
 from penstock.model.plan import Plan, PlannedJob
 from penstock.model.states import BUILD, BuildState, JobState
 from penstock.model.states import step as check
-from penstock.policy.ordering import rank_of
+from penstock.policy import ordering
 
 
 def submit(hub: Hub, asked: Change, plan: Plan, supersede: bool = False) -> Build:
@@ -39,6 +39,11 @@ def submit(hub: Hub, asked: Change, plan: Plan, supersede: bool = False) -> Buil
         return build
 
     return change(hub, write)
+
+
+def job_id(build_id: str, number: int) -> str:
+    """The id of the job that stands at this place, from 1, in the plan of a build: lists are paged by it."""
+    return f"{build_id}-{number:04d}"
 
 
 def close_early(step: Step, build: Build, state: BuildState, reason: str) -> list[Job]:
@@ -69,16 +74,20 @@ def _build_of(step: Step, asked: Change) -> Build:
 
 def _insert_jobs(step: Step, asked: Change, plan: Plan, build_id: str) -> list[Job]:
     """Insert all jobs, blocked as yet, and their edges. Returns the jobs in the order of the plan."""
-    ids = {job.id: f"{build_id}-{number:04d}" for number, job in enumerate(plan.jobs, 1)}
+    ids = {job.id: job_id(build_id, number) for number, job in enumerate(plan.jobs, 1)}
     by_id = {job.id: job for job in plan.jobs}
+    needed = {job.id: _parents(job, by_id) for job in plan.jobs}
+    credits_s = ordering.credits_s(needed)
     jobs = []
     for planned in plan.jobs:
-        parents = _parents(planned, by_id)
+        parents = needed[planned.id]
         job = _job(planned, parents, by_id, ids)
+        rank = _rank(asked, job, step.now_ms, credits_s[planned.id])
         job = msgspec.structs.replace(
             job,
             build=build_id,
-            rank=rank_of(asked.priority),
+            rank=rank,
+            own_rank=rank,
             automatic=asked.automatic,
             project=asked.project,
             pools=asked.pools,
@@ -90,6 +99,11 @@ def _insert_jobs(step: Step, asked: Change, plan: Plan, build_id: str) -> list[J
             step.tx.insert(Edge(ids[parent], job.id))
         jobs.append(job)
     return jobs
+
+
+def _rank(asked: Change, job: Job, now_ms: int, credit_s: int) -> int:
+    level = ordering.level_of(job.spec.klass, asked.priority)
+    return ordering.rank_of(level, ordering.turn_s(now_ms, asked.queue_limit_ms, credit_s))
 
 
 def _job(planned: PlannedJob, parents: list[str], plan: dict[str, PlannedJob], ids: dict[str, str]) -> Job:

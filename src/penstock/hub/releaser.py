@@ -88,6 +88,16 @@ def unwanted(step: Step, producer_id: str) -> Job | None:
     return None if step.tx.find(Job, "waits_on", producer_id, limit=1) else producer
 
 
+def relax(step: Step, producer_id: str) -> None:
+    """A producer that fewer wait for now goes as early as the first of those that are left, or as itself."""
+    producer = step.tx.get(Job, producer_id)
+    if producer is None or not producer.open:
+        return
+    rank = shared_rank(producer, step.tx.find(Job, "waits_on", producer_id))
+    if rank != producer.rank:
+        step.put(msgspec.structs.replace(producer, rank=rank))
+
+
 def _wait(step: Step, job: Job, producer_id: str, reason: str) -> Job:
     """Let a blocked job wait for the one that makes its key, which goes at least as early as it would."""
     job = step.put(msgspec.structs.replace(job, waits_on=producer_id, reason=reason))

@@ -65,7 +65,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     `needs` are the job ids whose installed trees this one sees directly (their own needs follow from them);
     `source_job` is the fetch or build job that its working folder comes from, "" when it is the source itself.
     `unmet` counts parents that have not ended well yet (needs, source_job, and own build for a test).
-    `rank` orders the queue: lower first (minus the priority, the highest among itself and those that wait for it).
+    `rank` orders the queue, lower first: level and turn in one number (policy/ordering), the best among its own,
+    `own_rank`, and those of the jobs that wait for it.
     `wanted` is False when its own build gave it up but another build waits for its module.
     `waits_on` names the job that makes the same key at this moment, "" when none.
     `open` is False in a terminal state. `deadline_ms` (of waiting in the queue; NEVER_MS while it does not) and
@@ -105,6 +106,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     project: str = ""
     pools: tuple[str, ...] = ()
     queue_limit_ms: int = DAY_MS
+    own_rank: int = 0
     output: str = ""
     worktree: str = ""
 

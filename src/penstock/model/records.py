@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.model.artifact import Blob, Failure, Inputs, Module
 from penstock.model.change import Build, Change
+from penstock.model.estimate import Estimate
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
 from penstock.model.machine import Credential, Machine, Session
@@ -66,6 +67,7 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     ),
     Edge: Shape("edge", ("parent", "child"), {"child": ("child",)}),
     Inputs: Shape("inputs", ("job",)),
+    Estimate: Shape("estimate", ("project", "name", "platform")),
     Machine: Shape("machine", ("id",), {"pool": ("pool", "name"), "power": ("power",)}),
     Session: Shape(
         "session",

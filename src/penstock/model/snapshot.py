@@ -11,11 +11,16 @@ from penstock.model.job import Job, Trust
 from penstock.model.machine import Machine
 from penstock.model.units import Size
 
+TURN_BITS = 33
+"""How many bits of a rank say whose turn it is within its level; what is above them is the level."""
+
 
 class Ask(msgspec.Struct, frozen=True, order=True):
     """What a job asks of a machine; jobs with equal asks are alike to placement.
 
     `steady`: it was reclaimed before and wants a machine that is not. `lost_on`: machines that it rather avoids.
+    `pools`: those that its change may use, empty = all. `level`: the part of its rank that goes before all turns,
+    lower first; a job that one of a higher class waits for has that one's level, but a class of its own.
     """
 
     platform: str
@@ -27,6 +32,7 @@ class Ask(msgspec.Struct, frozen=True, order=True):
     lost_on: tuple[str, ...] = ()
     project: str = ""
     pools: tuple[str, ...] = ()
+    level: int = 0
 
 
 class Queued(msgspec.Struct, frozen=True, order=True):
@@ -46,13 +52,14 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class PoolFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What placement must know of a pool. `classes` empty = all."""
+    """What placement must know of a pool. `classes` and `projects` empty = all."""
 
     name: str
     rented: bool = False
     reclaimed: bool = False
     suspect: bool = False
     classes: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +67,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     `wake_ms`: when the next job that backs off may be tried, None when none does. `fingerprinted`: platforms
     whose image is the machine itself, so that its measured fingerprint must be the one that was planned with.
-    `running`: cores that the live attempts of each project hold.
+    `running`: cores that the live attempts of each project hold. `shares`: parts of the farm by project, 1 where
+    none is named.
     """
 
     now_ms: int
@@ -70,6 +78,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     fingerprinted: frozenset[str] = frozenset()
     wake_ms: int | None = None
     running: dict[str, int] = {}
+    shares: dict[str, int] = {}
 
 
 def ask_of(job: Job) -> Ask:
@@ -85,6 +94,7 @@ def ask_of(job: Job) -> Ask:
         lost_on=job.lost_on,
         project=job.project,
         pools=job.pools,
+        level=job.rank >> TURN_BITS,
     )
 
 

@@ -1,7 +1,7 @@
-"""Which job goes to which machine now, and why a job does not go to a machine.
+"""Which job goes to which machine now.
 
-Jobs go in the order of the queue. A machine takes a job when nothing in `refusals` speaks against it and the job
-fits beside what runs there. Among those the cheapest is taken; owned ones share the load, rented ones are filled
+Jobs go in the order of the line. A machine takes a job when it suits (policy/suitability) and the job fits beside
+what runs there. Among those the cheapest is taken; owned ones share the load, rented ones are filled
 up, so that the others can be suspended. A job that is too big for what is free reserves the machine that is
 nearest to having room: smaller ones behind it do not go there.
 
@@ -9,88 +9,29 @@ Cost: O(jobs placed x log machines + asks x machines with a free slot).
 """
 
 import heapq
-from collections.abc import Iterator
 
 from penstock.model.decision import Decision, Place, Reason
 from penstock.model.machine import Machine
 from penstock.model.snapshot import Ask, Group, PoolFacts, Queued, Snapshot
-from penstock.model.states import Health, Power
-from penstock.model.units import Size
-
-_FIT = (Health.UNKNOWN, Health.GOOD)
-
-
-def refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> list[Reason]:
-    """Why this machine does not take such jobs at all at this time, whatever runs on it; [] when it does."""
-    return [*_state_refusals(machine, snapshot), *_kind_refusals(ask, machine, snapshot)]
-
-
-def why_not(ask: Ask, machine: Machine, snapshot: Snapshot) -> list[Reason]:
-    """As `refusals`, and whether there is room at this moment. For people who ask why a job waits."""
-    found = refusals(ask, machine, snapshot)
-    if found:
-        return found
-    if len(machine.busy) >= machine.slots:
-        return [Reason("busy", f"all {machine.slots} slots are taken")]
-    if not _fits(ask, machine, machine.taken):
-        return [
-            Reason("full", f"{_said(machine.has.less(machine.taken))} is free, it asks for {_said(ask.size)}")
-        ]
-    return []
+from penstock.policy.line import Line
+from penstock.policy.suitability import fits, kind_refusals, refusals, state_refusals
 
 
 def decide(snapshot: Snapshot) -> Decision:
-    """Place what can be placed, in the order of the queue. Deterministic; ties go by id."""
+    """Place what can be placed, in the order of the line. Deterministic; ties go by id."""
     round_ = _Round(snapshot)
-    heap = [(group.jobs[0], number, 0) for number, group in enumerate(snapshot.groups)]
-    heapq.heapify(heap)
-    while heap and round_.free:
-        head, number, at = heap[0]
+    line = Line(snapshot)
+    while round_.free and (first := line.first()):
+        number, job = first
         group = snapshot.groups[number]
-        if not round_.place(number, group, head) or at + 1 == len(group.jobs):
-            heapq.heappop(heap)
-        else:
-            heapq.heapreplace(heap, (group.jobs[at + 1], number, at + 1))
-    round_.left += [(head.job, Reason("busy", "no machine has a free slot")) for head, _, _ in sorted(heap)]
+        if round_.place(number, group, job):
+            line.served(number)
+            continue
+        if round_.keep(group.ask, job):
+            line.holds(number)
+        line.passed_over(number)
+    round_.left += [(head.job, Reason("busy", "no machine has a free slot")) for head in line.rest()]
     return Decision(places=tuple(round_.places), left=tuple(round_.left), wake_ms=snapshot.wake_ms)
-
-
-def _state_refusals(machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
-    facts = snapshot.pools.get(machine.pool)
-    if machine.power != Power.UP:
-        yield Reason("power", f"it is {machine.power}")
-    elif not machine.accepting:
-        yield Reason("session", "its agent is not there or takes nothing more")
-    if machine.health not in _FIT:
-        yield Reason("health", f"it is {machine.health}: {machine.health_reason}")
-    if facts is not None and facts.suspect:
-        yield Reason("pool", f"too many machines of {machine.pool} failed together")
-
-
-def _kind_refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
-    facts = snapshot.pools.get(machine.pool)
-    if ask.platform not in machine.platforms:
-        yield Reason("platform", f"it has no {ask.platform}")
-    elif ask.platform in snapshot.fingerprinted and ask.identity and ask.identity != machine.identity:
-        yield Reason("identity", f"its {ask.platform} is not the one that the job was planned for")
-    if ask.trust not in machine.trust:
-        yield Reason("trust", f"it takes no {ask.trust} jobs")
-    elif ask.trust == "trusted" and machine.sandbox == "plain":
-        yield Reason("sandbox", "it runs without a sandbox, trusted jobs need one")
-    if facts is not None and facts.classes and ask.klass not in facts.classes:
-        yield Reason("class", f"its pool takes no jobs of class {ask.klass}")
-    if not _fits(ask, machine, Size(0, 0)):
-        yield Reason("size", f"it has {_said(machine.has)}, the job asks for {_said(ask.size)}")
-
-
-def _fits(ask: Ask, machine: Machine, taken: Size) -> bool:
-    """True when the job fits beside what is taken; a machine without sizes runs one job per slot."""
-    return not machine.sized or ask.size.fits(machine.has.less(taken))
-
-
-def _said(size: Size) -> str:
-    memory = "" if size.memory_mb is None else f", {size.memory_mb} MB"
-    return f"{size.cores} core{'' if size.cores == 1 else 's'}{memory}"
 
 
 def _kind(machine: Machine) -> tuple[object, ...]:
@@ -148,7 +89,7 @@ class _Round:
         self._snapshot = snapshot
         self._rooms: list[_Room] = []
         for machine in snapshot.machines:
-            if len(machine.busy) < machine.slots and not any(_state_refusals(machine, snapshot)):
+            if len(machine.busy) < machine.slots and not any(state_refusals(machine, snapshot)):
                 facts = snapshot.pools.get(machine.pool, PoolFacts(name=machine.pool))
                 self._rooms.append(_Room(machine, facts.rented))
         self._kinds: dict[tuple[object, ...], list[int]] = {}
@@ -160,14 +101,14 @@ class _Round:
         self.left: list[tuple[str, Reason]] = []
 
     def place(self, number: int, group: Group, job: Queued) -> bool:
-        """Place one job of a group, or say why not; then no other of the group finds a place either."""
+        """Place one job of a group. False when there is no room; then no other of the group finds any either."""
         heap = self._candidates.get(number)
         if heap is None:
             heap = self._candidates[number] = self._eligible(group.ask)
         while heap:
             preference, index = heap[0]
             room = self._rooms[index]
-            if room.reserved or not room.free or not _fits(group.ask, room.machine, room.taken):
+            if room.reserved or not room.free or not fits(group.ask, room.machine, room.taken):
                 heapq.heappop(heap)
             elif (now := room.preference()) != preference:
                 heapq.heapreplace(heap, (now, index))
@@ -175,7 +116,23 @@ class _Round:
                 self.places.append(room.take(group.ask, job))
                 self.free -= 1
                 return True
-        self.left.append((job.job, self._reserve(group.ask)))
+        return False
+
+    def keep(self, ask: Ask, job: Queued) -> bool:
+        """Keep for this job the machine that is nearest to having room, unless an earlier one has such a machine.
+        True when one is kept."""
+        rooms = [self._rooms[index] for _, index in self._eligible(ask) if self._rooms[index].free]
+        if not rooms:
+            self.left.append((job.job, Reason("none", "no machine that could take it has a free slot")))
+        elif any(room.reserved for room in rooms):
+            reserved = Reason("reserved", "the machine with most room is reserved for a job before it")
+            self.left.append((job.job, reserved))
+        else:
+            best = min(rooms, key=lambda room: (-room.machine.has.less(room.taken).cores, room.machine.id))
+            best.reserved = True
+            text = f"too big for what is free; {best.machine.name} is reserved for it"
+            self.left.append((job.job, Reason("full", text)))
+            return True
         return False
 
     def _eligible(self, ask: Ask) -> list[tuple[tuple[int, int, str], int]]:
@@ -184,7 +141,7 @@ class _Round:
         avoided = self._avoided(ask)
         heap = []
         for members in self._kinds.values():
-            if any(_kind_refusals(ask, self._rooms[members[0]].machine, self._snapshot)):
+            if any(kind_refusals(ask, self._rooms[members[0]].machine, self._snapshot)):
                 continue
             rooms = ((index, self._rooms[index]) for index in members)
             heap += [(room.preference(), index) for index, room in rooms if room.machine.id not in avoided]
@@ -206,14 +163,3 @@ class _Round:
     def _reclaimed(self, machines: list[Machine]) -> set[str]:
         pools = self._snapshot.pools
         return {m.id for m in machines if m.pool in pools and pools[m.pool].reclaimed}
-
-    def _reserve(self, ask: Ask) -> Reason:
-        """Keep for this job the machine that is nearest to having room, unless an earlier one has such a machine."""
-        rooms = [self._rooms[index] for _, index in self._eligible(ask) if self._rooms[index].free]
-        if not rooms:
-            return Reason("none", "no machine that could take it has a free slot")
-        if any(room.reserved for room in rooms):
-            return Reason("reserved", "the machine with most room is reserved for a job before it")
-        best = min(rooms, key=lambda room: (-room.machine.has.less(room.taken).cores, room.machine.id))
-        best.reserved = True
-        return Reason("full", f"too big for what is free; {best.machine.name} is reserved for it")

@@ -12,14 +12,14 @@ from penstock.model.records import SHAPES, Shape
 from penstock.store.codec import Column, columns
 from penstock.store.shapes import order_fields
 
-HEAD = "0002"
+HEAD = "0003"
 """The revision that this code reads and writes: the newest file of migrations/versions."""
 OLDEST = "0001"
 """The oldest revision whose release can work with a database of HEAD. Each migration writes it down."""
 ADDED: dict[str, tuple[str, ...]] = {
     "farm": ("frozen_reason", "adopted", "address"),
     "change": ("project", "pools", "queue_limit_ms"),
-    "job": ("project", "pools", "queue_limit_ms"),
+    "job": ("project", "pools", "queue_limit_ms", "own_rank"),
     "attempt": ("project",),
     "machine": ("agent",),
 }

@@ -1,0 +1,81 @@
+"""Whether a machine suits a job, and why not: its state, its kind, its pool, the room on it."""
+
+from collections.abc import Iterator
+
+from penstock.model.decision import Reason
+from penstock.model.machine import Machine
+from penstock.model.snapshot import Ask, PoolFacts, Snapshot
+from penstock.model.states import Health, Power
+from penstock.model.units import Size
+
+FIT = (Health.UNKNOWN, Health.GOOD)
+
+
+def refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> list[Reason]:
+    """Why this machine does not take such jobs at all at this time, whatever runs on it; [] when it does."""
+    return [*state_refusals(machine, snapshot), *kind_refusals(ask, machine, snapshot)]
+
+
+def why_not(ask: Ask, machine: Machine, snapshot: Snapshot) -> list[Reason]:
+    """As `refusals`, and whether there is room at this moment. For people who ask why a job waits."""
+    found = refusals(ask, machine, snapshot)
+    if found:
+        return found
+    if len(machine.busy) >= machine.slots:
+        return [Reason("busy", f"all {machine.slots} slots are taken")]
+    if not fits(ask, machine, machine.taken):
+        return [
+            Reason("full", f"{said(machine.has.less(machine.taken))} is free, it asks for {said(ask.size)}")
+        ]
+    return []
+
+
+def state_refusals(machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
+    """Why this machine takes no job of any kind now."""
+    facts = snapshot.pools.get(machine.pool)
+    if machine.power != Power.UP:
+        yield Reason("power", f"it is {machine.power}")
+    elif not machine.accepting:
+        yield Reason("session", "its agent is not there or takes nothing more")
+    if machine.health not in FIT:
+        yield Reason("health", f"it is {machine.health}: {machine.health_reason}")
+    if facts is not None and facts.suspect:
+        yield Reason("pool", f"too many machines of {machine.pool} failed together")
+
+
+def kind_refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
+    """Why machines of this kind take no such jobs, in whatever state they are."""
+    facts = snapshot.pools.get(machine.pool)
+    if ask.platform not in machine.platforms:
+        yield Reason("platform", f"it has no {ask.platform}")
+    elif ask.platform in snapshot.fingerprinted and ask.identity and ask.identity != machine.identity:
+        yield Reason("identity", f"its {ask.platform} is not the one that the job was planned for")
+    if ask.trust not in machine.trust:
+        yield Reason("trust", f"it takes no {ask.trust} jobs")
+    elif ask.trust == "trusted" and machine.sandbox == "plain":
+        yield Reason("sandbox", "it runs without a sandbox, trusted jobs need one")
+    yield from _pool_refusals(ask, machine.pool, facts or PoolFacts(name=machine.pool))
+    if not fits(ask, machine, Size(0, 0)):
+        yield Reason("size", f"it has {said(machine.has)}, the job asks for {said(ask.size)}")
+
+
+def _pool_refusals(ask: Ask, pool: str, facts: PoolFacts) -> Iterator[Reason]:
+    if ask.pools and pool not in ask.pools:
+        given = f"pool{'s' if len(ask.pools) > 1 else ''} {', '.join(ask.pools)}"
+        yield Reason("rule", f"the rule for this change gives it the {given}, not {pool}")
+    if facts.classes and ask.klass not in facts.classes:
+        yield Reason("class", f"its pool takes no jobs of class {ask.klass}")
+    if facts.projects and ask.project not in facts.projects:
+        whose = f"of project {ask.project}" if ask.project else "without a project"
+        yield Reason("project", f"its pool takes no jobs {whose}")
+
+
+def fits(ask: Ask, machine: Machine, taken: Size) -> bool:
+    """True when the job fits beside what is taken; a machine without sizes runs one job per slot."""
+    return not machine.sized or ask.size.fits(machine.has.less(taken))
+
+
+def said(size: Size) -> str:
+    """A size in words."""
+    memory = "" if size.memory_mb is None else f", {size.memory_mb} MB"
+    return f"{size.cores} core{'' if size.cores == 1 else 's'}{memory}"
