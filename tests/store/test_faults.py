@@ -29,12 +29,12 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 def pragma(store: SqliteStore, text: str) -> None:
     """Set something on the writer's own connection."""
-    store.write(lambda tx: tx._connection.execute(f"PRAGMA {text}").fetchall())
+    store.write(lambda tx: tx._link.connection.execute(f"PRAGMA {text}").fetchall())
 
 
 def fill_disk(store: SqliteStore) -> None:
     """From here on the database may not grow by more than a little."""
-    pages = store.write(lambda tx: tx._connection.execute("PRAGMA page_count").fetchone()[0])
+    pages = store.write(lambda tx: tx._link.connection.execute("PRAGMA page_count").fetchone()[0])
     pragma(store, f"max_page_count = {pages + 8}")
 
 
@@ -114,7 +114,7 @@ def test_a_statement_that_breaks_leaves_no_transaction_open(store: SqliteStore) 
     answers = in_one_group(
         store,
         lambda tx: tx.insert(job("a")),
-        lambda tx: (tx.insert(job("half")), tx._run("SELECT * FROM nowhere", ())),
+        lambda tx: (tx.insert(job("half")), tx._run(tx._link.rows, "SELECT * FROM nowhere", ())),
         lambda tx: tx.insert(job("b")),
     )
     assert [type(answer).__name__ for answer in answers] == ["NoneType", "StoreError", "NoneType"]
@@ -198,7 +198,7 @@ def test_a_callback_that_waits_for_the_writer_is_refused(store: SqliteStore) -> 
 
 
 def test_group_size_is_bounded(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("penstock.store.writer.BATCH_MAX", 2)
+    monkeypatch.setattr("penstock.store.sqlitelink.SqliteLink.most", 2)
     answers = in_one_group(store, *(lambda tx, at=at: tx.insert(job(str(at))) for at in range(5)))
     assert answers == [None] * 5
 

@@ -10,6 +10,18 @@ from typing import Any, Literal
 import msgspec
 
 Convert = Callable[[Any], Any]
+NUL, SHOWN = "\0", "\u2400"
+"""No text of PostgreSQL holds a NUL, so no store keeps one: it is stored as the sign that stands for it."""
+
+
+def shown(value: Any) -> Any:
+    """A value with each NUL of its text, if it is one, made visible."""
+    return value.replace(NUL, SHOWN) if isinstance(value, str) and NUL in value else value
+
+
+def text_fields(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Fields that hold any text; the text in lists and records is JSON, which has words of its own for a NUL."""
+    return tuple(column.name for column in columns(kind) if column.sql == "TEXT" and not column.encode)
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -90,6 +102,7 @@ class Codec:
         self._names = tuple(column.name for column in self.columns)
         self._values: Callable[[Any], tuple[Any, ...]] = attrgetter(*self._names)
         self._encode = [(at, column.encode) for at, column in enumerate(self.columns) if column.encode]
+        self._texts = [self._names.index(name) for name in text_fields(kind)]
         self._decode = [(at, column.decode) for at, column in enumerate(self.columns) if column.decode]
 
     def row(self, record: msgspec.Struct) -> list[Any]:
@@ -97,6 +110,9 @@ class Codec:
         values = list(self._values(record))
         for at, encode in self._encode:
             values[at] = encode(values[at])
+        for at in self._texts:
+            if values[at] and NUL in values[at]:
+                values[at] = shown(values[at])
         return values
 
     def record(self, row: Sequence[Any]) -> Any:

@@ -15,6 +15,7 @@ import msgspec
 
 from penstock.model.records import SHAPES, Shape
 from penstock.ports import Duplicate, Stale, StoreError, Tx
+from penstock.store.codec import NUL, shown, text_fields
 from penstock.store.ordered import Ordered
 from penstock.store.shapes import check_key, check_question, order_fields, tuple_getter
 
@@ -77,13 +78,25 @@ class _Unique:
 class _Table:
     """Rows by key with what is needed to find them. An index is built when it is first asked for."""
 
-    def __init__(self, shape: Shape) -> None:
+    def __init__(self, kind: type[msgspec.Struct], shape: Shape) -> None:
         self.shape = shape
+        self._texts = text_fields(kind)
         self.key: Callable[[Row], Any] = attrgetter(*shape.key)
         self.rows: dict[Any, Row] = {}
         self.last_number = 0
         self._indexes: dict[str, _Index] = {}
         self._uniques = {name: _Unique(*constraint) for name, constraint in shape.unique.items()}
+
+    def readable(self, row: Row) -> Row:
+        """The row as every store keeps it: without NUL in its text. Raises UnicodeEncodeError for what is no text."""
+        odd = {}
+        for field in self._texts:
+            value = getattr(row, field)
+            if value and not value.isascii():
+                value.encode()
+            if value and NUL in value:
+                odd[field] = shown(value)
+        return msgspec.structs.replace(row, **odd) if odd else row
 
     def check(self, row: Row) -> None:
         """Raise Duplicate when a unique constraint forbids `row` beside the others."""
@@ -133,6 +146,7 @@ class MemoryTx:
         """As ports.Tx.get."""
         table = self._table(kind)
         check_key(table.shape, key)
+        key = tuple(map(shown, key))
         return cast("R | None", table.rows.get(key[0] if len(key) == 1 else key))
 
     def find(
@@ -145,11 +159,13 @@ class MemoryTx:
         backwards: bool = False,
     ) -> list[R]:
         """As ports.Tx.find."""
-        return self._table(kind).find(index, values, limit, after, backwards)
+        asked, beyond = tuple(map(shown, values)), tuple(map(shown, after))
+        return self._table(kind).find(index, asked, limit, beyond, backwards)
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""
         table = self._table(type(record))
+        record = table.readable(record)
         if table.shape.numbered:
             # Not taken back by `undo`: a number is never given twice.
             table.last_number += 1
@@ -161,14 +177,14 @@ class MemoryTx:
 
     def replace(self, record: msgspec.Struct) -> None:
         """As ports.Tx.replace."""
-        table, old = self._stored(record)
+        table, old, record = self._stored(record)
         new = msgspec.structs.replace(record, version=old.version + 1)
         table.check(new)
         self._change(table, old, new)
 
     def delete(self, record: msgspec.Struct) -> None:
         """As ports.Tx.delete."""
-        table, old = self._stored(record)
+        table, old, _ = self._stored(record)
         self._change(table, old, None)
 
     def undo(self) -> None:
@@ -177,15 +193,19 @@ class MemoryTx:
             table, old, new = self._done.pop()
             table.swap(new, old)
 
-    def _stored(self, record: Row) -> tuple[_Table, Row]:
-        """The table of a record and the row that it was read from. Raises Stale when that changed or is gone."""
+    def _stored(self, record: Row) -> tuple[_Table, Row, Row]:
+        """The table of a record, the row that it was read from, and how it is to be stored.
+
+        Raises Stale when that row changed or is gone.
+        """
         table = self._table(type(record))
+        record = table.readable(record)
         old = table.rows.get(table.key(record))
         if old is None or old.version != record.version:
             raise Stale(
                 f"{table.shape.table} {table.key(record)!r} is not at version {record.version} any more"
             )
-        return table, old
+        return table, old, record
 
     def _change(self, table: _Table, old: Row | None, new: Row | None) -> None:
         if not self._writes:
@@ -204,7 +224,7 @@ class MemoryStore:
     """Records in dictionaries, for as long as the process lives."""
 
     def __init__(self) -> None:
-        self._tables = {kind: _Table(shape) for kind, shape in SHAPES.items()}
+        self._tables = {kind: _Table(kind, shape) for kind, shape in SHAPES.items()}
         self._lock = Lock()
         self._holder = 0
         self._closed = False

@@ -5,6 +5,7 @@ the limits below end its transaction, its waits and, where nobody answers any mo
 """
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from penstock.ports import StoreError
 
@@ -41,10 +42,10 @@ SETTINGS = {
 def connect(url: str) -> psycopg.Connection:
     """One connection that begins no transaction by itself. Raises psycopg.Error, StoreError for a bad address."""
     try:
-        told = psycopg.conninfo.conninfo_to_dict(url)
+        told = conninfo_to_dict(url)
     except psycopg.ProgrammingError as wrong:
         raise StoreError(f"the address of the database cannot be read: {str(wrong).strip()}") from None
-    connection = psycopg.connect(**{**CONNECT, **told}, autocommit=True)
+    connection = psycopg.connect(make_conninfo(**{**CONNECT, **told}), autocommit=True)
     try:
         connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items()))
     except BaseException:

@@ -1,6 +1,5 @@
 """Records in SQLite: one writer with group commit, readers beside it, one process per state folder."""
 
-import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import TypeVar
 
 from penstock.ports import StoreError, Tx
 from penstock.store.lock import FolderLock
+from penstock.store.sqlitelink import SqliteLink
 from penstock.store.sqltx import SqlTx
 from penstock.store.upgrade import connect, prepare
 from penstock.store.writer import GroupWriter
@@ -29,11 +29,11 @@ class SqliteStore:
         self._path = path
         self._lock = FolderLock(path.parent)
         self._busy = threading.local()
-        self._readers: deque[sqlite3.Connection] = deque()
+        self._readers: deque[SqliteLink] = deque()
         self._closed = False
         try:
             prepare(path)
-            self._writer = GroupWriter(connect(path))
+            self._writer = GroupWriter(SqliteLink(connect(path)))
         except BaseException:
             self._lock.release()
             raise
@@ -43,18 +43,14 @@ class SqliteStore:
         if getattr(self._busy, "reading", False):
             raise RuntimeError("a store operation cannot start another: use its own transaction")
         self._writer.refuse_inside()
-        with self._reader() as connection:
-            tx = SqlTx(connection, writes=False)
+        with self._reader() as link:
             try:
                 self._busy.reading = True
-                connection.execute("BEGIN")
-                return operation(tx)
-            except sqlite3.Error as wrong:
-                raise StoreError(f"{self._path}: {wrong}") from wrong
+                link.begin()
+                return operation(SqlTx(link, writes=False))
             finally:
                 self._busy.reading = False
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
+                link.abandon()
 
     def write(self, operation: Callable[[Tx], T]) -> T:
         """As ports.Store.write."""
@@ -76,22 +72,22 @@ class SqliteStore:
         self._lock.release()
 
     @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
+    def _reader(self) -> Iterator[SqliteLink]:
         """A read connection that no other thread has. The last one used comes first: its cache is warm."""
         if self._closed:
             raise StoreError("the store is closed")
         try:
-            connection = self._readers.pop()
+            link = self._readers.pop()
         except IndexError:
-            connection = connect(self._path)
+            link = SqliteLink(connect(self._path), begin="BEGIN")
         try:
-            yield connection
+            yield link
         finally:
-            self._give_back(connection)
+            self._give_back(link)
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _give_back(self, link: SqliteLink) -> None:
         """Keep an idle connection for the next reader, unless there are enough of them."""
         if self._closed or len(self._readers) >= READERS_KEPT:
-            connection.close()
+            link.close()
         else:
-            self._readers.append(connection)
+            self._readers.append(link)

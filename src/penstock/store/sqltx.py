@@ -1,37 +1,40 @@
-"""One transaction on a SQLite connection. Who begins and ends it is the writer's or the reader's business."""
+"""One transaction on a connection to a database. Who begins and ends it is the writer's or the reader's business."""
 
-import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from penstock.ports import Duplicate, Stale, StoreError
-from penstock.store.shapes import check_key, check_question
-from penstock.store.statements import Statements, statements
+from penstock.store.link import Broken, Link, Violation
+from penstock.store.shapes import KEY, check_key, check_question, order_fields
+from penstock.store.statements import NO_LIMIT, Statements, statements
 
 R = TypeVar("R", bound=msgspec.Struct)
-_OURS = (sqlite3.ProgrammingError, sqlite3.InterfaceError, sqlite3.DataError)
-"""A value that cannot be bound: wrong in one operation, harmless to the transaction."""
+T = TypeVar("T")
+PAGE = 1000
+"""Records that `scan` holds at a time."""
 
 
 class SqlTx:
     """As ports.Tx. `lost` is what broke the transaction: from then on every call is refused.
 
-    Without that an operation that swallows the error would write on outside any transaction.
+    Without that an operation that swallows the error would write on outside any transaction. `wrote`: it changed
+    something. `careful`: statements that a constraint may forbid look first, where a refusal breaks the transaction.
     """
 
-    def __init__(self, connection: sqlite3.Connection, writes: bool) -> None:
-        self.lost: sqlite3.Error | None = None
-        self._connection = connection
+    def __init__(self, link: Link, writes: bool, careful: bool = False) -> None:
+        self.lost: Broken | None = None
+        self.wrote = False
+        self._link = link
         self._writes = writes
+        self._careful = careful
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """As ports.Tx.get."""
-        how = statements(kind)
+        how = statements(kind, self._link.dialect)
         check_key(how.shape, key)
-        row = self._run(how.get, key).fetchone()
-        return None if row is None else cast(R, how.codec.record(row))
+        return cast("R | None", self._first(how, how.searched(how.shape.key, key)))
 
     def find(
         self,
@@ -43,67 +46,88 @@ class SqlTx:
         backwards: bool = False,
     ) -> list[R]:
         """As ports.Tx.find."""
-        how = statements(kind)
+        how = statements(kind, self._link.dialect)
         check_question(how.shape, index, values, limit, after)
         asked = how.find(index, len(values), len(after), backwards)
-        rows = self._run(asked, (*values, *after, -1 if limit is None else limit))
+        bound = how.searched(order_fields(how.shape, index), (*values, *after))
+        rows = self._run(self._link.rows, asked, [*bound, NO_LIMIT if limit is None else limit])
         return [how.codec.record(row) for row in rows]
+
+    def scan(self, kind: type[R]) -> Iterator[R]:
+        """As ports.Tx.scan."""
+        key, after = statements(kind, self._link.dialect).shape.key, ()
+        while page := self.find(kind, KEY, limit=PAGE, after=after):
+            yield from page
+            after = tuple(getattr(page[-1], field) for field in key)
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""
         how = self._writing(record)
         row = how.codec.row(record)
-        if how.shape.numbered:
-            row[how.at(how.shape.key[0])] = None
-        self._change(how, row, how.insert, row, inserts=True)
+        if not self._change(how, row, how.insert, how.insertion(row)):
+            raise self._duplicate(how, row, inserts=True) or StoreError(f"{how.shape.table}: not inserted")
 
     def replace(self, record: msgspec.Struct) -> None:
         """As ports.Tx.replace."""
         how = self._writing(record)
         row = how.codec.row(record)
-        self._change(how, row, how.replace, how.replacement(row))
+        if self._careful and how.clashes:
+            changed = self._change(how, row, how.careful_replace, how.careful_replacement(row))
+        else:
+            changed = self._change(how, row, how.replace, how.replacement(row))
+        if not changed:
+            raise self._stale(how, row) or self._duplicate(how, row) or StoreError("not replaced")
 
     def delete(self, record: msgspec.Struct) -> None:
         """As ports.Tx.delete."""
         how = self._writing(record)
         row = how.codec.row(record)
-        self._change(how, row, how.delete, how.versioned_key(row))
+        if not self._change(how, row, how.delete, how.versioned_key(row)):
+            raise self._stale(how, row) or StoreError("not deleted")
 
     def _writing(self, record: msgspec.Struct) -> Statements:
         if not self._writes:
             raise TypeError("this transaction only reads")
-        return statements(type(record))
+        return statements(type(record), self._link.dialect)
 
-    def _change(
-        self, how: Statements, row: list[Any], sql: str, values: list[Any], inserts: bool = False
-    ) -> None:
-        """Run one writing statement; a failing one is undone by SQLite alone, the transaction goes on."""
+    def _change(self, how: Statements, row: list[Any], sql: str, values: list[Any]) -> bool:
+        """Run one writing statement; True when it changed a row. A refused one is undone alone. Raises Duplicate."""
         try:
-            done = self._run(sql, values)
-        except sqlite3.IntegrityError as wrong:
-            raise self._duplicate(how, row, inserts) or wrong from wrong
-        if done.rowcount == 0:
-            raise Stale(
-                f"{how.shape.table} {how.key_of(row)!r} is not at version {how.version_of(row)} any more"
-            )
+            changed = self._run(self._link.change, sql, values)
+        except Violation as wrong:
+            raise self._duplicate(how, row, inserts=sql is how.insert) or StoreError(str(wrong)) from wrong
+        self.wrote = self.wrote or bool(changed)
+        return bool(changed)
 
-    def _duplicate(self, how: Statements, row: list[Any], inserts: bool) -> Duplicate | None:
+    def _stale(self, how: Statements, row: list[Any]) -> Stale | None:
+        """Why a row could not be changed: it has another version, or is gone. None when it is as it should be."""
+        key, version = how.key_of(row), how.version_of(row)
+        found = self._first(how, key)
+        if found is not None and found.version == version:
+            return None
+        return Stale(f"{how.shape.table} {key!r} is not at version {version} any more")
+
+    def _duplicate(self, how: Statements, row: list[Any], inserts: bool = False) -> Duplicate | None:
         """Which constraint forbids it: the key, else the first of the shape. Asked only after a refusal."""
-        if inserts and not how.shape.numbered and self._run(how.get, how.key_of(row)).fetchone():
+        if inserts and not how.shape.numbered and self._first(how, how.key_of(row)) is not None:
             return Duplicate("key")
         for name, clash in how.clashes.items():
-            if self._run(clash, how.clash_values(name, row)).fetchone():
+            if next(iter(self._run(self._link.rows, clash, how.clash_values(name, row))), None):
                 return Duplicate(name)
         return None
 
-    def _run(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
+    def _first(self, how: Statements, key: Sequence[Any]) -> Any:
+        """The record with this key as it is stored, or None."""
+        rows: Iterable[Sequence[Any]] = self._run(self._link.rows, how.get, key)
+        row = next(iter(rows), None)
+        return None if row is None else how.codec.record(row)
+
+    def _run(self, call: Callable[[str, Sequence[Any]], T], sql: str, values: Sequence[Any]) -> T:
         """Run one statement. Raises StoreError, then and ever after, when it broke the transaction."""
         if self.lost is not None:
-            raise StoreError(f"the transaction is lost: {self.lost}")
+            raise StoreError(str(self.lost))
         try:
-            return self._connection.execute(sql, values)
-        except (sqlite3.IntegrityError, *_OURS):
+            return call(sql, values)
+        except Broken as lost:
+            self.lost = lost
             raise
-        except sqlite3.Error as wrong:
-            self.lost = wrong
-            raise StoreError(f"the transaction is lost: {wrong}") from wrong

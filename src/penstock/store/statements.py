@@ -3,42 +3,87 @@
 # ruff: noqa: S608 - the names in these texts come from model.records, values are always bound
 
 import functools
+import re
+from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import msgspec
 
 from penstock.model.records import Shape
-from penstock.store.codec import Codec
+from penstock.store.codec import Codec, shown
 from penstock.store.schema import TableSchema, names, tables
 from penstock.store.shapes import KEY, index_fields, order_fields, shape_of
+
+NO_LIMIT = 2**62
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """What databases say differently.
+
+    `counted`: values are $1, $2, not "?". `hints`: a search names its index. `silent`: an insert that a constraint
+    forbids changes no row, where others raise Violation.
+    """
+
+    counted: bool = False
+    hints: bool = False
+    silent: bool = False
+
+    def text(self, sql: str) -> str:
+        """A statement with its values as this database marks them; names hold no question marks."""
+        if not self.counted:
+            return sql
+        numbers = count(1)
+        return "".join(f"${next(numbers)}" if part == "?" else part for part in re.split(r"(\?)", sql))
+
+
+SQLITE = Dialect(hints=True)
+POSTGRES = Dialect(counted=True, silent=True)
 
 
 class Statements:
     """How records of one type are read and written. All values are bound, never part of the text."""
 
-    def __init__(self, shape: Shape, table: TableSchema, codec: Codec) -> None:
+    def __init__(self, dialect: Dialect, shape: Shape, table: TableSchema, codec: Codec) -> None:
         self.shape = shape
         self.codec = codec
+        self._dialect = dialect
+        self._encode = {column.name: column.encode for column in table.columns}
         self._at = {column.name: at for at, column in enumerate(table.columns)}
         self._columns = names(tuple(self._at))
-        by_key = _equal(shape.key)
-        self.get = f'SELECT {self._columns} FROM "{shape.table}" WHERE {by_key}'
-        self.delete = f'DELETE FROM "{shape.table}" WHERE {by_key} AND "version" = ?'
-        marks = ", ".join("?" * len(self._at))
-        self.insert = f'INSERT INTO "{shape.table}" ({self._columns}) VALUES ({marks})'
+        self._given = tuple(name for name in self._at if not (shape.numbered and name in shape.key))
         self._changed = tuple(name for name in self._at if name not in shape.key)
-        settings = ", ".join(f'"{name}" = ?' for name in self._changed)
-        self.replace = f'UPDATE "{shape.table}" SET {settings} WHERE {by_key} AND "version" = ?'
         self._finds: dict[tuple[str, int, int, bool], str] = {}
-        self.clashes = {name: self._clash(name, index.fields, index.flag) for name, index in _uniques(table)}
+        by_key, text = _equal(shape.key), dialect.text
+        self.get = text(f'SELECT {self._columns} FROM "{shape.table}" WHERE {by_key}')
+        self.delete = text(f'DELETE FROM "{shape.table}" WHERE {by_key} AND "version" = ?')
+        marks = ", ".join("?" * len(self._given))
+        insert = f'INSERT INTO "{shape.table}" ({names(self._given)}) VALUES ({marks})'
+        self.insert = text(f"{insert} ON CONFLICT DO NOTHING" if dialect.silent else insert)
+        settings = ", ".join(f'"{name}" = ?' for name in self._changed)
+        replace = f'UPDATE "{shape.table}" SET {settings} WHERE {by_key} AND "version" = ?'
+        self.replace = text(replace)
+        clashes = {name: self._clash(index.fields, index.flag) for name, index in _uniques(table)}
+        self.clashes = {name: text(clash) for name, clash in clashes.items()}
+        self.careful_replace = text(
+            replace + "".join(f" AND NOT EXISTS ({clash})" for clash in clashes.values())
+        )
 
     def key_of(self, row: list[Any]) -> list[Any]:
         """The key's values in a row."""
         return [row[self._at[name]] for name in self.shape.key]
 
-    def at(self, field: str) -> int:
-        """The place of a field in a row."""
-        return self._at[field]
+    def insertion(self, row: list[Any]) -> list[Any]:
+        """What `insert` binds: all but a key that the database gives."""
+        return row if len(self._given) == len(row) else [row[self._at[name]] for name in self._given]
+
+    def searched(self, fields: tuple[str, ...], values: Sequence[Any]) -> list[Any]:
+        """Values of these fields as the database takes them; there may be fewer values than fields."""
+        found = []
+        for field, value in zip(fields, values, strict=False):
+            encode = self._encode[field]
+            found.append(shown(value) if encode is None else encode(value))
+        return found
 
     def version_of(self, row: list[Any]) -> int:
         """The version in a row."""
@@ -54,6 +99,11 @@ class Statements:
         changed = [version + 1 if name == "version" else row[self._at[name]] for name in self._changed]
         return [*changed, *self.key_of(row), version]
 
+    def careful_replacement(self, row: list[Any]) -> list[Any]:
+        """What `careful_replace` binds: it changes nothing where a constraint would forbid it."""
+        clashes = [value for name in self.clashes for value in self.clash_values(name, row)]
+        return [*self.replacement(row), *clashes]
+
     def clash_values(self, name: str, row: list[Any]) -> list[Any]:
         """What the statement of this constraint in `clashes` binds."""
         fields, flag = self.shape.unique[name]
@@ -63,17 +113,18 @@ class Statements:
     def find(self, index: str, count: int, after: int = 0, backwards: bool = False) -> str:
         """The search of an index by its first `count` fields, beyond `after` values of the next ones.
 
-        Binds the values, those that it is beyond, then the limit (-1: none).
+        Binds the values, those that it is beyond, then the limit, which may be NO_LIMIT.
         """
         found = self._finds.get((index, count, after, backwards))
         if found is None:
-            found = self._finds[index, count, after, backwards] = self._find(index, count, after, backwards)
+            found = self._dialect.text(self._find(index, count, after, backwards))
+            self._finds[index, count, after, backwards] = found
         return found
 
     def _find(self, index: str, count: int, after: int, backwards: bool) -> str:
         table = self.shape.table
         # Named, because without statistics the planner may take another index and sort.
-        hint = "" if index == KEY else f' INDEXED BY "{table}_{index}"'
+        hint = f' INDEXED BY "{table}_{index}"' if self._dialect.hints and index != KEY else ""
         fields = index_fields(self.shape, index)[:count]
         left = tuple(name for name in order_fields(self.shape, index) if name not in fields)
         beyond = f"({names(left[:after])}) {'<' if backwards else '>'} ({', '.join('?' * after)})"
@@ -83,7 +134,7 @@ class Statements:
         order = f" ORDER BY {order}" if order else ""
         return f'SELECT {self._columns} FROM "{table}"{hint}{where}{order} LIMIT ?'
 
-    def _clash(self, name: str, fields: tuple[str, ...], flag: str) -> str:
+    def _clash(self, fields: tuple[str, ...], flag: str) -> str:
         """Asks for another row that holds what a new one would; the flag of both must be set."""
         flagged = f' AND "{flag}" = 1 AND ? = 1' if flag else ""
         other = " OR ".join(f'"{field}" <> ?' for field in self.shape.key)
@@ -99,6 +150,6 @@ def _equal(fields: tuple[str, ...]) -> str:
 
 
 @functools.cache
-def statements(kind: type[msgspec.Struct]) -> Statements:
+def statements(kind: type[msgspec.Struct], dialect: Dialect = SQLITE) -> Statements:
     """The statements of a record type. Raises TypeError for a type that is not stored."""
-    return Statements(shape_of(kind), tables()[kind], Codec(kind))
+    return Statements(dialect, shape_of(kind), tables()[kind], Codec(kind))

@@ -1,12 +1,13 @@
-"""The one thread that writes: operations that wait together are committed together.
+"""The one thread that writes on a connection: operations that wait together are committed together.
 
-Each operation runs in a savepoint, so that what fails is undone alone; nobody is answered before the COMMIT
-that makes it durable. Group commit after Gray & Reuter, Transaction Processing, 10.3; a forced write to disk
-costs some milliseconds, an operation some tens of microseconds.
+What fails is undone alone; nobody is answered before the COMMIT that makes it durable. Group commit after Gray &
+Reuter, Transaction Processing, 10.3; a forced write to disk costs some milliseconds, an operation some tens of
+microseconds. A transaction that met another one is run again here and nowhere else.
 """
 
-import sqlite3
+import random
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, SimpleQueue
@@ -15,11 +16,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from penstock.ports import StoreError, Tx
+from penstock.store.link import Broken, Link
 from penstock.store.sqltx import SqlTx
 
 T = TypeVar("T")
-BATCH_MAX = 128
-"""Operations in one transaction at most: bounds how long the first waits for the last."""
+GROUP_TRIES, SINGLE_TRIES = 3, 16
+"""How often a group, and an operation alone, is run when it meets other transactions."""
+PAUSE_S, PAUSE_MAX_S = 0.005, 0.5
 
 
 class _Request(msgspec.Struct, eq=False):
@@ -41,10 +44,11 @@ class _Request(msgspec.Struct, eq=False):
 
 
 class GroupWriter:
-    """Runs operations on `connection`, which nobody else uses from here on."""
+    """Runs operations on `link`, which nobody else uses from here on. `pause` waits so many seconds."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, link: Link, pause: Callable[[float], None] = time.sleep) -> None:
+        self._link = link
+        self._pause = pause
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._closed = False
@@ -65,6 +69,15 @@ class GroupWriter:
         if threading.current_thread() is self._thread:
             raise RuntimeError("a store operation cannot start another: use its own transaction")
 
+    def refuse_waiting(self, wrong: BaseException) -> None:
+        """Refuse what is queued at this moment; for a link that waits for its database, on the writer's thread."""
+        for _ in range(self._queue.qsize()):
+            request = self._queue.get()
+            if request is None:
+                self._queue.put(None)
+            elif request.future.set_running_or_notify_cancel():
+                self._refuse([request], wrong)
+
     def close(self) -> None:
         """Do what is queued, then end."""
         with self._lock:
@@ -81,7 +94,7 @@ class GroupWriter:
                 self._settle(batch)
             except BaseException as wrong:  # whatever happens, nobody waits for ever
                 self._refuse(batch, wrong)
-        self._connection.close()
+        self._link.close()
 
     def _next_batch(self) -> tuple[list[_Request], bool]:
         """All that waits now, at least one, and whether more may come."""
@@ -90,7 +103,7 @@ class GroupWriter:
         while request is not None:
             if request.future.set_running_or_notify_cancel():
                 batch.append(request)
-            if len(batch) >= BATCH_MAX:
+            if len(batch) >= self._link.most:
                 return batch, True
             try:
                 request = self._queue.get_nowait()
@@ -99,43 +112,54 @@ class GroupWriter:
         return batch, False
 
     def _settle(self, batch: list[_Request]) -> None:
-        """Commit a batch and answer it. When its transaction is lost, each operation gets one of its own."""
+        """Commit a batch and answer it. When its transaction is lost for good, each gets one of its own."""
         if not batch:
             return
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as wrong:
-            # Somebody else holds the database: to try again for each would make all wait in turn.
-            self._refuse(batch, wrong)
-            return
-        lost = self._transact(batch)
-        if lost is not None and len(batch) > 1:
+        lost = self._try(batch)
+        if lost is None:
             for request in batch:
-                self._settle([request])
-        elif lost is not None:
+                request.answer()
+        elif lost.everybody or len(batch) == 1:
             self._refuse(batch, lost)
         else:
             for request in batch:
-                request.answer()
+                self._settle([request])
 
-    def _transact(self, batch: list[_Request]) -> sqlite3.Error | None:
-        """Run a batch in the transaction that was begun. Returns why nothing of it was kept, None when all was."""
+    def _try(self, batch: list[_Request]) -> Broken | None:
+        """Run a batch until it is kept, a few times. Returns why nothing of it was, None when all was."""
+        tries = SINGLE_TRIES if len(batch) == 1 else GROUP_TRIES
+        careful = self._link.careful
+        for number in range(tries):
+            lost = self._transact(batch, careful)
+            if lost is None or not lost.again:
+                return lost
+            if lost.careful and not careful:
+                careful = True
+            elif number + 1 < tries:
+                # By chance, so that two that met do not meet again.
+                self._pause(random.uniform(0, min(PAUSE_MAX_S, PAUSE_S * 2**number)))
+        return lost
+
+    def _transact(self, batch: list[_Request], careful: bool) -> Broken | None:
+        """Run a batch in a transaction. Returns why nothing of it was kept."""
         try:
+            self._link.begin()
             for request in batch:
-                self._one(request)
-            self._connection.execute("COMMIT")
+                self._one(request, careful, alone=len(batch) == 1)
+            if len(batch) == 1 and batch[0].error is not None:
+                return None
+            self._link.commit()
             return None
-        except sqlite3.Error as wrong:
-            return wrong
+        except Broken as lost:
+            return lost
         finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._link.abandon()
 
-    def _one(self, request: _Request) -> None:
-        """Run one operation in its savepoint."""
-        execute = self._connection.execute
-        tx = SqlTx(self._connection, writes=True)
-        execute("SAVEPOINT one")
+    def _one(self, request: _Request, careful: bool, alone: bool) -> None:
+        """Run one operation. What raises is undone; without a mark to go back to, only if it changed nothing."""
+        tx = SqlTx(self._link, writes=True, careful=careful)
+        if careful and not alone:
+            self._link.mark()
         request.result = request.error = None
         try:
             request.result = request.operation(tx)
@@ -143,9 +167,11 @@ class GroupWriter:
             request.error = raised
         if tx.lost is not None:
             raise tx.lost
-        if request.error is not None:
-            execute("ROLLBACK TO one")
-        execute("RELEASE one")
+        if request.error is None or alone or not tx.wrote:
+            return
+        if not careful:
+            raise Broken(request.error, again=True, careful=True)
+        self._link.undo()
 
     def _refuse(self, batch: list[_Request], wrong: BaseException) -> None:
         for request in batch:
