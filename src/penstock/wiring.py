@@ -12,10 +12,11 @@ import msgspec
 from penstock.forges.git import Git
 from penstock.hub.context import Hub
 from penstock.model.rules import Rules
-from penstock.ports import LogStore, Notifier, StoreError
+from penstock.ports import LogStore, Marks, Notifier, Store, StoreError
 from penstock.store.blobs import open_blobs
 from penstock.store.logs import open_logs
-from penstock.store.open import open_store
+from penstock.store.marks import open_marks
+from penstock.store.open import open_reading, open_store
 
 PROVIDERS = {"local": "penstock.providers.local:Local"}
 """Provider names of farm.toml and who fulfils them; imported when used."""
@@ -54,13 +55,14 @@ class SystemEntropy:
 class Parts(msgspec.Struct, frozen=True):
     """A farm put together: the hub's services see `hub`; the web edge also `logs` and `git`.
 
-    `alone`: no other process can have this state open.
+    `marks` lie beside the blobs. `alone`: no other process can have this state open.
     """
 
     hub: Hub
     logs: LogStore
     git: Git
     folder: Path
+    marks: Marks
     alone: bool = True
 
     def close(self) -> None:
@@ -82,10 +84,26 @@ def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
     except OSError as wrong:
         raise StoreError(f"the state folder {folder} cannot be made: {wrong.strerror}") from wrong
     store = open_store(rules.state, Path(rules.folder))
-    blobs = open_blobs(rules.blobs, Path(rules.folder))
-    hub = Hub(store=store, blobs=blobs, clock=SystemClock(), entropy=SystemEntropy(), rules=rules, wake=wake)
-    alone = not rules.state.startswith(SHARED)
-    return Parts(hub, open_logs(rules.blobs, folder / "logs"), open_git(folder), folder, alone)
+    return _parts(rules, folder, store, wake)
+
+
+def assemble_reading(rules: Rules, folder: Path) -> Parts:
+    """As `assemble`, only to read its records: a hub may be serving it meanwhile. Raises StoreError."""
+    return _parts(rules, folder, open_reading(rules.state, Path(rules.folder)), Quiet())
+
+
+def _parts(rules: Rules, folder: Path, store: Store, wake: Notifier) -> Parts:
+    place = Path(rules.folder)
+    hub = Hub(
+        store=store,
+        blobs=open_blobs(rules.blobs, place),
+        clock=SystemClock(),
+        entropy=SystemEntropy(),
+        rules=rules,
+        wake=wake,
+    )
+    logs, marks = open_logs(rules.blobs, folder / "logs"), open_marks(rules.blobs, place)
+    return Parts(hub, logs, open_git(folder), folder, marks, alone=not rules.state.startswith(SHARED))
 
 
 def open_git(folder: Path, leave_out: Iterable[Path] = ()) -> Git:

@@ -14,6 +14,7 @@ from penstock.model.machine import Machine
 from penstock.model.plan import Plan
 from penstock.ports import FarmFailed
 from penstock.store.logs import FolderLogs
+from penstock.store.marks import FolderMarks
 from penstock.web.bell import Bell
 from penstock.wiring import Parts, open_git
 from tests.farms import POOL, RULES, Agent, TestFarm, planned
@@ -21,7 +22,9 @@ from tests.farms import POOL, RULES, Agent, TestFarm, planned
 
 def embedded(farm: TestFarm, folder: Path, identity: str) -> EmbeddedFarm:
     """A farm in this process whose plan was made for `identity`; nothing of it is started."""
-    parts = Parts(farm.hub, FolderLogs(folder / "logs"), open_git(folder), folder)
+    parts = Parts(
+        farm.hub, FolderLogs(folder / "logs"), open_git(folder), folder, FolderMarks(folder / "marks")
+    )
     asked = Asked(
         source=Source(repository="/r"),
         plan=Plan(()),

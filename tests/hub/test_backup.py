@@ -244,7 +244,7 @@ def test_a_damaged_backup_leaves_no_farm_behind(site: Site, shelf: Shelf, tmp_pa
 def test_nothing_is_restored_over_a_farm(site: Site, shelf: Shelf) -> None:
     run_some(site)
     save(site, shelf)
-    with pytest.raises(StoreError, match="not empty"):
+    with pytest.raises(Refused, match="not empty"):
         restore(site.farm.hub, site.logs, shelf.place)
 
 

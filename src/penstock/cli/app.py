@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock import __version__
-from penstock.cli import hub_commands
+from penstock.cli import farm_commands, hub_commands
 from penstock.cli.options import (
     AsJson,
     Dirty,
@@ -41,6 +41,8 @@ INTERRUPTED = 130
 
 app.command()(hub_commands.serve)
 app.add_typer(hub_commands.tokens_app, name="tokens")
+for command in (farm_commands.backup, farm_commands.restore, farm_commands.freeze, farm_commands.thaw):
+    app.command()(command)
 
 
 @app.callback(invoke_without_command=True)

@@ -4,14 +4,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 
-from penstock.hub import intake
-from penstock.hub.context import Hub, NotLeading
+from penstock.hub import incarnation, intake
+from penstock.hub.context import NotLeading
 from penstock.hub.leader import Leader, Term
 from penstock.hub.loop import Services
 from penstock.model.farm import Farm
 from penstock.model.rules import Rules
 from penstock.ports import Stale
 from penstock.web.bell import Bell
+from penstock.wiring import Parts
 
 PASS_S = 0.25
 """The services look around at least so often; whatever happens in between rings the bell."""
@@ -19,6 +20,8 @@ WATCH_S = 0.5
 """How often the leader is heard of, and how often the others look whether it is."""
 AGAIN_S = 1.0
 """After a pass that failed."""
+MARK_MS = 30_000
+"""How far the farm has come is noted beside the blobs so often, and when it begins."""
 STUCK_MS = 600_000
 """A pass that does not end for so long is no deciding: the leader falls silent, so that another takes over."""
 
@@ -27,9 +30,16 @@ class Deciding:
     """Runs from `start` to `stop`; nothing is decided here, only when and by whom. `note` is told what went wrong;
     `begun` is set when the services run for the first time."""
 
-    def __init__(self, hub: Hub, leader: Leader, bell: Bell, note: Callable[[Exception], None]) -> None:
-        self._hub, self._leader, self._bell, self._note = hub, leader, bell, note
-        self._rules = hub.rules
+    def __init__(self, parts: Parts, leader: Leader, bell: Bell, note: Callable[[Exception], None]) -> None:
+        self._hub, self._marks, self._leader, self._bell, self._note = (
+            parts.hub,
+            parts.marks,
+            leader,
+            bell,
+            note,
+        )
+        self._marked_ms = 0
+        self._rules = parts.hub.rules
         self._opened: Term | None = None
         self._began_ms: int | None = None
         self._stopping = threading.Event()
@@ -109,6 +119,7 @@ class Deciding:
             if self._opened is not term:
                 self._open(services, term)
             services.run_once(self._hub.clock.monotonic_ms())
+            self._mark(services)
         except NotLeading:
             self._leader.lost(term)
         except Stale:
@@ -122,9 +133,21 @@ class Deciding:
             self._began_ms = None
 
     def _open(self, services: Services, term: Term) -> None:
-        """What agents of local pools held ended with the process that started them; not in a frozen farm."""
+        """What agents of local pools held ended with the process that started them; not in a frozen farm.
+
+        A database that is older than the farm is found out before anything is decided on it.
+        """
+        incarnation.check(services.hub, self._marks)
         farm = self._hub.store.read(lambda tx: tx.get(Farm, "farm"))
         if farm is not None and not farm.frozen:
             intake.end_stale(services.hub)
             self._opened = term
             self.begun.set()
+
+    def _mark(self, services: Services) -> None:
+        """Note how far the farm has come; a blob store that is away now is written to later."""
+        now_ms = self._hub.clock.monotonic_ms()
+        if self._marked_ms and now_ms - self._marked_ms < MARK_MS:
+            return
+        self._marked_ms = now_ms
+        incarnation.note(services.hub, self._marks)

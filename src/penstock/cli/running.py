@@ -12,6 +12,7 @@ from penstock.cli.output import say
 from penstock.cli.place import Place, forget_hub_address, write_hub_address
 from penstock.hub import intake, sessions
 from penstock.hub.leader import Leader, Term
+from penstock.model.farm import Farm
 from penstock.model.rules import Pool, Rules
 from penstock.ports import StoreError
 from penstock.web.app import make_app
@@ -44,7 +45,7 @@ class RunningHub:
         self._rules = place.rules
         self._token = parts.hub.entropy.token(32)
         self._leader = Leader(parts.hub, socket.gethostname(), alone=parts.alone)
-        self._deciding = Deciding(parts.hub, self._leader, bell, note)
+        self._deciding = Deciding(parts, self._leader, bell, note)
         self._agents: dict[str, tuple[Pool, Any]] = {}
         self._agents_of: Term | None = None
         self._edge: Edge | None = None
@@ -59,7 +60,7 @@ class RunningHub:
     def start(self, listen: socket.socket) -> None:
         """Serve on `listen`, and lead where nobody does."""
         inner = socket.create_server(("127.0.0.1", 0)) if self._manner.inner else None
-        self._edge = Edge(self._app(self._rules), listen, self._manner.tls, inner).start()
+        self._edge = Edge(self._app(self._rules), listen, self._manner.tls, inner, self._ready).start()
         self.address = self._edge.address
         self.inner_address = self._edge.inner_address or self.address
         write_hub_address(self._place.folder, self.inner_address, self._token)
@@ -129,6 +130,11 @@ class RunningHub:
             last()
         except (StoreError, OSError):
             return
+
+    def _ready(self) -> dict[str, object]:
+        """For /readyz: that the store answers, whether this process leads, whether the farm is frozen."""
+        farm = self._parts.hub.store.read(lambda tx: tx.get(Farm, "farm"))
+        return {"leads": self.leads, "frozen": farm is not None and farm.frozen}
 
     def _app(self, rules: Rules) -> Any:
         parts = self._parts

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.hub.context import Hub, NotFound
+from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.ender import keep_back, unsettled
 from penstock.hub.steps import Step
 from penstock.model.artifact import Blob
@@ -98,8 +98,8 @@ def backup(hub: Hub, logs: LogStore, place: Place, release: str) -> Copied:
 def restore(hub: Hub, logs: LogStore, place: Place) -> Copied:
     """Put a backup into the farm's empty store, frozen and under a new incarnation.
 
-    The farm's own row is written last: what was broken off is no farm. Raises StoreError for a store that has records
-    already and for a backup that is damaged or newer than this release.
+    The farm's own row is written last: what was broken off is no farm. Raises Refused for a store that has records
+    already, StoreError for a backup that is damaged or newer than this release.
     """
     about = read_about(place.tables)
     _refuse_used(hub)
@@ -198,7 +198,7 @@ def _refuse_used(hub: Hub) -> None:
         return [shape.table for kind, shape in SHAPES.items() if tx.find(kind, "key", limit=1)]
 
     if used := hub.store.read(count):
-        raise StoreError(f"the store is not empty ({', '.join(used)}): restore into a new one")
+        raise Refused(f"the place is not empty ({', '.join(used)}): restore into a new one", stop=False)
 
 
 def _load(hub: Hub, records: Iterator[msgspec.Struct], wanted: _Wanted) -> int:

@@ -1,11 +1,15 @@
 """Marks beside the blobs: small texts that are written over."""
 
+import os
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from penstock.ports import StoreError
+from penstock.ports import Marks, StoreError
 from penstock.store.durable import write_over
+
+if TYPE_CHECKING:
+    from penstock.store.objects import Objects
 
 _NAME = re.compile(r"^[a-z][a-z0-9-]{0,31}$")
 
@@ -36,35 +40,39 @@ class FolderMarks:
 
 
 class ObjectMarks:
-    """As ports.Marks: objects below marks/ of an obstore store."""
+    """As ports.Marks: objects below marks/."""
 
-    def __init__(self, store: Any) -> None:
-        self._store = store
+    def __init__(self, objects: "Objects") -> None:
+        self._objects = objects
 
     def read(self, name: str) -> bytes | None:
         """As ports.Marks.read."""
-        import obstore
-
         try:
-            return bytes(obstore.get(self._store, f"marks/{_checked(name)}").bytes())
-        except FileNotFoundError:
+            return b"".join(self._objects.open(f"marks/{_checked(name)}")[1])
+        except KeyError:
             return None
-        except Exception as wrong:
-            raise StoreError(f"the mark {name} cannot be read: {wrong}") from wrong
 
     def write(self, name: str, text: bytes) -> None:
         """As ports.Marks.write."""
-        import obstore
+        self._objects.put(f"marks/{_checked(name)}", text)
 
-        path = f"marks/{_checked(name)}"
-        try:
-            obstore.put(self._store, path, text)
-        except Exception as wrong:
-            raise StoreError(f"the mark {name} cannot be written: {wrong}") from wrong
+
+def open_marks(url: str, folder: Path) -> Marks:
+    """The marks beside the blobs of this address, as store/blobs.py reads it. Raises StoreError."""
+    if url == "memory:":
+        from obstore.store import MemoryStore
+
+        from penstock.store.objects import Objects
+
+        return ObjectMarks(Objects(MemoryStore()))
+    if url.startswith("s3://"):
+        from penstock.store.s3 import open_s3
+
+        return ObjectMarks(open_s3(url, os.environ))
+    return FolderMarks(folder / url.removeprefix("file:").removeprefix("//") / "marks")
 
 
 def _checked(name: str) -> str:
     if not _NAME.match(name):
         raise ValueError(f"not the name of a mark: {name!r}")
     return name
-
