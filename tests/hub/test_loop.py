@@ -85,15 +85,17 @@ def test_events_get_positions_in_their_order(farm: TestFarm) -> None:
     assert [event.position for event in events] == list(range(1, len(events) + 1))
     assert farm.get(Farm, "farm").position == len(events)
     assert [(event.kind, event.state) for event in events] == [
+        ("capacity", "up"),
         ("build", "open"),
         ("job", "queued"),
         ("job", "offered"),
         ("job", "running"),
         ("machine", "good"),
+        ("attempt", "finishing"),
         ("job", "PASSED"),
         ("build", "PASSED"),
     ]
-    running = events[3]
+    running = events[4]
     assert (running.build, running.machine) == (build.id, agent.machine.id)
     assert running.attempt
 

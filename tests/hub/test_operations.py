@@ -75,7 +75,7 @@ def test_a_poll_that_renews_costs_seven(farm: TestFarm, monkeypatch: pytest.Monk
     assert count(farm, agent.poll, monkeypatch) == [7]
 
 
-def test_a_finish_costs_seven_and_its_settling_twelve(
+def test_a_finish_costs_eight_and_its_settling_twelve(
     farm: TestFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = Agent(farm, "m1")
@@ -83,6 +83,6 @@ def test_a_finish_costs_seven_and_its_settling_twelve(
     farm.submit("c2", planned("png"))
     farm.tick()
     work = agent.start()[0]
-    assert count(farm, lambda: agent.run(work), monkeypatch) == [3, 7]
+    assert count(farm, lambda: agent.run(work), monkeypatch) == [3, 8]
     settling = count(farm, lambda: farm.services.run_once(farm.clock.monotonic), monkeypatch)
     assert settling[0] <= 12

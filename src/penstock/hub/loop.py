@@ -4,13 +4,18 @@ rings or its timer says so."""
 from dataclasses import replace
 
 from penstock.hub import closer, placer, recorder, releaser, rescuer, settler
-from penstock.hub.context import Hub
+from penstock.hub.context import Hub, NotLeading
+from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
 from penstock.hub.timekeeper import Timekeeper
-from penstock.model.farm import Farm
+from penstock.model.farm import Event, Farm
+from penstock.model.states import JOB
+from penstock.ports import Tx
 
 SELDOM_MS = 60_000
 """How often everything is derived again, in farm time."""
+MOMENT_MS = 400
+"""Farm time is not written again before: what happens within a moment happens at the same time."""
 
 
 class Services:
@@ -20,7 +25,10 @@ class Services:
         led = farm if farm is not None else look(hub, lambda tx, row: row)
         self.hub = replace(hub, epoch=led.leader_epoch)
         self._timekeeper = timekeeper or Timekeeper(self.hub)
+        self.view = QueueView()
+        self._ended: set[str] = set()
         self._derived_ms: int | None = None
+        self._rescued_ms: int | None = None
 
     def run_once(self, monotonic_ms: int) -> dict[str, int]:
         """One pass at this reading of the monotonic clock. Returns what was done, by name.
@@ -29,15 +37,57 @@ class Services:
 
         Raises context.NotLeading when another process leads: then this one must stop.
         """
-        farm = self._timekeeper.run_once(monotonic_ms)
+        try:
+            return self._pass(monotonic_ms)
+        except BaseException:
+            # Events may have been stamped and not followed up.
+            self.view.forget()
+            self._derived_ms = None
+            raise
+
+    def _pass(self, monotonic_ms: int) -> dict[str, int]:
+        farm = self._time(monotonic_ms)
         now_ms = farm.time_ms
         if farm.frozen:
-            return recorder.run_once(self.hub, now_ms)
+            return {"stamped": self._stamp()}
         counts = settler.run_once(self.hub, now_ms)
-        counts |= rescuer.run_once(self.hub, now_ms)
-        if self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS:
+        counts |= self._rescue(now_ms)
+        seldom = self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS
+        if seldom:
             counts |= releaser.run_once(self.hub, now_ms)
             self._derived_ms = now_ms
-        counts |= placer.run_once(self.hub, now_ms)
-        counts |= closer.run_once(self.hub, now_ms)
-        return counts | recorder.run_once(self.hub, now_ms)
+        stamped = self._stamp()
+        counts |= placer.run_once(self.hub, now_ms, self.view)
+        ended, self._ended = self._ended, set()
+        counts |= closer.run_once(self.hub, now_ms, None if seldom else ended)
+        return counts | {"stamped": stamped + self._stamp()}
+
+    def _rescue(self, now_ms: int) -> dict[str, int]:
+        """Rights and deadlines end by farm time alone: as long as it stands still there is nothing to find."""
+        if now_ms == self._rescued_ms:
+            return rescuer.NOTHING
+        self._rescued_ms = now_ms
+        return rescuer.run_once(self.hub, now_ms)
+
+    def _time(self, monotonic_ms: int) -> Farm:
+        """Advance farm time, unless it was written a moment ago: what happens meanwhile happens at that moment."""
+        last_ms = self._timekeeper.last_ms
+        if last_ms is not None and 0 <= monotonic_ms - last_ms < MOMENT_MS:
+            return look(self.hub, self._led)
+        return self._timekeeper.run_once(monotonic_ms)
+
+    def _led(self, tx: Tx, farm: Farm) -> Farm:
+        if farm.leader_epoch != self.hub.epoch:
+            raise NotLeading(f"epoch {farm.leader_epoch} leads, this is {self.hub.epoch}")
+        return farm
+
+    def _stamp(self) -> int:
+        """Stamp what was told; the view hears of it, and builds that are new or of which a job has ended are looked at."""
+        events = recorder.stamp(self.hub)
+        self.view.hear(events)
+        self._ended |= {event.build for event in events if _may_close(event)}
+        return len(events)
+
+
+def _may_close(event: Event) -> bool:
+    return event.kind == "build" or (event.kind == "job" and JOB.terminal(event.state))

@@ -3,15 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 
+import msgspec
+
 from penstock.hub.context import Hub
+from penstock.hub.queueview import QueueView
 from penstock.hub.steps import Step, lead, look, take_slot
 from penstock.model.decision import Place
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
-from penstock.model.snapshot import PoolFacts, Snapshot, groups_of
-from penstock.model.states import AttemptState, JobState, Power
+from penstock.model.snapshot import PoolFacts, Snapshot
+from penstock.model.states import AttemptState, JobState
 from penstock.policy import placement, retry
 from penstock.ports import Tx
 
@@ -21,66 +24,87 @@ OWN = ("local", "owned")
 """Providers of machines that cost the same used or not."""
 
 
-def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
-    """Offer what can be offered. Those whose job or machine changed meanwhile are decided again in the next pass."""
-    view = look(hub, lambda tx, farm: load(hub, tx, farm))
-    if view is None:
+def run_once(hub: Hub, now_ms: int, view: QueueView | None = None) -> dict[str, int]:
+    """Offer what can be offered. Those whose job or machine changed meanwhile are decided again in the next pass.
+
+    `view`: what this leader knows already; without one everything is read.
+    """
+    known = view or QueueView()
+    snapshot = look(hub, lambda tx, farm: _seen(hub, tx, farm, known))
+    if snapshot is None:
         return {"offered": 0, "stale": 0}
-    places = placement.decide(view).places
-    offered, changed = 0, frozenset[str]()
+    places = placement.decide(snapshot).places
+    changed, stale = frozenset[str](), 0
     for start in range(0, len(places), TOGETHER):
         chunk = [(place, hub.entropy.token(16)) for place in places[start : start + TOGETHER]]
-        written, changed = lead(hub, partial(_apply, chunk=chunk, changed=changed))
-        offered += written
-    return {"offered": offered, "stale": len(places) - offered}
+        refused, changed = lead(hub, partial(_apply, chunk=chunk, changed=changed))
+        stale += len(refused)
+        for place in refused:
+            known.doubt(place.job, place.machine)
+    return {"offered": len(places) - stale, "stale": stale}
 
 
-def load(hub: Hub, tx: Tx, farm: Farm, whole: bool = False) -> Snapshot | None:
-    """The farm as placement sees it; None when nothing can be placed anyway, unless it is asked for `whole`."""
-    machines = tx.find(Machine, "power", Power.UP)
-    room = any(machine.accepting and len(machine.busy) < machine.slots for machine in machines)
-    if (farm.frozen or not room) and not whole:
+def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView) -> Snapshot | None:
+    """What there is to decide now; None when nothing can be placed anyway."""
+    view.follow(tx)
+    free = view.free
+    if farm.frozen or not free:
         return None
-    groups, wake_ms = groups_of(tx.find(Job, "state", JobState.QUEUED), farm.time_ms)
-    if not groups and not whole:
+    groups, wake_ms = view.groups(farm.time_ms, free + 1)
+    if not groups:
         return None
-    pools = {pool.name: _facts(pool, machines, farm.time_ms) for pool in hub.rules.pools}
+    snapshot = _about(hub, tuple(view.machines.values()), farm.time_ms)
+    return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(view.running))
+
+
+def load(hub: Hub, tx: Tx, farm: Farm) -> Snapshot:
+    """The whole farm as placement sees it, read anew. O(queue): for people who ask, and for tests of the view."""
+    view = QueueView()
+    view.follow(tx)
+    groups, wake_ms = view.groups(farm.time_ms)
+    snapshot = _about(hub, tuple(view.machines.values()), farm.time_ms)
+    return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(view.running))
+
+
+def _about(hub: Hub, machines: tuple[Machine, ...], now_ms: int) -> Snapshot:
+    """Machines and pools as placement sees them; the queue is left out."""
+    mine: dict[str, list[Machine]] = {pool.name: [] for pool in hub.rules.pools}
+    for machine in machines:
+        mine.setdefault(machine.pool, []).append(machine)
     hosts = frozenset(name for name, platform in hub.rules.platforms.items() if platform.image == "host")
     return Snapshot(
-        now_ms=farm.time_ms,
-        groups=groups,
-        machines=tuple(machines),
-        pools=pools,
+        now_ms=now_ms,
+        machines=machines,
+        pools={pool.name: _facts(pool, mine[pool.name], now_ms) for pool in hub.rules.pools},
         fingerprinted=hosts,
-        wake_ms=wake_ms,
+        shares={project.name: project.share for project in hub.rules.projects.values()},
     )
 
 
 def _facts(pool: Pool, machines: Sequence[Machine], now_ms: int) -> PoolFacts:
-    mine = [machine for machine in machines if machine.pool == pool.name]
     return PoolFacts(
         name=pool.name,
         rented=pool.provider not in OWN,
         reclaimed=pool.reclaim_per_hour > 0,
-        suspect=retry.pool_failed(mine, (), now_ms),
+        suspect=retry.pool_failed(machines, (), now_ms),
         classes=pool.classes,
+        projects=pool.projects,
     )
 
 
 def _apply(
     step: Step, chunk: Sequence[tuple[Place, str]], changed: frozenset[str]
-) -> tuple[int, frozenset[str]]:
-    """Write offers. Returns how many, and the machines that are not what they were.
+) -> tuple[list[Place], frozenset[str]]:
+    """Write offers. Returns those that were refused, and the machines that are not what they were.
 
     After one refusal a machine gets nothing more in this pass: its versions may have been counted up by others.
     """
-    offered, refused = 0, set(changed)
+    refused, machines = [], set(changed)
     for place, attempt_id in chunk:
-        if place.machine not in refused and _offer(step, place, attempt_id):
-            offered += 1
-        else:
-            refused.add(place.machine)
-    return offered, frozenset(refused)
+        if place.machine in machines or not _offer(step, place, attempt_id):
+            refused.append(place)
+            machines.add(place.machine)
+    return refused, frozenset(machines)
 
 
 def _offer(step: Step, place: Place, attempt_id: str) -> bool:

@@ -14,6 +14,7 @@ from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.ender import cost, lose, release_machine
 from penstock.hub.steps import Step, change, look
 from penstock.model.artifact import Inputs
+from penstock.model.farm import Event
 from penstock.model.job import Attempt, Job, Output, Usage, attempt_moved
 from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, JobState
@@ -205,7 +206,18 @@ def record_end(step: Step, right: Right, body_digest: str, ending: Ending) -> At
     release_machine(step, attempt, retry.praised(machine) if judged else machine, machine)
     archive.reserve(step, attempt.outputs)
     step.woken.add("farm")
-    return step.put(after)
+    after = step.put(after)
+    step.tell(
+        Event(
+            kind="attempt",
+            build=after.build,
+            job=after.job,
+            attempt=after.id,
+            machine=after.machine,
+            state=after.state,
+        )
+    )
+    return after
 
 
 def cause_of(ending: Ending) -> tuple[AttemptState, retry.Cause]:

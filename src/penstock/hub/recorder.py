@@ -12,15 +12,21 @@ TOGETHER = 500
 
 def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     """Stamp all events that have no position, in the order of their numbers."""
-    stamped = 0
+    return {"stamped": len(stamp(hub))}
+
+
+def stamp(hub: Hub) -> list[Event]:
+    """As `run_once`; returns the events that were stamped, in the order of their positions."""
+    stamped: list[Event] = []
     while look(hub, lambda tx, farm: tx.find(Event, "position", 0, limit=1)):
         stamped += lead(hub, _stamp)
-    return {"stamped": stamped}
+    return stamped
 
 
-def _stamp(step: Step) -> int:
+def _stamp(step: Step) -> list[Event]:
     events = step.tx.find(Event, "position", 0, limit=TOGETHER)
     for position, event in enumerate(events, step.farm.position + 1):
-        step.put(msgspec.structs.replace(event, position=position))
+        step.tx.replace(msgspec.structs.replace(event, position=position))
     step.put(msgspec.structs.replace(step.farm, position=step.farm.position + len(events)))
-    return len(events)
+    step.woken.add("events")
+    return events

@@ -21,6 +21,7 @@ from penstock.ports import Tx
 R = TypeVar("R", bound=msgspec.Struct)
 FIRST = 64
 """How many records are read at first: mostly the earliest few are due."""
+NOTHING = {"ended": 0, "extended": 0, "suspected": 0, "expired": 0}
 TRUSTED = (Health.UNKNOWN, Health.GOOD)
 
 

@@ -30,6 +30,7 @@ class Step:
         self.now_ms = farm.time_ms
         self.wall_ms = hub.clock.wall_ms()
         self.woken: set[str] = set()
+        self._untold: dict[str, Machine | Job] = {}
 
     def need(self, kind: type[R], *key: str) -> R:
         """The record with this key. Raises NotFound."""
@@ -41,7 +42,10 @@ class Step:
     def put(self, record: R) -> R:
         """Write a record over what was read, and give it as it is stored now. Raises Stale."""
         self.tx.replace(record)
-        return msgspec.structs.replace(record, version=record.version + 1)  # type: ignore[attr-defined]
+        stored = msgspec.structs.replace(record, version=record.version + 1)  # type: ignore[attr-defined]
+        if isinstance(stored, Machine) or (isinstance(stored, Job) and stored.state == JobState.QUEUED):
+            self._untold[stored.id] = stored
+        return stored
 
     def move(
         self, job: Job, state: JobState, reason: str, attempt: Attempt | None = None, **changes: object
@@ -69,18 +73,27 @@ class Step:
             )
         )
 
-    def tell_machine(self, machine: Machine) -> None:
-        """The event of a machine as its people see it: its health."""
-        self.tell(
-            Event(kind="machine", machine=machine.id, state=machine.health, reason=machine.health_reason)
-        )
+    def tell_machine(self, machine: Machine, reason: str = "") -> None:
+        """The event of a machine as its people see it: its health, and why, unless that is its own reason."""
+        why = reason or machine.health_reason
+        self.tell(Event(kind="machine", machine=machine.id, state=machine.health, reason=why))
 
     def tell_build(self, build: Build) -> None:
         """The event of a build."""
         self.tell(Event(kind="build", build=build.id, state=build.state, reason=build.reason))
 
+    def tell_rest(self) -> None:
+        """Tell of machines and queued jobs that were written and of which no event spoke: views follow events."""
+        for record in list(self._untold.values()):
+            if isinstance(record, Job):
+                self.tell_job(record)
+            else:
+                self.tell(Event(kind="capacity", machine=record.id, state=record.power))
+
     def tell(self, event: Event) -> None:
         """Write one event of this moment to the outbox."""
+        self._untold.pop(event.job, None)
+        self._untold.pop(event.machine, None)
         self.tx.insert(msgspec.structs.replace(event, at_ms=self.wall_ms))
 
 
@@ -131,7 +144,9 @@ def _stepping(hub: Hub, operation: Callable[[Step], T]) -> Callable[[Tx], tuple[
 
     def run(tx: Tx) -> tuple[T, set[str]]:
         step = Step(tx, hub, _farm(tx))
-        return operation(step), step.woken
+        result = operation(step)
+        step.tell_rest()
+        return result, step.woken
 
     return run
 

@@ -1,0 +1,174 @@
+"""What waits for a machine, what could take it, and who holds how much: kept in memory by the leader, and followed
+through the outbox.
+
+Every event names a job, a machine or both; what it names is read again, so events may come twice or late. Whatever
+changes the order of the queue, or what a machine can take, without an event of its own tells one (steps.Step). What a
+refused offer spoke of is in doubt, and read again, too. Memory: some 400 bytes for each queued job; following: a few
+reads for each job that moved, however long the queue is.
+"""
+
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from penstock.model.farm import Event
+from penstock.model.job import Attempt, Job
+from penstock.model.machine import Machine
+from penstock.model.snapshot import Ask, Group, Queued, ask_of
+from penstock.model.states import JobState, Power
+from penstock.ports import Tx
+
+_AT_WORK = (JobState.OFFERED, JobState.RUNNING)
+
+
+class QueueView:
+    """One leader's view. It knows nothing before `follow` has read everything once."""
+
+    def __init__(self) -> None:
+        self._known = False
+        self._news: list[Event] = []
+        self._doubted: set[tuple[str, str]] = set()
+        self._groups: dict[Ask, list[Queued]] = {}
+        self._waiting: dict[str, tuple[Ask, Queued]] = {}
+        self._later: dict[str, int] = {}
+        self._held: dict[str, tuple[str, int]] = {}
+        self.machines: dict[str, Machine] = {}
+        self.running: Counter[str] = Counter()
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Events in the order of their positions; they are followed up by the next `follow`."""
+        if self._known:
+            self._news += events
+
+    def doubt(self, job: str, machine: str) -> None:
+        """An offer of this job to this machine was refused: one of them is not what it seemed."""
+        self._doubted |= {("job", job), ("machine", machine)}
+
+    def forget(self) -> None:
+        """Read everything again at the next `follow`."""
+        self._known = False
+        self._news = []
+
+    def follow(self, tx: Tx) -> None:
+        """Bring the view to what `tx` sees, as far as events were heard."""
+        if not self._known:
+            self._load(tx)
+        else:
+            self._follow(tx)
+        self._news = []
+        self._doubted = set()
+
+    @property
+    def free(self) -> int:
+        """Slots that are free on machines whose agents take offers."""
+        return sum(m.slots - len(m.busy) for m in self.machines.values() if m.accepting)
+
+    def groups(self, now_ms: int, most: int | None = None) -> tuple[tuple[Group, ...], int | None]:
+        """As model.snapshot.groups_of, with the first `most` jobs of each group: no decision places more of one."""
+        self._wake(now_ms)
+        found = [Group(ask, tuple(jobs[:most])) for ask, jobs in self._groups.items() if jobs]
+        found.sort(key=lambda group: group.jobs[0])
+        return tuple(found), min(self._later.values(), default=None)
+
+    def _load(self, tx: Tx) -> None:
+        """Read everything. O(queue)."""
+        self._groups, self._waiting, self._later, self._held = {}, {}, {}, {}
+        self.running.clear()
+        for job in tx.find(Job, "state", JobState.QUEUED):
+            ask, queued = ask_of(job), Queued(job.rank, job.ready_ms, job.id, job.version)
+            self._note(job, ask, queued)
+            if job.id not in self._later:
+                self._groups.setdefault(ask, []).append(queued)
+        for jobs in self._groups.values():
+            jobs.sort()
+        for attempt in tx.find(Attempt, "live", True):
+            self._hold(attempt.job, attempt.project, attempt.size.cores)
+        self.machines = {machine.id: machine for machine in tx.find(Machine, "power", Power.UP)}
+        self._known = True
+
+    def _follow(self, tx: Tx) -> None:
+        jobs = {event.job: event for event in self._news if event.job}
+        ending = {event.job for event in self._news if event.kind == "attempt"}
+        doubted = {name for kind, name in self._doubted if kind == "job"}
+        for name in {**jobs, **dict.fromkeys(doubted)}:
+            event = jobs.get(name)
+            if event is None or name in doubted or name in ending or not self._moved(name, event.state):
+                self._reread(tx, name)
+        machines = {event.machine: None for event in self._news if event.machine}
+        for name in machines | {name: None for kind, name in self._doubted if kind == "machine"}:
+            machine = tx.get(Machine, name)
+            if machine is not None and machine.power == Power.UP:
+                self.machines[name] = machine
+            else:
+                self.machines.pop(name, None)
+
+    def _moved(self, name: str, state: str) -> bool:
+        """Follow what an event says of a job by itself, without reading. False where that is not enough."""
+        if state == JobState.QUEUED:
+            return False
+        if state not in _AT_WORK:
+            self._drop(name)
+            self._release(name)
+            return True
+        known = self._waiting.get(name)
+        if known is not None:
+            self._drop(name)
+            self._hold(name, known[0].project, known[0].size.cores)
+        return name in self._held
+
+    def _reread(self, tx: Tx, name: str) -> None:
+        """One job as it is now."""
+        self._drop(name)
+        self._release(name)
+        job = tx.get(Job, name)
+        if job is None:
+            return
+        if job.state == JobState.QUEUED:
+            self._put(job)
+        elif job.state in _AT_WORK:
+            newest = tx.find(Attempt, "job", name, job.attempts)
+            if newest and newest[0].live:
+                self._hold(name, newest[0].project, newest[0].size.cores)
+
+    def _put(self, job: Job) -> None:
+        ask, queued = ask_of(job), Queued(job.rank, job.ready_ms, job.id, job.version)
+        self._note(job, ask, queued)
+        if job.id not in self._later:
+            insort(self._groups.setdefault(ask, []), queued)
+
+    def _note(self, job: Job, ask: Ask, queued: Queued) -> None:
+        self._waiting[job.id] = (ask, queued)
+        if job.not_before_ms:
+            self._later[job.id] = job.not_before_ms
+
+    def _drop(self, name: str) -> None:
+        """Take a job out of the queue, if it is there."""
+        ask, queued = self._waiting.pop(name, (None, None))
+        if ask is None or self._later.pop(name, None) is not None:
+            return
+        jobs = self._groups[ask]
+        del jobs[bisect_left(jobs, queued)]
+        if not jobs:
+            del self._groups[ask]
+
+    def _wake(self, now_ms: int) -> None:
+        """Jobs that backed off long enough come into their groups."""
+        for name in [name for name, until_ms in self._later.items() if until_ms <= now_ms]:
+            del self._later[name]
+            ask, queued = self._waiting[name]
+            insort(self._groups.setdefault(ask, []), queued)
+
+    def _hold(self, job: str, project: str, cores: int) -> None:
+        self._held[job] = (project, cores)
+        self.running[project] += cores
+
+    def _release(self, job: str) -> None:
+        project, cores = self._held.pop(job, ("", 0))
+        self.running[project] -= cores
+        if not self.running[project]:
+            del self.running[project]
+
+
+def ahead(groups: Sequence[Group], job: Queued) -> int:
+    """How many jobs go before this one."""
+    return sum(bisect_left(group.jobs, job) for group in groups)

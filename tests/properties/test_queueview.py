@@ -1,0 +1,56 @@
+"""The leader's view of the queue, followed through events, is what reading everything anew gives."""
+
+import random
+
+import msgspec
+import pytest
+from busy import dense
+from hypothesis import settings
+from schedules import Queue
+
+from penstock.hub import placer, recorder
+from penstock.hub.steps import look
+from penstock.model.farm import Farm
+from penstock.ports import Tx
+
+
+def agrees(queue: Queue) -> int:
+    """Let the leader's view hear of what was told since, and compare it. Returns how many jobs wait."""
+    services = queue.farm.services
+    services.view.hear(recorder.stamp(services.hub))
+
+    def compare(tx: Tx, row: Farm) -> int:
+        services.view.follow(tx)
+        groups, wake_ms = services.view.groups(row.time_ms)
+        fresh = placer.load(services.hub, tx, row)
+        seen = msgspec.structs.replace(
+            fresh, groups=groups, wake_ms=wake_ms, running=dict(services.view.running)
+        )
+        assert seen == fresh
+        assert services.view.machines == {machine.id: machine for machine in fresh.machines}
+        return sum(len(group.jobs) for group in groups)
+
+    return look(services.hub, compare)
+
+
+class Followed(Queue):
+    """Any schedule; instead of the books, which have tests of their own, the view is looked at after each step."""
+
+    def books_are_in_order(self) -> None:
+        agrees(self)
+
+
+Followed.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestFollowed = Followed.TestCase
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_the_view_of_a_busy_farm_is_the_farm(seed: int) -> None:
+    queue, chance = Queue(), random.Random(seed)
+    weighted = dense(chance)
+    queue.begin()
+    waited = 0
+    for _ in range(200):
+        chance.choices([act for _, act in weighted], [weight for weight, _ in weighted])[0](queue)
+        waited += agrees(queue)
+    assert waited > 10, "a view of an empty queue shows nothing"
