@@ -116,8 +116,8 @@ def postgres() -> Iterator[Cluster]:
 
 @pytest.fixture
 def postgres_url(postgres: Cluster) -> Iterator[str]:
-    """The address of an empty database for this test alone, as farm.toml names it."""
-    url = postgres.url()
+    """The address of a database for this test alone, as farm.toml names it; its tables are there, and empty."""
+    url = postgres.farm()
     yield url
     postgres.drop(url)
 

@@ -62,6 +62,7 @@ class Cluster:
         # Not below tmp_path: the server's account must get in, and a socket's path holds 107 bytes.
         self.folder = Path(tempfile.mkdtemp(prefix="penstock-pg-"))
         self._count = count(1)
+        self._template = ""
         self._server: subprocess.Popen[bytes] | None = None
         self._give_away()
         self._initdb()
@@ -114,6 +115,16 @@ class Cluster:
         name = f"farm{next(self._count)}"
         self.ask(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.address(name)
+
+    def farm(self) -> str:
+        """The address of a new database that has the tables of a farm, and nothing in them."""
+        from penstock.store.postgresschema import prepare
+
+        if not self._template:
+            self._template = "template"
+            self.ask('CREATE DATABASE "template"')
+            prepare(self.address("template"))
+        return self.url(self._template)
 
     def drop(self, url: str) -> None:
         """Remove a database, with the sessions in it."""

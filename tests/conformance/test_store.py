@@ -17,6 +17,7 @@ from hypothesis import settings
 from penstock.model.job import Edge
 from penstock.store.memory import MemoryStore
 from penstock.store.open import open_store
+from penstock.store.postgres import PostgresStore
 from penstock.store.sql import SqliteStore
 
 
@@ -37,6 +38,21 @@ class TestSqlite(StoreSuite, ConcurrencySuite):
     @pytest.fixture
     def driver(self, tmp_path: Path) -> Iterator[Driver]:
         made = SqliteDriver(lambda: SqliteStore(tmp_path / "penstock.db"))
+        yield made
+        made.store.close()
+
+
+class PostgresDriver(Driver):
+    """PostgreSQL, one process of many."""
+
+    reads_beside = True
+    durable = True
+
+
+class TestPostgres(StoreSuite, ConcurrencySuite):
+    @pytest.fixture
+    def driver(self, postgres_url: str) -> Iterator[Driver]:
+        made = PostgresDriver(lambda: PostgresStore(postgres_url))
         yield made
         made.store.close()
 

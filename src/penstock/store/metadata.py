@@ -1,19 +1,30 @@
 """The tables once more in SQLAlchemy's words: what migrations are compared with, and what other databases get."""
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from penstock.store.codec import Column
+from penstock.store.migrations.kinds import INTEGER, TEXT
 from penstock.store.schema import TableSchema, default_text, tables
 
-_TYPES = {"INTEGER": sa.BigInteger, "REAL": sa.Double, "TEXT": sa.Text}
+_TYPES: dict[str, "sa.types.TypeEngine[Any]"] = {"INTEGER": INTEGER, "REAL": sa.Double(), "TEXT": TEXT}
 
 
-def metadata() -> sa.MetaData:
-    """All tables and indexes of model.records."""
+def metadata(database: str = "sqlite") -> sa.MetaData:
+    """All tables and indexes of model.records, and those that the store keeps for itself in this database."""
     made = sa.MetaData()
     for table in tables().values():
         _add(made, table)
-    sa.Table("penstock_schema", made, sa.Column("oldest", sa.Text(), nullable=False))
+    sa.Table("penstock_schema", made, sa.Column("oldest", TEXT, nullable=False))
+    if database == "postgresql":
+        sa.Table(
+            "penstock_writer",
+            made,
+            sa.Column("id", TEXT, primary_key=True, nullable=False),
+            sa.Column("last", TEXT, nullable=False),
+            sa.Column("at", sa.TIMESTAMP(timezone=True), nullable=False),
+        )
     return made
 
 
@@ -31,15 +42,11 @@ def _add(made: sa.MetaData, table: TableSchema) -> None:
 
 
 def _column(table: TableSchema, column: Column) -> "sa.Column[object]":
-    # SQLite counts only in a column declared as INTEGER, and its integers have 64 bits anyway.
-    kind = _TYPES[column.sql]().with_variant(sa.Integer(), "sqlite")
-    if column.sql != "INTEGER":
-        kind = _TYPES[column.sql]()
     key = column.name in table.key
     default = default_text(table, column)
     return sa.Column(
         column.name,
-        kind,
+        _TYPES[column.sql],
         primary_key=key,
         autoincrement=table.numbered and key,
         nullable=column.nullable,

@@ -8,7 +8,10 @@ import sqlite3
 from pathlib import Path
 
 from penstock.ports import StoreError
+from penstock.store.revision import Standing, standing
 from penstock.store.schema import HEAD, create_statements
+
+TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -35,55 +38,30 @@ def prepare(path: Path) -> None:
     _make_file(path)
     connection = connect(path)
     try:
-        revision = _revision(connection)
-        old = revision not in ("", HEAD) and not _made_for_us(connection)
-        if old:
-            _check_known(path, revision)
+        found = standing(connection.execute, TABLES, str(path))
         _write_ahead(connection, path)
-        if revision == "":
+        if found is Standing.EMPTY:
             _create(connection)
             _sync_folder(path.parent)
     except sqlite3.Error as wrong:
         raise StoreError(f"{path}: {wrong}") from wrong
     finally:
         connection.close()
-    if old:
+    if found is Standing.OLD:
         _migrate(path)
 
 
 def refuse_unless_current(connection: sqlite3.Connection, path: Path) -> None:
     """Raise StoreError for a database that this release could not use as it is."""
-    revision = _revision(connection)
-    if revision != HEAD and not _made_for_us(connection):
-        raise StoreError(f"{path} has schema {revision or 'none'}, not {HEAD}: run penstock migrate first")
+    found = standing(connection.execute, TABLES, str(path))
+    if found is not Standing.USABLE:
+        raise StoreError(f"{path} is {found}, not of schema {HEAD}: run penstock migrate first")
 
 
 def _make_file(path: Path) -> None:
     """An empty file that only we can read; SQLite gives its companions the same mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-
-
-def _revision(connection: sqlite3.Connection) -> str:
-    """The schema's revision, "" for an empty database. Raises StoreError for somebody else's database."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables:
-        return ""
-    found = (
-        connection.execute("SELECT version_num FROM alembic_version") if "alembic_version" in tables else ()
-    )
-    for (revision,) in found:
-        return str(revision)
-    raise StoreError("there is a database, but not one of Penstock: name another file")
-
-
-def _made_for_us(connection: sqlite3.Connection) -> bool:
-    """True for a newer database that says that this release can work with it, too."""
-    if not list(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'penstock_schema'")):
-        return False
-    newer = connection.execute("SELECT 1 FROM alembic_version WHERE version_num > ?", (HEAD,)).fetchone()
-    meant = connection.execute("SELECT 1 FROM penstock_schema WHERE oldest <= ?", (HEAD,)).fetchone()
-    return bool(newer and meant)
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -99,17 +77,6 @@ def _write_ahead(connection: sqlite3.Connection, path: Path) -> None:
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
         raise StoreError(f"{path} must lie on a local disk: this file system cannot keep a write-ahead log")
-
-
-def _check_known(path: Path, revision: str) -> None:
-    """Refuse what this version does not know, before anything is touched."""
-    from penstock.store.migrations import known
-
-    if not known(revision):
-        raise StoreError(
-            f"{path} was written by a newer Penstock (schema {revision}, this one knows up to {HEAD}): "
-            "run that version, or restore a backup"
-        )
 
 
 def _migrate(path: Path) -> None:

@@ -32,8 +32,13 @@ def upgrade(path: Path, revision: str = HEAD) -> None:
         engine, "connect", lambda connection, _record: setattr(connection, "isolation_level", None)
     )
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with engine.begin() as connection:
+        upgrade_on(connection, revision)
+
+
+def upgrade_on(connection: sa.Connection, revision: str = HEAD) -> None:
+    """The same in the transaction that is open on `connection`, of any database."""
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)

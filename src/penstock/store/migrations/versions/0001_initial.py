@@ -3,13 +3,12 @@
 import sqlalchemy as sa
 from alembic import op
 
+from penstock.store.migrations.kinds import INTEGER, TEXT
+
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-
-TEXT = sa.Text()
-INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def farm() -> None:

@@ -6,13 +6,13 @@ New columns have a default, so that a hub of the release before can insert rows.
 import sqlalchemy as sa
 from alembic import op
 
+from penstock.store.migrations.kinds import INTEGER, TEXT
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-TEXT = sa.Text()
-INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 DAY_MS = 86_400_000
 
 
@@ -50,6 +50,18 @@ def token() -> None:
     op.create_index("token_user", "token", ["user", "name", "digest"])
 
 
+def writers() -> None:
+    """Which transaction each writer committed last: asked when the answer of a COMMIT was lost."""
+    if op.get_bind().dialect.name == "postgresql":
+        op.create_table(
+            "penstock_writer",
+            sa.Column("id", TEXT, primary_key=True, nullable=False),
+            sa.Column("last", TEXT, nullable=False),
+            sa.Column("at", sa.TIMESTAMP(timezone=True), nullable=False),
+            postgresql_with={"fillfactor": "20"},
+        )
+
+
 def oldest() -> None:
     """Which release may work with this database: the next ones only change the row."""
     table = op.create_table("penstock_schema", sa.Column("oldest", TEXT, nullable=False))
@@ -63,4 +75,5 @@ def upgrade() -> None:
     token()
     op.create_index("credential_machine", "credential", ["machine", "digest"])
     op.create_index("event_kind", "event", ["kind", "seq"])
+    writers()
     oldest()

@@ -6,13 +6,13 @@ A rank was minus the priority; it becomes the level above the bits of the turn, 
 import sqlalchemy as sa
 from alembic import op
 
+from penstock.store.migrations.kinds import INTEGER, TEXT
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-TEXT = sa.Text()
-INTEGER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 TURNS = 2**33
 
 
