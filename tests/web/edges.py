@@ -43,7 +43,7 @@ class Edge:
 
     def people(self, method: str, path: str, **said: Any) -> httpx.Response:
         """A call with the operator's token."""
-        headers = {"Authorization": f"Bearer {OPERATOR}"}
+        headers = {"Authorization": f"Bearer {OPERATOR}"} | said.pop("headers", {})
         return self.client.request(method, f"/api/v1/{path}", headers=headers, **said)
 
     def register(self, key: str, token: str = "") -> httpx.Response:

@@ -9,7 +9,7 @@ from penstock.hub.planner import close_early, submit
 from penstock.hub.steps import Step, change, look
 from penstock.model import graph
 from penstock.model.change import Build, Change
-from penstock.model.farm import Farm
+from penstock.model.farm import Event, Farm
 from penstock.model.job import Edge, Job
 from penstock.model.machine import Machine
 from penstock.model.plan import Plan, PlannedJob
@@ -83,7 +83,7 @@ def quarantine(hub: Hub, machine_id: str, reason: str) -> bool:
     return _set_health(hub, machine_id, Health.QUARANTINED, reason)
 
 
-def unquarantine(hub: Hub, machine_id: str) -> bool:
+def unquarantine(hub: Hub, machine_id: str, reason: str = "trusted again by a person") -> bool:
     """Trust a machine again: its record is forgotten. False when it was not quarantined. Raises NotFound."""
 
     def act(step: Step) -> bool:
@@ -94,7 +94,7 @@ def unquarantine(hub: Hub, machine_id: str) -> bool:
         clean = msgspec.structs.replace(
             machine, health=Health.UNKNOWN, health_reason="", streak=0, blamed=(), failed_ms=0
         )
-        step.tell_machine(step.put(clean))
+        step.tell_machine(step.put(clean), reason)
         step.woken.add("farm")
         return True
 
@@ -106,14 +106,14 @@ def maintain(hub: Hub, machine_id: str, reason: str) -> bool:
     return _set_health(hub, machine_id, Health.MAINTENANCE, reason)
 
 
-def drain(hub: Hub, machine_id: str) -> bool:
+def drain(hub: Hub, machine_id: str, reason: str = "drained by a person") -> bool:
     """Let a machine end what it runs and take nothing more. False when it is not up. Raises NotFound."""
-    return _set_power(hub, machine_id, Power.UP, Power.DRAINING)
+    return _set_power(hub, machine_id, (Power.UP, Power.DRAINING), reason)
 
 
-def undrain(hub: Hub, machine_id: str) -> bool:
+def undrain(hub: Hub, machine_id: str, reason: str = "drain taken back by a person") -> bool:
     """Take a drain back. False when it does not drain. Raises NotFound."""
-    return _set_power(hub, machine_id, Power.DRAINING, Power.UP)
+    return _set_power(hub, machine_id, (Power.DRAINING, Power.UP), reason)
 
 
 def repeat(hub: Hub, job_id: str, who: str = "") -> Build:
@@ -173,13 +173,16 @@ def _set_health(hub: Hub, machine_id: str, health: Health, reason: str) -> bool:
     return change(hub, act)
 
 
-def _set_power(hub: Hub, machine_id: str, before: Power, after: Power) -> bool:
+def _set_power(hub: Hub, machine_id: str, powers: tuple[Power, Power], reason: str) -> bool:
+    before, after = powers
+
     def act(step: Step) -> bool:
         machine = step.need(Machine, machine_id)
         if machine.power != before:
             return False
         check(POWER, before, after)
         step.put(msgspec.structs.replace(machine, power=after))
+        step.tell(Event(kind="machine", machine=machine.id, state=after, reason=reason))
         step.woken |= {"farm", f"machine:{machine.id}"}
         return True
 

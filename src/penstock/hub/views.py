@@ -1,8 +1,11 @@
 """What people ask to see, as documents: builds, jobs, machines. Read only, each from one consistent view."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from penstock.hub.context import Hub, NotFound
+from penstock.hub.planner import job_id
 from penstock.model.artifact import Failure, Module
 from penstock.model.change import Build
 from penstock.model.job import Attempt, Job, Output, Trust
@@ -15,13 +18,13 @@ from penstock.reports import builds as report
 
 Document = dict[str, Any]
 MOST_BUILDS = 200
+MOST_JOBS = 1000
+"""What is read from one view of the store."""
 
 
 def load_build(tx: Tx, build_id: str) -> tuple[Build, list[Job], dict[str, list[Attempt]]]:
     """A build with its jobs, in plan order, and the attempts of each. Raises NotFound."""
-    build = tx.get(Build, build_id)
-    if build is None:
-        raise NotFound("build", build_id)
+    build = _build(tx, build_id)
     attempts: dict[str, list[Attempt]] = {}
     for attempt in tx.find(Attempt, "build", build_id):
         attempts.setdefault(attempt.job, []).append(attempt)
@@ -38,21 +41,77 @@ def build_view(hub: Hub, build_id: str) -> Document:
 
 def builds_view(hub: Hub) -> Document:
     """The newest builds first, each with its totals."""
-    return hub.store.read(lambda tx: {"builds": [_build_line(tx, b) for b in _newest(tx)]})
+    return {"builds": builds_page(hub, MOST_BUILDS)["builds"]}
+
+
+def builds_page(hub: Hub, limit: int, after: str | None = None) -> Document:
+    """At most `limit` builds, the newest first, older than the build `after`; `next` is the next `after`, or None.
+
+    Raises NotFound for an unknown `after`.
+    """
+
+    def read(tx: Tx) -> Document:
+        last = _build(tx, after) if after else None
+        place = (last.created_ms, last.id) if last else ()
+        found = tx.find(Build, "created", limit=limit + 1, after=place, backwards=True)
+        lines = [_build_line(tx, build) for build in found[:limit]]
+        return {"builds": lines, "next": found[limit - 1].id if len(found) > limit else None}
+
+    return hub.store.read(read)
 
 
 def jobs_view(hub: Hub, build_id: str | None) -> Document:
-    """All jobs, or those of one build, each with its attempts: `penstock jobs --json`. Raises NotFound."""
+    """All jobs, or those of one build, each with its attempts: `penstock jobs --json`. Raises NotFound.
+
+    Read in pages, so that no view of the store is held for long: jobs that change meanwhile are shown once.
+    """
+    page = jobs_page(hub, build_id, MOST_JOBS)
+    lines: list[Document] = page["jobs"]
+    while page["next"]:
+        page = jobs_page(hub, build_id, MOST_JOBS, page["next"])
+        lines += page["jobs"]
+    return {"jobs": lines}
+
+
+def jobs_page(hub: Hub, build_id: str | None, limit: int, after: str | None = None) -> Document:
+    """At most `limit` jobs, of one build or of all from the oldest on, behind the job `after`; `next` as above.
+
+    O(limit), however many there are. Raises NotFound, also for an `after` of another build.
+    """
 
     def read(tx: Tx) -> Document:
-        chosen = [build_id] if build_id else [build.id for build in tx.find(Build, "created")]
-        lines = []
-        for one in chosen:
-            _, jobs, attempts = load_build(tx, one)
-            lines += [report.job_document(job, attempts.get(job.id, ())) for job in jobs]
-        return {"jobs": lines}
+        found = list(islice(_jobs_behind(tx, build_id, after), limit + 1))
+        lines = [report.job_document(job, tx.find(Attempt, "job", job.id)) for job in found[:limit]]
+        return {"jobs": lines, "next": found[limit - 1].id if len(found) > limit else None}
 
     return hub.store.read(read)
+
+
+def _jobs_behind(tx: Tx, build_id: str | None, after: str | None) -> Iterator[Job]:
+    """Jobs in the order of their builds and plans, read one by one."""
+    last = find_job(tx, after) if after else None
+    if last and build_id and last.build != build_id:
+        raise NotFound(f"job of build {build_id}", last.id)
+    build = _build(tx, last.build if last else build_id) if last or build_id else _next_build(tx, None)
+    number = int(last.id.rpartition("-")[2]) + 1 if last else 1
+    while build is not None:
+        while job := tx.get(Job, job_id(build.id, number)):
+            yield job
+            number += 1
+        build, number = None if build_id else _next_build(tx, build), 1
+
+
+def _next_build(tx: Tx, build: Build | None) -> Build | None:
+    place = (build.created_ms, build.id) if build else ()
+    found = tx.find(Build, "created", limit=1, after=place)
+    return found[0] if found else None
+
+
+def _build(tx: Tx, build_id: str | None) -> Build:
+    build = tx.get(Build, build_id)
+    if build is None:
+        raise NotFound("build", str(build_id))
+    return build
 
 
 def job_view(hub: Hub, job_id: str) -> Document:
@@ -113,10 +172,6 @@ def known(tx: Tx, trust: Trust, key: str) -> tuple[list[Module], Failure | None]
     """What the archive has of a key for a job of this trust: modules it may read, own level first, and its failure."""
     modules = [tx.get(Module, level, key) for level in readable(trust)]
     return [module for module in modules if module is not None], tx.get(Failure, trust, key)
-
-
-def _newest(tx: Tx) -> list[Build]:
-    return list(reversed(tx.find(Build, "created")))[:MOST_BUILDS]
 
 
 def _jobs_of(tx: Tx, build_id: str) -> list[Job]:

@@ -163,6 +163,7 @@ class AgentApi:
         if offset < 0 or len(data) > MOST_LOG_PIECE_BYTES:
             raise HTTPException(f"a piece of log has at most {MOST_LOG_PIECE_BYTES} bytes", status_code=413)
         following = await _off(self._logs.append, attempt, offset, data)
+        self._bell.wake(f"log:{attempt}")
         await _off(queue.log_grew, self._hub, session, attempt, fence, following)
         return wire.NextOffset(next=following)
 

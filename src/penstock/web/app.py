@@ -1,64 +1,62 @@
 """The hub's HTTP edge put together: agents' API, people's API, pages."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, Router
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
-from litestar.openapi.config import OpenAPIConfig
-from litestar.types import ASGIApp, Scope
+from litestar.types import Scope
 
-from penstock import __version__
 from penstock.hub.context import NotFound, Refused, Unauthorized
+from penstock.hub.submission import Unfit
 from penstock.ports import Duplicate, ForgeError, Stale, StoreError
 from penstock.web.agents import AgentApi
-from penstock.web.guards import SECURITY_HEADERS, HostCheck, digest_of
-from penstock.web.outputs import outputs_router
+from penstock.web.bodies import StrictRequest
+from penstock.web.calls import handler_of
+from penstock.web.describing import schema_handler
+from penstock.web.feed import Feed
+from penstock.web.front import Front
+from penstock.web.guards import Gate, digest_of
 from penstock.web.pages import pages_router
-from penstock.web.people import people_router
+from penstock.web.peoplecalls import people_calls
 from penstock.web.site import Site
-from penstock.web.tokens import tokens_router
+
+AGAIN = {"Retry-After": "2"}
+AGENTS = "/api/v1/agent"
 
 
 def make_app(site: Site) -> Litestar:
     """The ASGI application of one hub process."""
-    return Litestar(
+    calls = people_calls(site, Feed(site.hub, site.bell))
+    agents = AgentApi(site.hub, site.logs, site.forge, site.bell).router()
+    return Front(
+        hosts=site.hosts,
         route_handlers=[
-            AgentApi(site.hub, site.logs, site.forge, site.bell).router(),
-            people_router(site.hub, site.logs),
-            outputs_router(site.hub),
-            tokens_router(site.hub),
+            Router("/", route_handlers=[agents], request_class=StrictRequest),
+            *(handler_of(call) for call in calls),
             pages_router(site.hub, site.logs),
+            schema_handler(calls),
         ],
-        middleware=[_host_check(site.hosts)],
         exception_handlers={
             Refused: _refused,
             NotFound: _problem(404),
-            Unauthorized: _problem(401),
-            ForgeError: _problem(503),
+            Unfit: _problem(400),
+            Unauthorized: _unauthorized,
+            ForgeError: _problem(503, AGAIN),
+            StoreError: _problem(503, AGAIN),
+            UnicodeDecodeError: _problem(400),
             HTTPException: _http_problem,
+            500: _fault,
         },
-        state=State({"operator_digest": digest_of(site.operator_token)}),
-        after_request=_secured,
+        state=State(
+            {"gate": Gate(site.hub, site.operator_token), "operator_digest": digest_of(site.operator_token)}
+        ),
         after_exception=[_telling(site.on_fault)] if site.on_fault else [],
-        openapi_config=OpenAPIConfig(title="Penstock", version=__version__, path="/api/v1/schema"),
+        openapi_config=None,
         logging_config=None,
         request_max_body_size=None,
     )
-
-
-def _host_check(hosts: Collection[str]) -> Any:
-    def middleware(app: ASGIApp) -> HostCheck:
-        return HostCheck(app, hosts)
-
-    return middleware
-
-
-def _secured(response: Response[Any]) -> Response[Any]:
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
 
 
 def _telling(on_fault: Callable[[Exception], None]) -> Any:
@@ -71,16 +69,39 @@ def _telling(on_fault: Callable[[Exception], None]) -> Any:
     return tell
 
 
-def _refused(_: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, object]]:
-    return Response({"stop": refused.stop, "reason": refused.reason}, status_code=409)
+def _refused(request: Request[Any, Any, Any], refused: Refused) -> Response[dict[str, object]]:
+    """409; an agent is told also whether to stop the attempt that it spoke of."""
+    said: dict[str, object] = {"reason": refused.reason}
+    if request.url.path.startswith(AGENTS):
+        said = {"stop": refused.stop, **said}
+    return Response(said, status_code=409)
 
 
-def _problem(status: int) -> Any:
+def _problem(status: int, headers: dict[str, str] | None = None) -> Any:
     def answer(_: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, str]]:
-        return Response({"reason": str(problem)}, status_code=status)
+        return Response({"reason": str(problem)}, status_code=status, headers=headers)
 
     return answer
 
 
+def _unauthorized(_: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, str]]:
+    return Response({"reason": str(problem)}, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
 def _http_problem(_: Request[Any, Any, Any], problem: HTTPException) -> Response[dict[str, str]]:
-    return Response({"reason": problem.detail}, status_code=problem.status_code, headers=problem.headers)
+    headers = dict(problem.headers or {})
+    if problem.status_code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Response({"reason": _reason(problem)}, status_code=problem.status_code, headers=headers)
+
+
+def _reason(problem: HTTPException) -> str:
+    """What is wrong, with what the framework found of it: a parameter that is missing, and where."""
+    extra = problem.extra if isinstance(problem.extra, list) else []
+    found = [f"{one.get('key', '')}: {one.get('message', '')}" for one in extra if isinstance(one, dict)]
+    return "; ".join([problem.detail, *found])
+
+
+def _fault(_: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, str]]:
+    """A mistake of ours: what it was is for the hub's log, not for callers."""
+    return Response({"reason": f"the hub failed: {type(problem).__name__}"}, status_code=500)

@@ -35,6 +35,11 @@ class Bell:
         for topic in topics:
             self.wake(topic)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is to wait any more: streams end then."""
+        return self._closed
+
     def wait_farm(self, timeout_s: float) -> None:
         """Wait until somebody wakes "farm", at most `timeout_s`; called by the services' loop only."""
         self._farm.wait(timeout_s)

@@ -1,15 +1,24 @@
-"""Who may call: the Host header, people's tokens, and what the answer says to browsers."""
+"""Who may call: the Host header, people's tokens and roles, and what the answer says to browsers."""
 
+import asyncio
 import hashlib
 import hmac
 from collections.abc import Collection
+from typing import Any
 
 from litestar.connection import ASGIConnection, Request
-from litestar.exceptions import NotAuthorizedException
+from litestar.datastructures import Cookie
+from litestar.exceptions import NotAuthorizedException, PermissionDeniedException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from penstock.hub import tokens
+from penstock.hub.context import Hub
+from penstock.model.people import Role, Token, may
+
 COOKIE = "penstock"
+OPERATOR = "the operator"
+"""What the local operator is called, whose token lies in the state folder."""
 
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -38,9 +47,10 @@ class HostCheck:
         if scope["type"] != "http" or self._known(scope):
             await self._app(scope, receive, send)
             return
-        headers = [(b"content-type", b"text/plain"), (b"content-length", b"13")]
+        body = b'{"reason":"this hub does not answer to that host"}'
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": 421, "headers": headers})
-        await send({"type": "http.response.body", "body": b"unknown host\n", "more_body": False})
+        await send({"type": "http.response.body", "body": body, "more_body": False})
 
     def _known(self, scope: Scope) -> bool:
         names = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
@@ -62,11 +72,80 @@ def bearer(request: ASGIConnection) -> str:
     return token
 
 
-def people_only(connection: ASGIConnection, _: BaseRouteHandler) -> None:
-    """A guard: the operator's token, as bearer or (to read only) as the page's cookie. Raises 401."""
-    expected: str = connection.app.state.operator_digest
+class Gate:
+    """Says whose token a token is: the local operator's, who may do everything, or one of hub.tokens."""
+
+    def __init__(self, hub: Hub, operator_token: str) -> None:
+        self._hub = hub
+        self._operator_digest = digest_of(operator_token)
+        self._operator = Token(digest="", user=OPERATOR, role=Role.ADMIN)
+
+    def caller(self, token: str) -> Token:
+        """Whose token this is. Raises Unauthorized. May wait for the store."""
+        if hmac.compare_digest(digest_of(token), self._operator_digest):
+            return self._operator
+        return tokens.who(self._hub, token)
+
+
+def local_operator(caller: Token) -> bool:
+    """True for the one who holds the token in the state folder: a person on this machine, not a user of the hub."""
+    return caller.user == OPERATOR and not caller.digest
+
+
+class Needs:
+    """A guard: somebody with at least this role. Raises 401 without a token, 403 where the role is too small.
+
+    The token comes as bearer, or (to read only) as the page's cookie. The caller is then in `caller_of(connection)`.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self.role = role
+
+    async def __call__(self, connection: ASGIConnection, _: BaseRouteHandler) -> None:
+        """As litestar calls guards."""
+        gate: Gate = connection.app.state.gate
+        caller = await asyncio.to_thread(gate.caller, _token_of(connection))
+        if not may(caller.role, self.role):
+            raise PermissionDeniedException(
+                f"this needs the role {self.role}; the token of {caller.user} is a {caller.role}'s"
+            )
+        connection.scope["state"]["caller"] = caller
+
+
+def needs(role: Role) -> Needs:
+    """The guard of a handler that needs this role."""
+    return Needs(role)
+
+
+people_only = needs(Role.VIEWER)
+"""The guard of what everybody with a token may see."""
+
+
+def caller_of(connection: ASGIConnection) -> Token:
+    """Who calls, where a guard of `needs` let them in."""
+    caller: Token = connection.scope["state"]["caller"]
+    return caller
+
+
+def sign_in(request: Request[Any, Any, Any], token: str) -> Cookie:
+    """The cookie that pages are read with, for a token that is good. Raises Unauthorized. May wait for the store.
+
+    Scripts cannot read it, other sites cannot send it, and behind TLS it never travels without.
+    """
+    gate: Gate = request.app.state.gate
+    gate.caller(token)
+    return Cookie(
+        COOKIE, value=token, httponly=True, samesite="strict", path="/", secure=request.url.scheme == "https"
+    )
+
+
+def sign_out(request: Request[Any, Any, Any]) -> Cookie:
+    """The cookie that takes the other one away."""
+    secure = request.url.scheme == "https"
+    return Cookie(COOKIE, value="", httponly=True, samesite="strict", path="/", secure=secure, max_age=0)
+
+
+def _token_of(connection: ASGIConnection) -> str:
     cookie = connection.cookies.get(COOKIE, "")
     reading = isinstance(connection, Request) and connection.method in ("GET", "HEAD")
-    token = cookie if cookie and reading and "authorization" not in connection.headers else bearer(connection)
-    if not hmac.compare_digest(digest_of(token), expected):
-        raise NotAuthorizedException("this token is not the operator's")
+    return cookie if cookie and reading and "authorization" not in connection.headers else bearer(connection)

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from litestar import Router, get
-from litestar.params import FromPath
 from litestar.response import Stream
 
 from penstock.hub import views
 from penstock.hub.context import Hub, NotFound
 from penstock.model.job import Output
-from penstock.web.guards import people_only
+from penstock.model.people import Role
+from penstock.web import documents as d
+from penstock.web.calls import Call, Given
 from penstock.wire.tarheads import FOLDER, TreeError
 from penstock.wire.untar import heads
 
 MOST_FILES = 10_000
+TAR = "application/x-tar"
 Document = dict[str, Any]
 
 
@@ -34,14 +35,36 @@ def output_stream(hub: Hub, job_id: str, name: str) -> Iterator[bytes]:
     raise NotFound(f"output of job {job_id}", name)
 
 
-def outputs_router(hub: Hub) -> Router:
-    """GET /outputs/JOB/NAME: the stream, for the operator."""
+def output_calls(hub: Hub) -> list[Call]:
+    """GET /outputs/JOB, the list, and /outputs/JOB/NAME, the stream."""
 
-    @get("/{job_id:str}/{name:str}", sync_to_thread=True, include_in_schema=False)
-    def one_output(job_id: FromPath[str], name: FromPath[str]) -> Stream:
-        return Stream(output_stream(hub, job_id, name), media_type="application/x-tar")
+    def stream(said: Given) -> Stream:
+        return Stream(output_stream(hub, said.names["id"], said.names["name"]), media_type=TAR)
 
-    return Router("/api/v1/outputs", guards=[people_only], route_handlers=[one_output])
+    return [
+        Call(
+            method="GET",
+            path="/api/v1/outputs/{id}",
+            name="read_outputs",
+            text="What a job made, with the files in it.",
+            run=lambda said: outputs_view(hub, said.names["id"]),
+            role=Role.VIEWER,
+            names={"id": d.Id},
+            answer=d.Outputs,
+            errors={404: d.Problem},
+        ),
+        Call(
+            method="GET",
+            path="/api/v1/outputs/{id}/{name}",
+            name="read_output",
+            text="One output of a job, as the tar stream that was uploaded.",
+            run=stream,
+            role=Role.VIEWER,
+            names={"id": d.Id, "name": d.Id},
+            media=TAR,
+            errors={404: d.Problem},
+        ),
+    ]
 
 
 def _listed(hub: Hub, output: Output) -> Document:

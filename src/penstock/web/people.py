@@ -7,9 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from litestar import Request, Router, get, post
-from litestar.params import FromPath, FromQuery, JSONBody
-from litestar.status_codes import HTTP_200_OK
 
 from penstock.hub import people, views
 from penstock.hub.context import Hub, NotFound
@@ -17,7 +14,6 @@ from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
 from penstock.model.job import TRUSTS
 from penstock.ports import LogStore
-from penstock.web.guards import people_only
 from penstock.web.outputs import outputs_view
 
 LOG_PIECE_BYTES = 1 << 19
@@ -59,47 +55,72 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
 LISTS = ("builds", "jobs", "machines", "fsck")
 """What can be read without an id."""
 
+NOBODY = "a person"
+"""Who did it, where a farm that nobody serves is changed by whoever can write its files."""
 
-def _said(done: bool, yes: str, no: str) -> Document:
-    return {"done": done, "said": yes if done else no}
+
+Act = Callable[[Hub, str, str, str], bool]
 
 
-def _repeated(hub: Hub, job_id: str, _: str) -> Document:
-    build = people.repeat(hub, job_id)
+def _why(verb: str, who: str, reason: str) -> str:
+    """What is kept and shown of who did it."""
+    return f"{verb} by {who}" + (f": {reason}" if reason else "")
+
+
+def _act(do: Act, yes: str, no: str) -> Callable[..., Document]:
+    """A function of ACTS from one that changes the hub, and what it says when it did and when it did not."""
+
+    def act(hub: Hub, name: str, reason: str, who: str = NOBODY) -> Document:
+        done = do(hub, name, reason, who)
+        return {"done": done, "said": f"{name} {yes if done else no}"}
+
+    return act
+
+
+def _repeated(hub: Hub, job_id: str, _: str, who: str = NOBODY) -> Document:
+    build = people.repeat(hub, job_id, "" if who == NOBODY else who)
     return {"done": True, "said": f"submitted again as build {build.id}", "build": build.id}
 
 
-ACTS: dict[str, Callable[[Hub, str, str], Document]] = {
-    "cancel": lambda hub, name, reason: _said(
-        people.cancel(hub, name, reason or "cancelled by a person"),
-        f"{name} is cancelled",
-        f"{name} had ended already",
+ACTS: dict[str, Callable[..., Document]] = {
+    "cancel": _act(
+        lambda hub, name, reason, who: people.cancel(hub, name, _why("cancelled", who, reason)),
+        "is cancelled",
+        "had ended already",
     ),
     "retry": _repeated,
-    "hold": lambda hub, name, reason: _said(
-        people.hold(hub, name, reason or "held by a person"), f"{name} is held", f"{name} was held already"
+    "hold": _act(
+        lambda hub, name, reason, who: people.hold(hub, name, _why("held", who, reason)),
+        "is held",
+        "was held already",
     ),
-    "release": lambda hub, name, reason: _said(
-        people.release(hub, name, reason or "released by a person"),
-        f"{name} is released",
-        f"{name} was not held",
+    "release": _act(
+        lambda hub, name, reason, who: people.release(hub, name, _why("released", who, reason)),
+        "is released",
+        "was not held",
     ),
-    "quarantine": lambda hub, name, reason: _said(
-        people.quarantine(hub, name, reason or "quarantined by a person"),
-        f"{name} gets nothing more",
-        f"{name} was quarantined already",
+    "quarantine": _act(
+        lambda hub, name, reason, who: people.quarantine(hub, name, _why("quarantined", who, reason)),
+        "gets nothing more",
+        "was quarantined already",
     ),
-    "unquarantine": lambda hub, name, _: _said(
-        people.unquarantine(hub, name), f"{name} is trusted again", f"{name} was not quarantined"
+    "unquarantine": _act(
+        lambda hub, name, reason, who: people.unquarantine(hub, name, _why("trusted again", who, reason)),
+        "is trusted again",
+        "was not quarantined",
     ),
-    "drain": lambda hub, name, _: _said(
-        people.drain(hub, name), f"{name} ends what it runs and takes nothing more", f"{name} is not up"
+    "drain": _act(
+        lambda hub, name, reason, who: people.drain(hub, name, _why("drained", who, reason)),
+        "ends what it runs and takes nothing more",
+        "is not up",
     ),
-    "undrain": lambda hub, name, _: _said(
-        people.undrain(hub, name), f"{name} takes work again", f"{name} did not drain"
+    "undrain": _act(
+        lambda hub, name, reason, who: people.undrain(hub, name, _why("drain taken back", who, reason)),
+        "takes work again",
+        "did not drain",
     ),
 }
-"""What can be done, by name: (hub, id, reason) -> {"done": bool, "said": sentence}. Raises NotFound, Refused."""
+"""What can be done, by name: (hub, id, reason, who) -> {"done": bool, "said": sentence}. Raises NotFound, Refused."""
 
 
 def log_chunk(hub: Hub, logs: LogStore, job_id: str, offset: int) -> Document:
@@ -107,42 +128,3 @@ def log_chunk(hub: Hub, logs: LogStore, job_id: str, offset: int) -> Document:
     attempt = views.newest_attempt(hub, job_id)
     data = logs.read(attempt.id, offset, LOG_PIECE_BYTES) if attempt else b""
     return {"hex": data.hex(), "ended": attempt is None or not attempt.live}
-
-
-def people_router(hub: Hub, logs: LogStore) -> Router:
-    """GET /NAME and /NAME/ID for what is read, POST /NAME/ID for what is done, for the operator."""
-    handlers = [_list_handler(hub, what) for what in LISTS]
-    handlers += [_read_handler(hub, what) for what in READS]
-    handlers += [_act_handler(hub, what) for what in ACTS]
-
-    @get("/log/{job_id:str}", sync_to_thread=True)
-    def read_log(job_id: FromPath[str], offset: FromQuery[int] = 0) -> Document:
-        return log_chunk(hub, logs, job_id, max(0, offset))
-
-    return Router("/api/v1", guards=[people_only], route_handlers=[*handlers, read_log])
-
-
-def _list_handler(hub: Hub, what: str) -> Any:
-    @get(f"/{what}", sync_to_thread=True, operation_id=f"list_{what}")
-    def handler() -> Document:
-        return READS[what](hub, "")
-
-    return handler
-
-
-def _read_handler(hub: Hub, what: str) -> Any:
-    @get(f"/{what}/{{name:str}}", sync_to_thread=True, operation_id=f"read_{what}")
-    def handler(name: FromPath[str]) -> Document:
-        return READS[what](hub, name)
-
-    return handler
-
-
-def _act_handler(hub: Hub, what: str) -> Any:
-    @post(f"/{what}/{{name:str}}", sync_to_thread=True, status_code=HTTP_200_OK, operation_id=what)
-    def handler(
-        name: FromPath[str], data: JSONBody[dict[str, str]], request: Request[Any, Any, Any]
-    ) -> Document:
-        return ACTS[what](hub, name, data.get("reason", ""))
-
-    return handler

@@ -4,10 +4,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from penstock.hub.context import Hub
+from penstock.hub.submission import Submission
+from penstock.model.change import Build
 from penstock.ports import Forge, LogStore
 from penstock.web.bell import Bell
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+LOOPBACK_ADDRESSES = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
@@ -16,7 +19,8 @@ class Site:
 
     `operator_token` is the local operator's, who may do everything; `hosts` are the names in a Host header that are
     answered. `on_fault` is told of what went wrong in the hub itself, such as a full disk: callers are answered 500,
-    and try again.
+    and try again. `submit` turns what is asked for into a build, and may take its time; without it nothing can be
+    submitted. It raises hub.submission.Unfit, Refused.
     """
 
     hub: Hub
@@ -26,3 +30,4 @@ class Site:
     operator_token: str
     hosts: Collection[str] = LOOPBACK
     on_fault: Callable[[Exception], None] | None = None
+    submit: Callable[[Submission], Build] | None = None

@@ -5,15 +5,14 @@ Each call is one function over the hub, so that the command on a farm that nobod
 
 from typing import Any
 
-from litestar import Router, get, post
-from litestar.params import JSONBody
-from litestar.status_codes import HTTP_200_OK
+import msgspec
 
 from penstock.hub import sessions, tokens
 from penstock.hub.context import Hub, Refused
 from penstock.hub.steps import look
 from penstock.model.people import Role, Token
-from penstock.web.guards import people_only
+from penstock.web import documents as d
+from penstock.web.calls import Call
 
 Document = dict[str, Any]
 
@@ -59,19 +58,37 @@ def _shown(token: Token, now_ms: int, wall_ms: int) -> Document:
     }
 
 
-def tokens_router(hub: Hub) -> Router:
-    """POST /tokens, GET /tokens, POST /tokens/revoke."""
-
-    @post("/tokens", sync_to_thread=True, status_code=HTTP_200_OK, operation_id="create_token")
-    def create(data: JSONBody[dict[str, Any]]) -> Document:
-        return create_token(hub, data)
-
-    @get("/tokens", sync_to_thread=True, operation_id="list_tokens")
-    def listing() -> Document:
-        return list_tokens(hub)
-
-    @post("/tokens/revoke", sync_to_thread=True, status_code=HTTP_200_OK, operation_id="revoke_token")
-    def revoke(data: JSONBody[dict[str, str]]) -> Document:
-        return revoke_token(hub, data)
-
-    return Router("/api/v1", guards=[people_only], route_handlers=[create, listing, revoke])
+def token_calls(hub: Hub) -> list[Call]:
+    """POST and GET /tokens, POST /tokens/revoke, for admins."""
+    return [
+        Call(
+            method="POST",
+            path="/api/v1/tokens",
+            name="create_token",
+            text="Makes a token for an agent's enrolment, or for a person or a program. It is shown once.",
+            run=lambda said: create_token(hub, msgspec.to_builtins(said.body)),
+            role=Role.ADMIN,
+            body=d.NewToken,
+            answer=d.MadeToken,
+            errors={409: d.Problem},
+        ),
+        Call(
+            method="GET",
+            path="/api/v1/tokens",
+            name="list_tokens",
+            text="All tokens of people and programs, without their secrets.",
+            run=lambda said: list_tokens(hub),
+            role=Role.ADMIN,
+            answer=d.Tokens,
+        ),
+        Call(
+            method="POST",
+            path="/api/v1/tokens/revoke",
+            name="revoke_token",
+            text="Revokes the tokens of a user with this name, at once. A repeat revokes nothing.",
+            run=lambda said: revoke_token(hub, msgspec.to_builtins(said.body)),
+            role=Role.ADMIN,
+            body=d.WhichTokens,
+            answer=d.Revoked,
+        ),
+    ]
