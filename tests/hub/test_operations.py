@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 from farms import Agent, TestFarm, planned
 
-from penstock.hub.queue import Work
+from penstock.hub.poller import Acknowledged, Finished
+from penstock.hub.queue import Ending, Work
+from penstock.model.job import Attempt
+from penstock.model.states import AttemptState
 
 
 class CountedTx:
@@ -68,14 +71,14 @@ def test_an_acknowledgement_costs_six(farm: TestFarm, monkeypatch: pytest.Monkey
     assert count(farm, lambda: agent.take(work), monkeypatch) == [6]
 
 
-def test_a_poll_that_renews_costs_seven(farm: TestFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_that_renews_costs_six(farm: TestFarm, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = Agent(farm, "m1")
     start(farm, agent)
     farm.tick(1000)
-    assert count(farm, agent.poll, monkeypatch) == [7]
+    assert count(farm, agent.poll, monkeypatch) == [6]
 
 
-def test_a_finish_costs_eight_and_its_settling_twelve(
+def test_a_finish_costs_eight_and_its_settling_fifteen(
     farm: TestFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = Agent(farm, "m1")
@@ -85,4 +88,22 @@ def test_a_finish_costs_eight_and_its_settling_twelve(
     work = agent.start()[0]
     assert count(farm, lambda: agent.run(work), monkeypatch) == [3, 8]
     settling = count(farm, lambda: farm.services.run_once(farm.clock.monotonic), monkeypatch)
-    assert settling[0] <= 12
+    assert settling[0] <= 15
+
+
+def test_a_poll_that_acknowledges_and_finishes_costs_eighteen(
+    farm: TestFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything in one round trip: session, machine, attempt and job are read once and written once."""
+    agent = Agent(farm, "m1")
+    agent.run(start(farm, agent))
+    farm.submit("c2", planned("png", "test", reuse="never"))
+    farm.tick()
+    attempt = agent.poll().offers[0].attempt
+    named = (attempt.id, attempt.fence)
+    both = {
+        "acknowledged": (Acknowledged(*named, "ack"),),
+        "finished": (Finished(*named, "fin", Ending(result="passed")),),
+    }
+    assert count(farm, lambda: agent.poll(**both), monkeypatch) == [18]
+    assert farm.get(Attempt, attempt.id).state == AttemptState.PASSED

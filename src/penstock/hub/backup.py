@@ -238,6 +238,7 @@ def _begin(hub: Hub, farm: Farm, about: About) -> None:
             if job.spec.retry == "never" and job.state != JobState.HELD and not _finishing(step, job):
                 keep_back(step, job, REASON)
         step.tell(Event(kind="farm", state="restored", reason=f"from a backup of release {about.release}"))
+        step.end()
 
     hub.store.write(write)
 

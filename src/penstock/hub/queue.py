@@ -12,10 +12,11 @@ import msgspec
 from penstock.hub import archive
 from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.ender import cost, lose, release_machine
+from penstock.hub.ending import Ending, cause_of, complete, conclude
 from penstock.hub.steps import Step, change, look
 from penstock.model.artifact import Inputs
 from penstock.model.farm import Event
-from penstock.model.job import Attempt, Job, Output, Usage, attempt_moved
+from penstock.model.job import Attempt, Job, Output, attempt_moved
 from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, JobState
 from penstock.policy import retry
@@ -24,7 +25,6 @@ from penstock.ports import Tx
 GRACE_MS = 900_000
 """Beyond its time limit an attempt may fetch and upload for so long before the hub ends it (farm time)."""
 
-Result = Literal["passed", "failed", "timed_out", "cancelled", "refused", "preempted"]
 Order = Literal["continue", "stop", "drain"]
 
 
@@ -35,18 +35,6 @@ class Right:
     machine: str
     attempt: str
     fence: str
-
-
-class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How an attempt ended, as its agent says. `remember`: the failure says something about the code."""
-
-    result: Result
-    cause: str = ""
-    exit_code: int | None = None
-    remember: bool = True
-    log_bytes: int = 0
-    outputs: tuple[Output, ...] = ()
-    usage: Usage = Usage()
 
 
 @dataclass(frozen=True)
@@ -206,7 +194,7 @@ def record_end(step: Step, right: Right, body_digest: str, ending: Ending) -> At
     release_machine(step, attempt, retry.praised(machine) if judged else machine, machine)
     archive.reserve(step, attempt.outputs)
     step.woken.add("farm")
-    after = step.put(after)
+    step.put(after)
     step.tell(
         Event(
             kind="attempt",
@@ -217,16 +205,9 @@ def record_end(step: Step, right: Right, body_digest: str, ending: Ending) -> At
             state=after.state,
         )
     )
-    return after
-
-
-def cause_of(ending: Ending) -> tuple[AttemptState, retry.Cause]:
-    """How an end without a verdict counts, by the agent's word."""
-    if ending.result == "refused":
-        return AttemptState.REFUSED, retry.refused(ending.cause)
-    if ending.result == "preempted":
-        return AttemptState.PREEMPTED, retry.preempted(ending.cause)
-    return AttemptState.CANCELLED, retry.GIVEN_BACK
+    if not step.farm.frozen and complete(step, after, ending):
+        conclude(step, step.need(Attempt, after.id), ending)
+    return step.need(Attempt, after.id)
 
 
 def _decline(step: Step, attempt: Attempt, ending: Ending) -> Attempt:

@@ -143,9 +143,10 @@ class QueueView:
 
     def _drop(self, name: str) -> None:
         """Take a job out of the queue, if it is there."""
-        ask, queued = self._waiting.pop(name, (None, None))
-        if ask is None or self._later.pop(name, None) is not None:
+        known = self._waiting.pop(name, None)
+        if known is None or self._later.pop(name, None) is not None:
             return
+        ask, queued = known
         jobs = self._groups[ask]
         del jobs[bisect_left(jobs, queued)]
         if not jobs:

@@ -10,13 +10,12 @@ import msgspec
 from penstock.hub import archive
 from penstock.hub.context import Hub
 from penstock.hub.ender import lose
-from penstock.hub.queue import Ending, cause_of
-from penstock.hub.releaser import follow
-from penstock.hub.steps import Step, end_attempt, lead_all, look
+from penstock.hub.ending import Ending, conclude, mismatch
+from penstock.hub.steps import Step, lead_all, look
 from penstock.model.artifact import Blob, Module
 from penstock.model.farm import Farm
-from penstock.model.job import Attempt, Job, JobSpec, Output
-from penstock.model.states import AttemptState, JobState, ModuleState
+from penstock.model.job import Attempt, Job, Output
+from penstock.model.states import AttemptState, ModuleState
 from penstock.policy import retry
 from penstock.ports import StoreError, Tx
 
@@ -70,30 +69,6 @@ def _discard(hub: Hub, case: Case) -> None:
             hub.blobs.discard(f"{case.attempt.id}/{output.name}")
 
 
-def mismatch(spec: JobSpec, ending: Ending, uploads: tuple[Output, ...]) -> str:
-    """Why what an agent says it uploaded is not what the hub read, or not all that the job makes; "" when it is."""
-    if ending.result not in ("passed", "failed", "timed_out"):
-        return ""
-    read = {output.name: output for output in uploads}
-    for said in ending.outputs:
-        if said.name not in read:
-            return f"{said.name} was not uploaded"
-        if said.digest != read[said.name].digest:
-            return f"{said.name} arrived as {read[said.name].digest}, not as {said.digest}"
-    names = {output.name for output in ending.outputs}
-    missing = [name for name in outputs_of(spec) if name not in names]
-    return f"{missing[0]} is missing" if missing and ending.result == "passed" else ""
-
-
-def outputs_of(spec: JobSpec) -> tuple[str, ...]:
-    """The outputs that a passed job must have."""
-    if spec.kind == "test":
-        return ()
-    if spec.kind == "fetch":
-        return ("source",)
-    return ("tree", "worktree") if spec.keep_worktree else ("tree",)
-
-
 def _load(tx: Tx, farm: Farm, attempt_id: str) -> Case | None:
     attempt = tx.get(Attempt, attempt_id)
     job = tx.get(Job, attempt.job) if attempt is not None else None
@@ -123,40 +98,8 @@ def _apply(step: Step, case: Case) -> bool:
         return False
     if not case.problem and not archive.reserve(step, case.ending.outputs):
         return False
-    result = case.ending.result
     if case.problem:
         lose(step, attempt, AttemptState.REFUSED, retry.refused(case.problem))
-    elif result == "passed":
-        _pass(step, attempt, case.ending)
-    elif result in ("failed", "timed_out"):
-        _fail(step, attempt, case.ending)
     else:
-        lose(step, attempt, *cause_of(case.ending))
+        conclude(step, attempt, case.ending)
     return True
-
-
-def _pass(step: Step, attempt: Attempt, ending: Ending) -> None:
-    job = step.need(Job, attempt.job)
-    made = {output.name: output.digest for output in ending.outputs}
-    output = made.get("source" if job.spec.kind == "fetch" else "tree", "")
-    output, worktree = archive.verify(step, job, output, made.get("worktree", ""))
-    attempt = end_attempt(step, attempt, AttemptState.PASSED, "", outputs=ending.outputs)
-    reason = f"passed on attempt {attempt.n}"
-    follow(step, [step.move(job, JobState.PASSED, reason, attempt, output=output, worktree=worktree)])
-
-
-def _fail(step: Step, attempt: Attempt, ending: Ending) -> None:
-    job = step.need(Job, attempt.job)
-    late = ending.result == "timed_out"
-    state = AttemptState.TIMED_OUT if late else AttemptState.FAILED
-    reason = ending.cause or _said(ending, job)
-    if ending.remember and not late:
-        archive.remember(step, job, reason)
-    attempt = end_attempt(step, attempt, state, reason, outputs=ending.outputs)
-    follow(step, [step.move(job, JobState.FAILED, reason, attempt)])
-
-
-def _said(ending: Ending, job: Job) -> str:
-    if ending.result == "timed_out":
-        return f"timed out after {job.spec.timeout_ms // 1000} s"
-    return f"exit status {ending.exit_code}" if ending.exit_code is not None else "failed"

@@ -8,29 +8,32 @@ from typing import TypeVar
 import msgspec
 
 from penstock.hub.context import Hub, NotFound, NotLeading
+from penstock.hub.gathered import GatheredTx
 from penstock.model.change import Build
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job, attempt_moved, moved
 from penstock.model.machine import Machine
-from penstock.model.states import AttemptState, JobState
+from penstock.model.states import JOB, AttemptState, JobState
 from penstock.model.units import NEVER_MS
 from penstock.ports import Tx
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
+_ON_THE_WAY = (JobState.RUNNING, AttemptState.FINISHING)
 
 
 class Step:
     """A transaction with the farm's row, its times, and the topics to wake."""
 
     def __init__(self, tx: Tx, hub: Hub, farm: Farm) -> None:
-        self.tx = tx
+        self.tx = GatheredTx(tx)
         self.hub = hub
         self.farm = farm
         self.now_ms = farm.time_ms
         self.wall_ms = hub.clock.wall_ms()
         self.woken: set[str] = set()
         self._untold: dict[str, Machine | Job] = {}
+        self._events: list[Event] = []
 
     def need(self, kind: type[R], *key: str) -> R:
         """The record with this key. Raises NotFound."""
@@ -82,19 +85,29 @@ class Step:
         """The event of a build."""
         self.tell(Event(kind="build", build=build.id, state=build.state, reason=build.reason))
 
-    def tell_rest(self) -> None:
+    def tell(self, event: Event) -> None:
+        """One event of this moment, for the outbox."""
+        self._untold.pop(event.job, None)
+        self._untold.pop(event.machine, None)
+        self._events.append(msgspec.structs.replace(event, at_ms=self.wall_ms))
+
+    def end(self) -> None:
+        """Write what waits, and the events. Nothing may be done after it."""
+        self._tell_rest()
+        self.tx.flush()
+        ended = {event.job for event in self._events if event.kind == "job" and JOB.terminal(event.state)}
+        for event in self._events:
+            # What began and ended in one transaction is told by its end.
+            if event.job not in ended or event.state not in _ON_THE_WAY:
+                self.tx.insert(event)
+
+    def _tell_rest(self) -> None:
         """Tell of machines and queued jobs that were written and of which no event spoke: views follow events."""
         for record in list(self._untold.values()):
             if isinstance(record, Job):
                 self.tell_job(record)
             else:
                 self.tell(Event(kind="capacity", machine=record.id, state=record.power))
-
-    def tell(self, event: Event) -> None:
-        """Write one event of this moment to the outbox."""
-        self._untold.pop(event.job, None)
-        self._untold.pop(event.machine, None)
-        self.tx.insert(msgspec.structs.replace(event, at_ms=self.wall_ms))
 
 
 def end_attempt(step: Step, attempt: Attempt, state: AttemptState, cause: str, **changes: object) -> Attempt:
@@ -145,7 +158,7 @@ def _stepping(hub: Hub, operation: Callable[[Step], T]) -> Callable[[Tx], tuple[
     def run(tx: Tx) -> tuple[T, set[str]]:
         step = Step(tx, hub, _farm(tx))
         result = operation(step)
-        step.tell_rest()
+        step.end()
         return result, step.woken
 
     return run

@@ -1,0 +1,99 @@
+"""A transaction that reads each record once and writes it once, however often an operation puts it.
+
+A poll with a finish touches its attempt three times and its machine twice; what counts for the farm is how it ends.
+Records that are put wait until the operation ends, or until somebody searches or inserts records of their kind. Seen
+from inside nothing differs: versions rise with each put, and who puts an older one is refused.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from penstock.model.records import SHAPES
+from penstock.ports import Stale, Tx
+
+R = TypeVar("R", bound=msgspec.Struct)
+_Key = tuple[Any, ...]
+
+
+class GatheredTx:
+    """As ports.Tx, over `tx`; `flush` writes what waits, and must be the last thing done with it."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._known: dict[tuple[type, _Key], Any] = {}
+        self._waiting: dict[tuple[type, _Key], None] = {}
+        self._ahead: dict[tuple[type, _Key], int] = {}
+
+    def get(self, kind: type[R], *key: Any) -> R | None:
+        """As ports.Tx.get."""
+        known: R | None = self._known.get((kind, key))
+        if known is None:
+            known = self._tx.get(kind, *key)
+            if known is not None:
+                self._known[kind, key] = known
+        return known
+
+    def find(self, kind: type[R], index: str, *values: Any, **how: Any) -> list[R]:
+        """As ports.Tx.find."""
+        self._write(kind)
+        return [self._as_known(record) for record in self._tx.find(kind, index, *values, **how)]
+
+    def insert(self, record: msgspec.Struct) -> None:
+        """As ports.Tx.insert."""
+        self._write(type(record))
+        self._tx.insert(record)
+        if not SHAPES[type(record)].numbered:
+            self._known[_name(record)] = record
+
+    def replace(self, record: msgspec.Struct) -> None:
+        """As ports.Tx.replace; a record that was not read here is refused when it is written."""
+        name = _name(record)
+        known = self._known.get(name, record)
+        version: int = record.version  # type: ignore[attr-defined]
+        if known.version != version:
+            raise Stale(f"{name[1]!r} is not at version {version} any more")
+        if name in self._waiting:
+            self._ahead[name] = self._ahead.get(name, 0) + 1
+        self._waiting[name] = None
+        self._known[name] = msgspec.structs.replace(record, version=version + 1)
+
+    def delete(self, record: msgspec.Struct) -> None:
+        """As ports.Tx.delete."""
+        self._write(type(record))
+        name = _name(record)
+        version: int = record.version  # type: ignore[attr-defined]
+        self._tx.delete(msgspec.structs.replace(record, version=version - self._ahead.pop(name, 0)))
+        self._known.pop(name, None)
+
+    def flush(self) -> None:
+        """Write all that waits. Raises Stale and Duplicate, as ports.Tx.replace does."""
+        for name in list(self._waiting):
+            self._write_one(name)
+
+    def _write(self, kind: type) -> None:
+        for name in [name for name in self._waiting if name[0] is kind]:
+            self._write_one(name)
+
+    def _write_one(self, name: tuple[type, _Key]) -> None:
+        """The store counts one put where there were several: `_ahead` is how far our versions are before its own."""
+        record = self._known[name]
+        del self._waiting[name]
+        self._tx.replace(
+            msgspec.structs.replace(record, version=record.version - 1 - self._ahead.get(name, 0))
+        )
+
+    def _as_known(self, record: R) -> R:
+        """A record that was searched for, with the version that it has here."""
+        name = _name(record)
+        ahead = self._ahead.get(name, 0)
+        if ahead:
+            version: int = record.version  # type: ignore[attr-defined]
+            record = msgspec.structs.replace(record, version=version + ahead)
+        self._known[name] = record
+        return record
+
+
+def _name(record: msgspec.Struct) -> tuple[type, _Key]:
+    kind = type(record)
+    return kind, tuple([getattr(record, field) for field in SHAPES[kind].key])
