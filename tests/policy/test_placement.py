@@ -9,11 +9,12 @@ from hypothesis import given
 from penstock.model.decision import Place
 from penstock.model.job import Job
 from penstock.model.machine import Machine
+from penstock.model.rules import Pool
 from penstock.model.snapshot import Ask, PoolFacts, Snapshot, ask_of, groups_of
 from penstock.model.states import Health, JobState, Power
 from penstock.model.units import Size
 from penstock.policy.placement import decide
-from penstock.policy.suitability import refusals, why_not
+from penstock.policy.suitability import of_pool, refusals, why_not
 
 MACHINE = Machine(
     id="m1",
@@ -220,6 +221,24 @@ def test_a_pool_that_takes_no_such_jobs_says_so_in_words() -> None:
             "its pool takes no jobs without a project",
         ],
     ]
+
+
+def test_a_pool_says_why_none_of_its_machines_could_ever_take_a_job() -> None:
+    pool = Pool(name="own", provider="owned", platforms=("linux",))
+    narrow = msgspec.structs.replace(
+        pool,
+        platforms=("bsd",),
+        trust=("trusted",),
+        classes=("release",),
+        projects=("qt",),
+        size=Size(8, 1024),
+    )
+    ask = msgspec.structs.replace(ASK, size=Size(9, 1024), pools=("far",))
+    assert of_pool(ASK, pool) == []
+    assert of_pool(ask, pool)[0].code == "rule"
+    codes = [why.code for why in of_pool(ask, narrow)]
+    assert codes == ["platform", "trust", "rule", "class", "project", "size"]
+    assert of_pool(ASK, msgspec.structs.replace(pool, size=Size(1, None))) == []
 
 
 def test_people_hear_what_is_in_the_way_now() -> None:

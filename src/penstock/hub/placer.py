@@ -53,7 +53,7 @@ def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView) -> Snapshot | None:
     groups, wake_ms = view.groups(farm.time_ms, free + 1)
     if not groups:
         return None
-    snapshot = _about(hub, tuple(view.machines.values()), farm.time_ms)
+    snapshot = about(hub, tuple(view.machines.values()), farm.time_ms)
     return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(view.running))
 
 
@@ -62,11 +62,11 @@ def load(hub: Hub, tx: Tx, farm: Farm) -> Snapshot:
     view = QueueView()
     view.follow(tx)
     groups, wake_ms = view.groups(farm.time_ms)
-    snapshot = _about(hub, tuple(view.machines.values()), farm.time_ms)
+    snapshot = about(hub, tuple(view.machines.values()), farm.time_ms)
     return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(view.running))
 
 
-def _about(hub: Hub, machines: tuple[Machine, ...], now_ms: int) -> Snapshot:
+def about(hub: Hub, machines: tuple[Machine, ...], now_ms: int) -> Snapshot:
     """Machines and pools as placement sees them; the queue is left out."""
     mine: dict[str, list[Machine]] = {pool.name: [] for pool in hub.rules.pools}
     for machine in machines:

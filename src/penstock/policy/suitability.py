@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from penstock.model.decision import Reason
 from penstock.model.machine import Machine
+from penstock.model.rules import Pool
 from penstock.model.snapshot import Ask, PoolFacts, Snapshot
 from penstock.model.states import Health, Power
 from penstock.model.units import Size
@@ -57,6 +58,22 @@ def kind_refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Re
     yield from _pool_refusals(ask, machine.pool, facts or PoolFacts(name=machine.pool))
     if not fits(ask, machine, Size(0, 0)):
         yield Reason("size", f"it has {said(machine.has)}, the job asks for {said(ask.size)}")
+
+
+def of_pool(ask: Ask, pool: Pool) -> list[Reason]:
+    """Why no machine that this pool has or could get takes such jobs; [] when one might."""
+    found = []
+    if ask.platform not in pool.platforms:
+        found.append(Reason("platform", f"it has no {ask.platform}"))
+    if ask.trust not in pool.trust:
+        found.append(Reason("trust", f"it takes no {ask.trust} jobs"))
+    facts = PoolFacts(name=pool.name, classes=pool.classes, projects=pool.projects)
+    found += _pool_refusals(ask, pool.name, facts)
+    if pool.size is not None and not ask.size.fits(pool.size):
+        found.append(
+            Reason("size", f"its machines have {said(pool.size)}, the job asks for {said(ask.size)}")
+        )
+    return found
 
 
 def _pool_refusals(ask: Ask, pool: str, facts: PoolFacts) -> Iterator[Reason]:

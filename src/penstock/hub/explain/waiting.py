@@ -1,0 +1,133 @@
+"""Why a queued job waits: which machine or pool refuses it and why, how many go before it, when it should start."""
+
+from collections import Counter
+
+from penstock.hub.explain.told import About, Said, View, basis, expectation, span
+from penstock.hub.outlook import Outlook, Scene
+from penstock.model.decision import Reason
+from penstock.model.job import Job
+from penstock.model.machine import Machine
+from penstock.model.snapshot import Ask, Snapshot, ask_of
+from penstock.policy.suitability import kind_refusals, of_pool, why_not
+
+NAMED = 3
+"""So many machines are named for each reason; of the others it is said how many there are."""
+
+
+def queued(view: View) -> Said:
+    """All that keeps a queued job."""
+    job = view.job
+    scene = Scene(view.hub, view.tx, view.farm, job)
+    expected = scene.of_start()
+    machines = {pool.name: view.tx.find(Machine, "pool", pool.name) for pool in view.hub.rules.pools}
+    there = _machines(job, machines, scene.snapshot)
+    pools = _pools(view, machines)
+    shares = _shares(job, scene.snapshot)
+    sentences = [f"{job.name} is queued: {job.reason}.", *_delays(view)]
+    if expected is not None:
+        sentences += [_before(expected.before, expected.sure), starts("It", expected)]
+    else:
+        sentences.append(_before(scene.before(), scene.whole))
+    sentences += [f"{why.text[0].upper()}{why.text[1:]}." for why in shares]
+    sentences += [*_counted(there, machines), *(f"{why.subject}: {why.text}." for why in pools)]
+    if never := _never(view, machines, scene.snapshot):
+        sentences.append(never.text + ".")
+    elif expected is None:
+        sentences.append("When it starts cannot be said: no machine takes it now.")
+    reasons = [*there, *pools, *shares, *([never] if never else [])]
+    return Said(sentences=sentences, reasons=reasons, expected=expected)
+
+
+def _before(count: int, sure: bool) -> str:
+    """How many go before a job."""
+    least = "" if sure else "At least "
+    return f"{least}1 job goes before it." if count == 1 else f"{least}{count} jobs go before it."
+
+
+def starts(who: str, outlook: Outlook) -> str:
+    """When it starts, and what that is counted from."""
+    told = f"{who} is expected to start {expectation(outlook)}"
+    if not outlook.sure:
+        told += ", rather later: more jobs go before it than were looked at"
+    return f"{told}, {basis(outlook)}." if outlook.learnt + outlook.assumed else f"{told}."
+
+
+def _delays(view: View) -> list[str]:
+    lines = []
+    if view.job.not_before_ms > view.farm.time_ms:
+        lines.append(f"It is tried again in {span(view.job.not_before_ms - view.farm.time_ms)}.")
+    if view.farm.frozen:
+        lines.append(f"The farm is frozen, nothing starts: {view.farm.frozen_reason or 'a person froze it'}.")
+    return lines
+
+
+def _machines(job: Job, machines: dict[str, list[Machine]], snapshot: Snapshot) -> list[About]:
+    return [
+        About(subject=machine.name, code=why.code, text=why.text)
+        for mine in machines.values()
+        for machine in mine
+        for why in why_not(ask_of(job), machine, snapshot) or [Reason("free", "it has room now")]
+    ]
+
+
+def _pools(view: View, machines: dict[str, list[Machine]]) -> list[About]:
+    """What is to be said of pools that have no machine."""
+    found = []
+    for pool in view.hub.rules.pools:
+        if machines[pool.name]:
+            continue
+        refused = of_pool(ask_of(view.job), pool)
+        none = Reason("empty", "it has no machine and starts none yet")
+        found += [
+            About(subject=f"pool {pool.name}", code=why.code, text=why.text) for why in refused or [none]
+        ]
+    return found
+
+
+def _shares(job: Job, snapshot: Snapshot) -> list[About]:
+    """Who else of this level waits, when shares decide between them."""
+    ask = ask_of(job)
+    waiting = {group.ask.project for group in snapshot.groups if group.ask.level == ask.level}
+    if not waiting - {ask.project}:
+        return []
+    held = snapshot.running.get(ask.project, 0)
+    share = snapshot.shares.get(ask.project, 1)
+    whose = f"project {ask.project}" if ask.project else "changes without a project"
+    parts = f"{share} part{'s' if share > 1 else ''}"
+    text = f"{whose} hold{'s' if ask.project else ''} {held} cores for {parts} of the farm; of one class those go first that hold least for theirs"
+    return [About(subject=ask.project, code="share", text=text)]
+
+
+def _never(view: View, machines: dict[str, list[Machine]], snapshot: Snapshot) -> About | None:
+    """Whether no machine and no pool can ever take it, as far as farm.toml and the machines say."""
+    ask = ask_of(view.job)
+    counts: Counter[str] = Counter()
+    for pool in view.hub.rules.pools:
+        mine = machines[pool.name]
+        refused = of_pool(ask, pool) or _by_all(ask, mine, snapshot)
+        if not refused:
+            return None
+        counts.update(f"pool {pool.name}: {why.text}" for why in refused)
+    text = "no machine and no pool of this farm can ever take it: "
+    told = "; ".join(counts) or "it has no pool"
+    return About(subject=view.job.id, code="never", text=text[0].upper() + text[1:] + told)
+
+
+def _by_all(ask: Ask, machines: list[Machine], snapshot: Snapshot) -> list[Reason]:
+    """Why none of these machines is of a kind that takes it; [] when one is, or when there is none."""
+    refused = [list(kind_refusals(ask, machine, snapshot)) for machine in machines]
+    return sorted({why for found in refused for why in found}) if refused and all(refused) else []
+
+
+def _counted(reasons: list[About], machines: dict[str, list[Machine]]) -> list[str]:
+    """One sentence per reason, with the machines that it is true of."""
+    if not any(machines.values()):
+        return ["The farm has no machine."]
+    names: dict[str, list[str]] = {}
+    for reason in reasons:
+        names.setdefault(reason.text, []).append(reason.subject)
+    lines = []
+    for text, whose in sorted(names.items(), key=lambda pair: (-len(pair[1]), pair[0])):
+        more = f" and {len(whose) - NAMED} more" if len(whose) > NAMED else ""
+        lines.append(f"{', '.join(sorted(whose)[:NAMED])}{more}: {text}.")
+    return lines
