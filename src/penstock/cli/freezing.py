@@ -14,7 +14,10 @@ def freeze_farm(
     parts = urlsplit(moved_to)
     if moved_to and (parts.scheme not in ("http", "https") or not parts.hostname):
         refuse(f"--moved-to {moved_to}: is no address of a hub; write https://HOST or http://HOST:PORT")
-    act("move" if moved_to else "freeze", moved_to or "farm", reason, farm, state, hub, as_json)
+    if moved_to:
+        act("move", "farm", moved_to, farm, state, hub, as_json)
+    else:
+        act("freeze", "farm", reason, farm, state, hub, as_json)
 
 
 def thaw_farm(
