@@ -123,6 +123,9 @@ class FakeHub:
         self.deaf_to_finishes = False
         self.refused_finishes: list[dict[str, Any]] = []
         self.right_s = 1200.0
+        self.finish_log_bytes = 0
+        self.refuse: set[str] = set()
+        self.refused_words: list[str] = []
         self.port = 0
         self.server: Server | None = None
         self.start()
@@ -240,6 +243,8 @@ class FakeHub:
         self.registrations.append(body)
         self.tokens.append(f"session-{len(self.tokens)}")
         figures = {"contact_s": 90.0, "right_s": self.right_s, "poll_s": 30.0}
+        if self.finish_log_bytes:
+            figures["finish_log_bytes"] = self.finish_log_bytes
         names = {"protocol": 1, "machine": "m1", "session": self.tokens[-1], "token": self.tokens[-1]}
         return 200, {**names, "credential": credential, **figures, "orders": []}
 
@@ -270,8 +275,11 @@ class FakeHub:
         return [offer for offer in self.open if offer["slot"] in body["free_slots"]]
 
     def confirm(self, item: dict[str, Any]) -> dict[str, Any]:
-        self.acknowledged.append(item["attempt"])
         self.open = [offer for offer in self.open if offer["attempt"] != item["attempt"]]
+        if item["attempt"] in self.refuse:
+            self.refused_words.append(item["attempt"])
+            return {"attempt": item["attempt"], "status": 409, "reason": "the offer is gone"}
+        self.acknowledged.append(item["attempt"])
         return {"attempt": item["attempt"], "status": 200}
 
     def finish(self, item: dict[str, Any]) -> dict[str, Any]:

@@ -222,9 +222,9 @@ def test_leftovers_of_a_killed_agent_go(hub, agent) -> None:
     hub.offer("a", "mkdir -p x/y; chmod 0 x; echo begun; sleep 3000")
     hub.wait(lambda: b"begun\n" in hub.log("a"))
     assert agent.end(signal.SIGKILL) == -signal.SIGKILL
-    assert os.listdir(agent.work / "attempts") == ["a"]
+    assert (agent.work / "slots/0/place/src/x/y").parent.exists()
     agent.start()
-    assert os.listdir(agent.work / "attempts") == []
+    assert not (agent.work / "slots/0/place/src").exists()
     assert agent.end() == 0
     assert os.listdir(agent.work / "trash") == []
 
@@ -233,12 +233,30 @@ def test_the_plain_way(hub, agent, tmp_path: Path) -> None:
     source = tree(tmp_path / "source", {"a.txt": "a"})
     zlib = given(hub, tmp_path / "zlib", "zlib", {"include/zlib.h": "z"})
     agent.start("--no-sandbox", "--slots", "4")
-    assert (hub.registrations[0]["sandbox"], hub.registrations[0]["slots"]) == ("plain", 1)
+    assert hub.registrations[0]["sandbox"] == "plain"
     commands = ["cat a.txt $PREFIX/include/zlib.h", "mkdir -p $DESTDIR$PREFIX; cp a.txt $DESTDIR$PREFIX/b"]
     for name in "ab":
         hub.offer(name, *commands, source=source, inputs=[zlib], outputs=["tree"])
         assert hub.ended(name)["result"] == "passed", hub.log(name)
         assert names(hub.outputs[name, "tree"]) == ["b"]
+
+
+def test_plain_attempts_side_by_side_see_the_same_paths(hub, agent) -> None:
+    agent.start("--no-sandbox", "--slots", "2")
+    if hub.registrations[0]["slots"] != 2:
+        pytest.skip("no mount namespaces here")
+    wait = "echo $PWD $PREFIX; echo {0} > mine; while [ ! -e go ]; do sleep 0.05; done; cat mine"
+    for slot, name in enumerate("ab"):
+        hub.offer(name, wait.format(name), slot=slot)
+    hub.wait(lambda: b"/src " in hub.log("a") and b"/src " in hub.log("b"))
+    for slot in range(2):
+        (agent.work / f"slots/{slot}/place/src/go").write_text("")
+    for name in "ab":
+        assert hub.ended(name)["result"] == "passed"
+        lines = hub.log(name).decode().splitlines()
+        place = f"/var/tmp/penstock-{os.geteuid()}"
+        assert f"{place}/src {place}/prefix" in lines
+        assert lines[-1] == name
 
 
 def test_a_wrong_token_is_said_once(hub, agent) -> None:

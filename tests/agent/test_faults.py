@@ -1,5 +1,6 @@
 """The agent against a hub and a network that fail at the worst moment: nothing is lost, nothing is done twice."""
 
+import base64
 import hashlib
 import json
 import signal
@@ -94,7 +95,7 @@ def test_what_is_not_what_its_digest_says_is_not_used(hub, agent, tmp_path: Path
     if what == "source":
         # The hub's own offer is right; damage what it sends.
         hub.ended("a")
-        hub.offer("b", "true")
+        hub.offer("b", "true", source=tree(tmp_path / "source", {"c": "z"}))
         hub.sources["b"] = hub.blobs[digest]
     name = "b" if what == "source" else "a"
     finish = hub.ended(name)
@@ -126,7 +127,7 @@ def test_a_hub_that_restarts_loses_nothing(hub, agent) -> None:
     hub.offer("a", "echo one; while [ ! -e go ]; do sleep 0.05; done; echo two", outputs=["worktree"])
     hub.wait(lambda: b"one\n" in hub.log("a"))
     hub.stop()
-    next(agent.work.glob("attempts/a/src")).joinpath("go").write_text("")
+    (agent.work / "slots/0/place/src").joinpath("go").write_text("")
     hub.start()
     finish = hub.ended("a")
     assert finish["result"] == "passed"
@@ -142,7 +143,7 @@ def test_an_ended_session_is_begun_again_with_what_runs(hub, agent) -> None:
         hub.changed.notify_all()
     hub.wait(lambda: len(hub.registrations) == 2)
     assert [one["attempt"] for one in hub.registrations[1]["holds"]] == ["a"]
-    (agent.work / "attempts/a/src/go").write_text("")
+    (agent.work / "slots/0/place/src/go").write_text("")
     assert hub.ended("a")["result"] == "passed"
 
 
@@ -151,14 +152,14 @@ def test_an_end_survives_the_agent(hub, agent) -> None:
     hub.deaf_to_finishes = True
     hub.offer("a", "true")
     hub.wait(lambda: hub.refused_finishes)
-    kept = json.loads((agent.work / "finishes/a.json").read_text())
+    kept = json.loads((agent.work / "finishes/journal").read_text())
     agent.end(signal.SIGKILL)
     hub.deaf_to_finishes = False
     agent.start()
     assert hub.registrations[1]["holds"] == [{"attempt": "a", "fence": "fence-a", "state": "finishing"}]
     assert hub.ended("a") == kept == hub.refused_finishes[0]
     assert agent.end() == 0
-    assert not list((agent.work / "finishes").iterdir())
+    assert (agent.work / "finishes/journal").read_bytes() == b""
 
 
 def test_what_must_never_run_twice_stops_before_its_right_ends(hub, agent, living) -> None:
@@ -175,3 +176,83 @@ def test_what_must_never_run_twice_stops_before_its_right_ends(hub, agent, livin
     assert "must never run twice" in hub.refused_finishes[0]["cause"]
     assert not living(marks["never"])
     assert living(marks["farm"])
+
+
+def test_an_offer_is_begun_at_once_and_its_end_goes_with_its_acknowledgement(hub, agent) -> None:
+    agent.start("--slots", "1")
+    hub.offer("a", "true")
+    hub.ended("a")
+    first = next(poll for poll in hub.polls if poll["acknowledge"])
+    assert [one["attempt"] for one in first["acknowledge"]] == ["a"]
+    # The same call told both, or the next did where the machine was slow: never the end before the word for it.
+    told = next(poll for poll in hub.polls if poll["finish"])
+    assert hub.polls.index(first) <= hub.polls.index(told)
+
+
+def test_what_must_never_run_twice_waits_for_the_answer(hub, agent) -> None:
+    agent.start()
+    hub.refuse.add("never")
+    hub.offer("never", "true", retry="never")
+    hub.wait(lambda: "never" in hub.refused_words)
+    hub.offer("b", "true", slot=0)
+    assert hub.ended("b")["result"] == "passed"
+    assert hub.log("never") == b""
+    assert "never" not in hub.finishes
+
+
+def test_an_offer_that_is_gone_stops_and_reports_nothing(hub, agent, living) -> None:
+    mark = f"3{uuid.uuid4().int % 10**8}"
+    agent.start()
+    hub.refuse.add("a")
+    hub.offer("a", f"sleep {mark}")
+    hub.wait(lambda: "a" in hub.refused_words)
+    hub.wait(lambda: hub.polls[-1]["free_slots"] == [0] and hub.polls[-1]["holds"] == [])
+    assert not living(mark)
+    hub.offer("b", "true")
+    assert hub.ended("b")["result"] == "passed"
+    assert "a" not in hub.finishes
+
+
+def test_uploads_wait_until_the_hub_knows_that_it_runs(hub, agent) -> None:
+    agent.start("--slots", "2")
+    hub.fault("/poll", "", "503", "503")
+    hub.offer("a", BIG, outputs=["artifacts"], artifacts=["$DESTDIR/big"])
+    assert hub.ended("a")["result"] == "passed"
+    calls = [call for call in hub.calls if "/outputs/" in call or call.endswith("/poll")]
+    assert len(calls[: next(at for at, call in enumerate(calls) if "/outputs/" in call)]) >= 4
+
+
+def test_a_short_log_goes_with_the_finish_where_the_hub_takes_it(hub, agent) -> None:
+    hub.finish_log_bytes = 16384
+    agent.start()
+    hub.offer("a", "echo one")
+    finish = hub.ended("a")
+    assert base64.b64decode(finish["log"]) == b"+ echo one\none\n"
+    assert (finish["log_offset"], finish["log_bytes"]) == (0, 15)
+    hub.offer("b", "seq 1 10000")
+    finish = hub.ended("b")
+    assert "log" not in finish
+    assert len(hub.log("b")) == finish["log_bytes"] > 40_000
+    assert not any("/a/log" in call for call in hub.calls)
+
+
+def test_little_output_is_seen_while_it_runs(hub, agent) -> None:
+    hub.finish_log_bytes = 16384
+    agent.start()
+    hub.offer("a", "echo one; while [ ! -e go ]; do sleep 0.05; done")
+    hub.wait(lambda: b"one\n" in hub.log("a"))
+    (agent.work / "slots/0/place/src/go").write_text("")
+    assert hub.ended("a")["result"] == "passed"
+
+
+def test_a_source_that_was_here_is_not_downloaded_again(hub, agent, tmp_path: Path) -> None:
+    source = tree(tmp_path / "source", {"a": "x" * 100_000})
+    agent.start()
+    for name in "abc":
+        hub.offer(name, "wc -c a; rm a", source=source)
+        assert hub.ended(name)["result"] == "passed"
+        if name == "b":
+            kept = next((agent.work / "sources").iterdir())
+            kept.write_bytes(kept.read_bytes()[:-2000])
+    assert sum("/source" in call for call in hub.calls) == 2
+    assert b"is damaged" in hub.log("c")

@@ -335,22 +335,27 @@ def test_control_groups_of_version_2(tmp_path: Path, monkeypatch: pytest.MonkeyP
             (self / name).write_text("cpu memory pids\n")
 
     monkeypatch.setattr(Path, "mkdir", mkdir)
-    group = cgroups.create("a", 64, 99)
+    groups = cgroups.Groups("penstock-")
+    # Asked again, it is still the same place: the agent has moved aside only once.
+    (tmp_path / "own").write_text("0::/penstock.slice/agent\n")
+    slot = groups.slot("a")
+    group = slot.begin(64, 99)
     assert group is not None
-    (above / "a" / "cpu.stat").write_text("usage_usec 5000000\nuser_usec 1\n")
-    (above / "a" / "memory.peak").write_text(str(70 << 20))
-    (above / "a" / "memory.events").write_text("low 0\noom_kill 2\n")
-    assert (above / "a" / "memory.max").read_text() == str(64 << 20)
-    assert (above / "a" / "memory.swap.max").read_text() == "0"
-    assert (above / "a" / "pids.max").read_text() == "99"
+    (above / "penstock-a-1" / "cpu.stat").write_text("usage_usec 5000000\nuser_usec 1\n")
+    (above / "penstock-a-1" / "memory.peak").write_text(str(70 << 20))
+    (above / "penstock-a-1" / "memory.events").write_text("low 0\noom_kill 2\n")
+    assert (above / "penstock-a-1" / "memory.max").read_text() == str(64 << 20)
+    assert (above / "penstock-a-1" / "memory.swap.max").read_text() == "0"
+    assert (above / "penstock-a-1" / "pids.max").read_text() == "99"
     assert (group.cpu_ms(), group.memory_peak_mb(), group.out_of_memory()) == (5000, 70, True)
-    assert group.joins == [str(above / "a" / "cgroup.procs")]
+    assert group.joins == [str(above / "penstock-a-1" / "cgroup.procs")]
+    assert group.leaves == [str(above / "agent" / "cgroup.procs")]
     assert group.measured_by == "cgroup v2"
 
 
 def test_no_control_groups_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cgroups, "_OWN", tmp_path / "missing")
-    assert cgroups.create("a", 64, 99) is None
+    assert cgroups.Groups("penstock-").slot("a").begin(64, 99) is None
 
 
 # Addresses ----------------------------------------------------------------------------------------------------
@@ -387,7 +392,7 @@ def test_an_agent_that_starts_removes_its_own_empty_groups_and_no_neighbours(
     mine, neighbour = (Workshop(tmp_path / name, plain=False) for name in ("a", "b"))
     for shop in (mine, neighbour):
         (tmp_path / "pids" / f"{shop.group_prefix}attempt").mkdir()
-    cgroups.sweep(mine.group_prefix)
+    cgroups.Groups(mine.group_prefix)
     assert [folder.name for folder in (tmp_path / "pids").iterdir()] == [f"{neighbour.group_prefix}attempt"]
     mine.close()
     neighbour.close()

@@ -226,7 +226,7 @@ class Place:
         return running.wait()
 
     def _gate(self, gate: str) -> Path | None:
-        return next(self.state.glob(f"agents/*/*/attempts/*/**/{gate}"), None)
+        return next(self.state.glob(f"agents/*/*/slots/*/**/{gate}"), None)
 
     def _open(self, gate: str) -> bool:
         """Write to the pipe, if somebody reads it now."""

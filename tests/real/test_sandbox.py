@@ -16,7 +16,7 @@ import pytest
 
 from penstock.agent import cgroups, sandbox
 from penstock.agent.cancel import Cancel
-from penstock.agent.process import Ended, Start, run
+from penstock.agent.process import Ended, Keeper, Start, own_places, package, run
 from penstock.agent.workspace import Workshop
 
 pytestmark = pytest.mark.needs("bwrap")
@@ -48,6 +48,10 @@ class Box:
     def __init__(self, folder: Path, plain: bool = False) -> None:
         self.shop = Workshop(folder / "work", plain)
         self.plain = plain
+        code = package(folder)
+        self.space = self.shop.slot(0, not plain or own_places(code, self.shop.folder))
+        self.above = Keeper(code, self.space.place)
+        self.groups = cgroups.Groups(f"penstock-test-{uuid.uuid4().hex}")
         self.log = bytearray()
         self.cancel = Cancel()
         self.group: cgroups.Group | None = None
@@ -63,30 +67,31 @@ class Box:
         use_groups: bool = True,
         **more: Any,
     ) -> Ended:
-        work = self.shop.attempt(uuid.uuid4().hex)
-        layout = work.open(self.cancel)
-        layout.commands.write_text(sandbox.script(list(commands)))
-        layout.commands.chmod(0o644)
+        layout = self.space.open(self.cancel)
         (layout.prefix / "include").mkdir()
-        self.group = (
-            cgroups.create(f"penstock-test-{uuid.uuid4().hex}", memory_mb, pids) if use_groups else None
-        )
-        offer = {**OFFER, **more}
-        status = None if self.plain else os.pipe()
-        if status:
-            arguments = sandbox.bubblewrap(offer, layout, self.shop.folder / "etc", status[1], tmp_mb)
+        groups = self.groups.slot(uuid.uuid4().hex)
+        self.group = groups.begin(memory_mb, pids) if use_groups else None
+        offer = {**OFFER, **more, "commands": list(commands)}
+        environment, plain = None, None
+        if self.plain:
+            arguments, environment, plain = sandbox.plain(offer, layout, self.shop.owner)
         else:
-            arguments = sandbox.plain(offer, layout, self.shop.owner)
-        arguments = sandbox.joining(self.group.joins if self.group else [], arguments)
-        start = Start(arguments, timeout_s, status, sample=self.group is None)
+            arguments = sandbox.bubblewrap(offer, layout, self.shop.root, tmp_mb)
+        joins = (self.group.joins, self.group.leaves) if self.group else ([], [])
+        start = Start(arguments, environment, timeout_s, plain, joins)
         try:
-            return run(start, hear or self.log.extend, self.cancel)
+            return run(self.above, start, hear or self.log.extend, self.cancel)
         finally:
-            self.meter = start.sampler
             if self.group:
                 self.figures = self.group.cpu_ms(), self.group.memory_peak_mb(), self.group.out_of_memory()
-                self.group.remove()
-            work.close()
+            self.above.close()
+            groups.close()
+            self.space.close()
+
+    def close(self) -> None:
+        self.above.close()
+        self.cancel.close()
+        self.shop.close()
 
     @property
     def text(self) -> str:
@@ -97,16 +102,14 @@ class Box:
 def box(tmp_path: Path):
     made = Box(tmp_path)
     yield made
-    made.cancel.close()
-    made.shop.close()
+    made.close()
 
 
 @pytest.fixture(params=["bubblewrap", "plain"])
 def either(tmp_path: Path, request: pytest.FixtureRequest):
     made = Box(tmp_path, plain=request.param == "plain")
     yield made
-    made.cancel.close()
-    made.shop.close()
+    made.close()
 
 
 def living(mark: str) -> list[int]:
@@ -302,14 +305,15 @@ def test_usage_is_measured(box: Box) -> None:
 
 def test_usage_is_sampled_where_there_are_no_control_groups(box: Box) -> None:
     def hear(piece: bytes) -> None:
-        # A sample is taken after each look at the output, so this one sees it.
+        # A sample is taken before it is ended, so this one sees it.
         if b"begun\n" in piece:
             box.cancel.set("cancelled", "for a test")
 
-    box.run(waiting("b = bytearray(120 << 20)"), hear=hear, use_groups=False)
-    assert box.meter is not None
-    assert box.meter.memory_peak_mb() >= 120
-    assert box.meter.cpu_ms() is not None
+    ended = box.run(waiting("b = bytearray(120 << 20)"), hear=hear, use_groups=False)
+    assert ended.memory_peak_mb is not None
+    assert ended.memory_peak_mb >= 120
+    assert ended.cpu_ms is not None
+    assert ended.cpu_ms > 0
 
 
 def test_memory_is_limited(box: Box) -> None:
@@ -321,17 +325,8 @@ def test_memory_is_limited(box: Box) -> None:
 
 
 def test_a_sandbox_that_cannot_start_says_why(box: Box, tmp_path: Path) -> None:
-    status = os.pipe()
-    arguments = [
-        "bwrap",
-        "--ro-bind",
-        str(tmp_path / "missing"),
-        "/usr",
-        "--json-status-fd",
-        str(status[1]),
-        "true",
-    ]
-    ended = run(Start(arguments, 60, status), box.log.extend, box.cancel)
+    arguments = ["bwrap", "--ro-bind", str(tmp_path / "missing"), "/usr", "true"]
+    ended = run(box.above, Start(arguments), box.log.extend, box.cancel)
     assert ended.step == 0
     assert "missing" in ended.told
 
@@ -370,4 +365,4 @@ def test_plain_attempts_of_root_run_as_somebody_else(tmp_path: Path) -> None:
     assert "\n65534\n" in box.text
     assert "PREFIX=/var/tmp/penstock-0/prefix" in box.text
     assert "PATH=/usr/bin:/bin:/usr/sbin:/sbin\n" in box.text
-    box.shop.close()
+    box.close()

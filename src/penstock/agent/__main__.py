@@ -10,9 +10,14 @@ import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import penstock
+
+if TYPE_CHECKING:
+    from penstock.agent.attempt import Means
+    from penstock.agent.session import Session
+    from penstock.agent.workspace import Workshop
 
 _PR_SET_PDEATHSIG = 1
 _APT = (
@@ -44,7 +49,8 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--slots", type=int, default=1, metavar="N", help="attempts at a time (1)")
     add("--work-dir", default="penstock-agent", metavar="D", help="folder for everything (./penstock-agent)")
     add("--name", default=socket.gethostname(), metavar="N", help="name of this machine (its host name)")
-    add("--no-sandbox", action="store_true", help="plain processes instead of bubblewrap; one slot")
+    add("--no-sandbox", action="store_true", help="plain processes instead of bubblewrap")
+    add("--cache-mb", type=int, default=20480, metavar="N", help="disk for kept trees and sources (20480)")
     add(
         "--die-with-parent",
         type=int,
@@ -78,6 +84,8 @@ def die_with_parent(parent: int) -> bool:
 def _usage_problem(options: argparse.Namespace) -> str:
     if options.slots < 1:
         return "--slots must be 1 or more"
+    if options.cache_mb < 0:
+        return "--cache-mb must be 0 or more"
     if not options.no_sandbox and shutil.which("bwrap") is None:
         return _APT
     return ""
@@ -103,31 +111,54 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _assemble(options: argparse.Namespace) -> Any:
-    from penstock.agent import cgroups, fingerprint, sandbox
+    from penstock.agent import fingerprint
     from penstock.agent.loop import Loop
-    from penstock.agent.prefix import Trees
     from penstock.agent.session import Identity, Session
-    from penstock.agent.workspace import Workshop, fixed_place
+    from penstock.agent.workspace import Workshop
     from penstock.wire.client import Address
 
     address = Address(options.hub, ca_file=options.ca_file, insecure=options.insecure)
     token_file = Path(options.token_file).resolve()
     shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
-    cgroups.sweep(shop.group_prefix)
     identity = Identity(shop.folder / "credential.json", options.hub)
     session = Session(address, identity, lambda: _read_token(token_file))
-    prefix = str(fixed_place() / "prefix") if options.no_sandbox else sandbox.PREFIX
+    means = _means(options, session, shop)
     about = {
         "name": options.name,
-        # Plain attempts share one fixed place, so one at a time.
-        "slots": 1 if options.no_sandbox else options.slots,
+        "slots": len(means),
         "cores": fingerprint.cores(),
         "memory_mb": fingerprint.memory_mb(),
         "identity": fingerprint.measure(),
         "sandbox": "plain" if options.no_sandbox else "bubblewrap",
         "version": penstock.__version__,
     }
-    return Loop(about, session, shop, Trees(shop.folder / "trees", prefix))
+    return Loop(about, session, shop, means)
+
+
+def _means(options: argparse.Namespace, session: Session, shop: Workshop) -> list[Means]:
+    """What each slot has. Plain attempts that cannot each see the fixed place for themselves run one at a time."""
+    from penstock.agent import cgroups, sandbox
+    from penstock.agent.attempt import Means
+    from penstock.agent.loop import say
+    from penstock.agent.prefix import Trees
+    from penstock.agent.process import Keeper, own_places, package
+    from penstock.agent.sources import Sources
+    from penstock.agent.workspace import fixed_place
+
+    cache = options.cache_mb << 20
+    prefix = str(fixed_place() / "prefix") if shop.plain else sandbox.PREFIX
+    groups = cgroups.Groups(shop.group_prefix)
+    trees = Trees(shop.folder / "trees", prefix, cache * 3 // 4)
+    sources = Sources(shop.folder / "sources", cache // 4)
+    code = package(shop.folder)
+    apart = not shop.plain or own_places(code, shop.folder)
+    if not apart:
+        say("without a mount namespace plain attempts run one at a time")
+    spaces = [shop.slot(number, apart) for number in range(options.slots if apart else 1)]
+    return [
+        Means(session, shop, space, Keeper(code, space.place), groups.slot(str(number)), trees, sources)
+        for number, space in enumerate(spaces)
+    ]
 
 
 def _read_token(path: Path) -> str:

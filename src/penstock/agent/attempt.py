@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import errno
 import os
 import shutil
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.agent import cgroups, sandbox
 from penstock.agent.cancel import Cancel, Stopped
 from penstock.agent.logs import Log
-from penstock.agent.prefix import Conflict, Damaged, Trees, unpack_verified
-from penstock.agent.process import Ended, Start, run
+from penstock.agent.prefix import Conflict, Trees, unpack_verified
+from penstock.agent.process import Ended, Keeper, Start, run
 from penstock.agent.session import API, FENCE_HEADER, Session
+from penstock.agent.sources import EMPTY, Damaged, Sources
 from penstock.agent.uploads import Uploads
-from penstock.agent.workspace import Busy, Workshop
+from penstock.agent.usage import Sampler
+from penstock.agent.workspace import Busy, Workshop, Workspace
 from penstock.wire.client import Client, HubError, Refused, Unreachable
 from penstock.wire.trees import TreeError
 
 _DISK_LOW = 16 << 20
 _DOWNLOAD_S = 600.0
 _LAST_WORDS_S = 1.0
+_CONFIRM_S = 0.05
+_LOOK_S = 0.5
 
 
 class Verdict(Exception):
@@ -36,32 +40,45 @@ class Verdict(Exception):
         self.remember = remember
 
 
-class Attempt:
-    """Runs one offer. `cancel` ends it from any thread."""
+class Means(NamedTuple):
+    """What a slot has for its attempts."""
 
-    def __init__(self, offer: dict[str, Any], session: Session, shop: Workshop, trees: Trees) -> None:
+    session: Session
+    shop: Workshop
+    space: Workspace
+    above: Keeper
+    groups: cgroups.SlotGroups
+    trees: Trees
+    sources: Sources
+
+
+class Attempt:
+    """Runs one offer. `cancel` ends it from any thread; `confirmed` is set when the hub has taken our word for it."""
+
+    def __init__(self, offer: dict[str, Any], means: Means) -> None:
         self.offer = offer
         self.cancel = Cancel()
+        self.confirmed = threading.Event()
+        self._means = means
+        self._session = means.session
+        self._shop = means.shop
+        self._log = Log(means.space.log)
         # The log goes on for a moment after a stop order, so that it says why it ended.
         self._mute = Cancel()
-        self._session = session
-        self._shop = shop
-        self._trees = trees
+        self._shipping: threading.Thread | None = None
         self._used: dict[str, Any] = {}
         self._code: int | None = None
 
     def run(self) -> dict[str, Any] | None:
         """Returns the finish message; None where nothing is to be reported, because the right has ended."""
-        work = self._shop.attempt(self.offer["attempt"])
-        log = Log(work.log)
-        client = self._session.client(self.cancel)
-        shipping = threading.Thread(target=self._ship, args=(log,), name="log", daemon=True)
-        shipping.start()
+        log, client = self._log, self._session.client(self.cancel)
         outputs: list[dict[str, Any]] = []
         try:
-            layout = self._prepare(work, client)
-            verdict = self._judge(self._execute(layout, log), layout)
-            if verdict.result == "passed":
+            layout = self._prepare(client)
+            verdict = self._judge(self._execute(layout), layout)
+            if verdict.result == "passed" and self.offer.get("outputs"):
+                self._ship()
+                self._await_confirmed()
                 outputs = Uploads(self._session, client, self.cancel, log.say).send_all(self.offer, layout)
         except (Verdict, Stopped, Exception) as error:
             verdict, outputs = self._explain(error), []
@@ -70,19 +87,58 @@ class Attempt:
         if verdict.result != "passed":
             log.say(f"{verdict.result}: {verdict.cause}")
         log.close()
+        finish = self._finish(verdict, outputs, self._end_log())
+        self._tidy()
+        return finish
+
+    def _tidy(self) -> None:
+        """What cannot be removed now is removed when the next attempt begins."""
+        self.cancel.close()
+        try:
+            self._log.release()
+            self._means.space.close()
+        except OSError:
+            return
+
+    def _await_confirmed(self) -> None:
+        """The hub takes uploads only of attempts that it knows to run."""
+        while not self.confirmed.wait(_CONFIRM_S):
+            self.cancel.check()
+
+    def _end_log(self) -> dict[str, Any]:
+        """See that the hub gets all of the log: a short one goes with the finish, where the hub takes it there."""
+        whole = self._log.whole() if self._shipping is None else None
+        if whole is not None and len(whole) <= self._session.finish_log_bytes:
+            size = len(whole)
+            return {"log_bytes": size, "log": base64.b64encode(whole).decode(), "log_offset": 0}
+        self._ship()
+        shipping = self._shipping
+        assert shipping
         while shipping.is_alive() and not self.cancel.is_set():
             shipping.join(_LAST_WORDS_S)
         shipping.join(_LAST_WORDS_S)
         self._mute.set("", "")
         shipping.join()
         self._mute.close()
-        size = log.size
-        log.release()
-        work.close()
-        return self._finish(verdict, outputs, size)
+        return {"log_bytes": self._log.size}
+
+    def _look(self) -> float:
+        """Called while the commands run: begins to ship the log when there is something to see."""
+        if self._shipping is not None:
+            return 3600.0
+        due_s = self._log.due_s()
+        if due_s > 0:
+            return min(due_s, 3600.0) if due_s != float("inf") else _LOOK_S
+        self._ship()
+        return 3600.0
+
+    def _ship(self) -> None:
+        if self._shipping is None:
+            self._shipping = threading.Thread(target=self._send_log, name="log", daemon=True)
+            self._shipping.start()
 
     def _finish(
-        self, verdict: Verdict, outputs: list[dict[str, Any]], log_bytes: int
+        self, verdict: Verdict, outputs: list[dict[str, Any]], log: dict[str, Any]
     ) -> dict[str, Any] | None:
         if self.cancel.is_set():
             if not self.cancel.result:
@@ -95,12 +151,12 @@ class Attempt:
             "cause": verdict.cause,
             "exit_code": self._code,
             "remember": verdict.remember,
-            "log_bytes": log_bytes,
             "outputs": outputs,
             "used": self._used,
+            **log,
         }
 
-    def _ship(self, log: Log) -> None:
+    def _send_log(self) -> None:
         client = self._session.client(self._mute)
         path = f"{API}/attempts/{self.offer['attempt']}/log"
         headers = {FENCE_HEADER: self.offer["fence"], "Content-Type": "application/octet-stream"}
@@ -111,7 +167,7 @@ class Attempt:
             return int(answer.get("next", offset + len(piece)))
 
         try:
-            log.ship(send)
+            self._log.ship(send)
         except Refused as error:
             self.cancel.set("", error.reason)
         except (Stopped, HubError):
@@ -120,38 +176,51 @@ class Attempt:
         finally:
             client.close()
 
-    def _prepare(self, work: Any, client: Client) -> sandbox.Layout:
-        layout: sandbox.Layout = work.open(self.cancel)
-        layout.commands.write_text(sandbox.script(self.offer["commands"]))
-        layout.commands.chmod(0o644)
+    def _prepare(self, client: Client) -> sandbox.Layout:
+        layout = self._means.space.open(self.cancel)
         self._fetch_source(client, layout)
         self._compose(client, layout)
         self.cancel.check()
         return layout
 
     def _fetch_source(self, client: Client, layout: sandbox.Layout) -> None:
+        digest = self.offer.get("source", "")
+        name = digest or self.offer.get("source_key", "")
+        if digest == EMPTY:
+            return
+        try:
+            if name and self._means.sources.use(name, lambda read: self._unpack(read, digest, layout)):
+                return
+        except Damaged as error:
+            self._log.say(str(error))
+
         def consume(read: Callable[[int], bytes]) -> None:
-            # A try that was cut may have left something.
-            self._renew(layout.source)
-            unpack_verified(
-                self._stoppable(read),
-                self.offer.get("source", ""),
-                layout.source,
-                source=True,
-                mtime=self.offer.get("source_date_epoch", 315532800),
-                mode_mask=0o755,
-                owner=self._shop.owner,
-                skip=frozenset({".penstock.yml"}),
-            )
+            if not name:
+                self._unpack(read, digest, layout)
+                return
+            keeping = self._means.sources.keeping(name, read)
+            try:
+                self._unpack(keeping.read, digest, layout)
+                keeping.done()
+            finally:
+                keeping.abandon()
 
         self._download(client, f"{API}/attempts/{self.offer['attempt']}/source", consume)
 
-    def _renew(self, folder: Path) -> None:
-        if any(folder.iterdir()):
-            self._shop.throw_away(folder)
-            folder.mkdir()
-            if self._shop.owner:
-                os.chown(folder, *self._shop.owner)
+    def _unpack(self, read: Callable[[int], bytes], digest: str, layout: sandbox.Layout) -> None:
+        # A try that was cut may have left something.
+        if any(layout.source.iterdir()):
+            self._means.space.renew("src")
+        unpack_verified(
+            self._stoppable(read),
+            digest,
+            layout.source,
+            source=True,
+            mtime=self.offer.get("source_date_epoch", 315532800),
+            mode_mask=0o755,
+            owner=self._shop.owner,
+            skip=frozenset({".penstock.yml"}),
+        )
 
     def _compose(self, client: Client, layout: sandbox.Layout) -> None:
         def fetch(digest: str, consume: Callable[[Callable[[int], bytes]], None]) -> None:
@@ -159,7 +228,8 @@ class Attempt:
             self._download(client, path, lambda read: consume(self._stoppable(read)))
 
         keep = not self._shop.plain or self._shop.owner is not None
-        self._trees.compose(self.offer.get("inputs") or [], layout.prefix, fetch, keep)
+        if self.offer.get("inputs"):
+            self._means.trees.compose(self.offer["inputs"], layout.prefix, fetch, keep)
 
     def _download(self, client: Client, path: str, consume: Callable[[Callable[[int], bytes]], None]) -> None:
         try:
@@ -178,39 +248,36 @@ class Attempt:
 
         return reading
 
-    def _execute(self, layout: sandbox.Layout, log: Log) -> Ended:
-        name = self._shop.group_prefix + self.offer["attempt"]
-        group = cgroups.create(name, self.offer.get("memory_mb"), sandbox.PIDS_MAX)
+    def _execute(self, layout: sandbox.Layout) -> Ended:
+        memory_mb = self.offer.get("memory_mb")
+        group = self._means.groups.begin(memory_mb, sandbox.PIDS_MAX)
         try:
-            start = self._start(layout, group)
-            ended = run(start, log.add, self.cancel)
+            ended = run(self._means.above, self._start(layout, group), self._log.add, self.cancel, self._look)
             self._code = ended.exit_code if ended.step else None
-            meter = group or start.sampler
             self._used = {
                 "wall_ms": ended.wall_ms,
-                "cpu_ms": meter.cpu_ms() if meter else None,
-                "memory_peak_mb": meter.memory_peak_mb() if meter else None,
-                "measured_by": meter.measured_by if meter else "",
+                "cpu_ms": group.cpu_ms() if group else ended.cpu_ms,
+                "memory_peak_mb": group.memory_peak_mb() if group else ended.memory_peak_mb,
+                "measured_by": group.measured_by if group else Sampler.measured_by,
             }
-            if group and group.out_of_memory() and not ended.complete:
-                raise Verdict("failed", f"out of memory: it may use {self.offer.get('memory_mb')} MB")
+            if group and not ended.complete and group.out_of_memory():
+                raise Verdict("failed", f"out of memory: it may use {memory_mb} MB")
             return ended
         finally:
-            if group:
-                group.remove()
+            self._means.groups.end()
 
     def _start(self, layout: sandbox.Layout, group: cgroups.Group | None) -> Start:
-        status = None if self._shop.plain else os.pipe()
-        if status:
-            arguments = sandbox.bubblewrap(self.offer, layout, self._shop.folder / "etc", status[1])
+        environment, plain = None, None
+        if self._shop.plain:
+            arguments, environment, plain = sandbox.plain(self.offer, layout, self._shop.owner)
         else:
-            arguments = sandbox.plain(self.offer, layout, self._shop.owner)
+            arguments = sandbox.bubblewrap(self.offer, layout, self._shop.root)
         limited = group is not None and group.limits_processes
         if not limited and os.geteuid() and shutil.which("prlimit"):
             # Counts all processes of this user, hence only a last resort; root is exempt from it.
             arguments = ["prlimit", f"--nproc={2 * sandbox.PIDS_MAX}", "--", *arguments]
-        arguments = sandbox.joining(group.joins if group else [], arguments)
-        return Start(arguments, float(self.offer.get("timeout_s", 1800.0)), status, sample=group is None)
+        groups = (group.joins, group.leaves) if group else ([], [])
+        return Start(arguments, environment, float(self.offer.get("timeout_s", 1800.0)), plain, groups)
 
     def _judge(self, ended: Ended, layout: sandbox.Layout) -> Verdict:
         if ended.stopped:

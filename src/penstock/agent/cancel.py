@@ -16,7 +16,7 @@ class Cancel:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._lock = threading.Lock()
-        self._read, self._write = os.pipe()
+        self._read = self._write = -1
         self.result = ""
         self.reason = ""
 
@@ -44,8 +44,13 @@ class Cancel:
             raise Stopped(self.reason)
 
     def fileno(self) -> int:
-        """Readable after the order."""
-        return self._read
+        """Readable after the order; made when it is first asked for."""
+        with self._lock:
+            if self._read < 0:
+                self._read, self._write = os.pipe()
+                if self._event.is_set():
+                    os.write(self._write, b"x")
+            return self._read
 
     def close(self) -> None:
         """Let go of the descriptors."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.agent.discard import discard
+from penstock.agent.sources import Damaged
 from penstock.wire.trees import TreeError, pack
 from penstock.wire.untar import unpack
 
@@ -30,10 +31,6 @@ Fetch = Callable[[str, Callable[[Callable[[int], bytes]], None]], None]
 
 class Conflict(Exception):
     """Two modules install different content at one path of $PREFIX."""
-
-
-class Damaged(Exception):
-    """What came is not what the digest promises."""
 
 
 class Trees:

@@ -1,27 +1,37 @@
-"""Starts one attempt's commands, gathers what they print, and ends them with all that they left behind.
+"""Runs one attempt's commands through the slot's keeper, gathers what they print, and ends them with all they left.
 
-Call it from a thread that lives as long as the agent: the parent-death signal of a sandbox belongs to the thread that
-started it (prctl(2)).
+A keeper belongs to the thread that started it and is started again when it is gone: see keeper.py.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import selectors
-import signal
+import select
+import shutil
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+from penstock.agent import keeper
 from penstock.agent.cancel import Cancel
 from penstock.agent.usage import Sampler
 
 _CHUNK = 64 * 1024
 _SAMPLE_S = 0.5
 _DRAIN_S = 2.0
-_KILL_S = 10.0
+_KILL_S = 30.0
 _TOLD_MAX = 16 * 1024
+_ABOVE = "penstock.agent.keeper"
+_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
+
+
+class Gone(OSError):
+    """The keeper ended, or could not be started."""
 
 
 class Ended:
@@ -35,186 +45,291 @@ class Ended:
         self.timed_out = False
         self.stopped = False
         self.wall_ms = 0
+        self.cpu_ms: int | None = None
+        self.memory_peak_mb: int | None = None
 
 
 class Start:
-    """What to start. `status_pipe`: (read, write) for bubblewrap's own report; `sample`: look at /proc meanwhile."""
+    """What to start. `plain`: {"folder", "owner"} for an ordinary process, None for bubblewrap.
+
+    `joins`, `leaves`: files of control groups to enter, and to go back to; `sample`: look at /proc meanwhile.
+    """
 
     def __init__(
         self,
         arguments: list[str],
-        timeout_s: float,
-        status_pipe: tuple[int, int] | None = None,
-        sample: bool = False,
+        environment: dict[str, str] | None = None,
+        timeout_s: float = 1800.0,
+        plain: dict[str, Any] | None = None,
+        groups: tuple[list[str], list[str]] = ([], []),
     ) -> None:
-        self.arguments = arguments
         self.timeout_s = timeout_s
-        self.status_pipe = status_pipe
-        self.sample = sample
-        self.sampler: Sampler | None = None
+        self.sample = not groups[0]
+        self.order = {
+            "arguments": arguments,
+            "environment": _ENVIRONMENT if environment is None else environment,
+            "plain": plain is not None,
+            "joins": groups[0],
+            "leaves": groups[1],
+            **(plain or {}),
+        }
 
 
-def run(start: Start, log: Callable[[bytes], object], cancel: Cancel) -> Ended:
-    """Run to the end, the timeout or the order to stop; when it returns, nothing of it lives."""
-    return _Run(start, log, cancel).run()
+class Keeper:
+    """The agent's side of one keeper. `place`: (real folder, where attempts see it), or None."""
+
+    def __init__(self, package: str, place: tuple[str, str] | None = None) -> None:
+        self._package = package
+        self._place = place
+        self._process: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 when there is none."""
+        return self._process.pid if self._process else 0
+
+    def fileno(self) -> int:
+        """Readable when an order has ended, or the keeper has."""
+        assert self._channel
+        return self._channel.fileno()
+
+    def begin(self, order: dict[str, Any], handles: list[int]) -> None:
+        """Start an order with these descriptors as 1, 2, ... Raises Gone."""
+        data = json.dumps(order).encode()
+        for _ in range(2):
+            try:
+                channel = self._channel or self._open()
+                socket.send_fds(channel, [keeper.START], handles)
+                channel.sendall(len(data).to_bytes(4, "big") + data)
+                return
+            except OSError as error:
+                problem = error
+                self.close()
+        raise Gone(problem.errno or 0, f"the process above attempts cannot be started: {problem}")
+
+    def kill(self) -> None:
+        """End the order that runs, with all that it left."""
+        try:
+            if self._channel:
+                self._channel.sendall(keeper.KILL)
+        except OSError:
+            self.close()
+
+    def answer(self) -> dict[str, Any]:
+        """How the order ended. Raises Gone."""
+        assert self._channel
+        try:
+            size = int.from_bytes(_exactly(self._channel, 4), "big")
+            done: dict[str, Any] = json.loads(_exactly(self._channel, size))
+        except OSError:
+            self.close()
+            raise Gone(0, "the process above this attempt was killed") from None
+        if done.get("stuck"):
+            self.close()
+        return done
+
+    def close(self) -> None:
+        """End the keeper and all below it."""
+        channel, process = self._channel, self._process
+        self._channel = self._process = None
+        if channel:
+            channel.close()
+        if process:
+            try:
+                process.wait(_KILL_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _open(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            said = json.dumps({"channel": theirs.fileno(), "place": self._place})
+            start = f"import sys; sys.path.insert(0, {self._package!r}); from {_ABOVE} import main; main(sys.argv[1])"
+            self._process = subprocess.Popen(
+                [sys.executable or "/usr/bin/python3", "-S", "-E", "-c", start, said],
+                stdin=subprocess.DEVNULL,
+                env=_ENVIRONMENT,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                cwd="/",
+            )
+        self._channel = ours
+        return ours
+
+
+def package(folder: Path) -> str:
+    """The folder that holds this code, for keepers to find; a zip file is copied to `folder` first.
+
+    A keeper may be started when the file that the agent came from is long replaced by a newer one.
+    """
+    found = Path(__file__).resolve().parents[2]
+    if found.is_dir():
+        return str(found)
+    copied = folder / "agent.pyz"
+    fresh = folder / "agent.pyz.new"
+    shutil.copyfile(found, fresh)
+    os.replace(fresh, copied)
+    return str(copied)
+
+
+def own_places(code: str, folder: Path) -> bool:
+    """Whether this machine lets a process of ours see a folder at a path of its own."""
+    real, seen = folder / "seen", folder / "place"
+    for path in (real, seen):
+        path.mkdir(exist_ok=True)
+    above = Keeper(code, (str(real), str(seen)))
+    pipes = [os.pipe(), os.pipe()]
+    try:
+        start = Start(["/bin/sh", "-c", ":"], {}, plain={"folder": "/", "owner": None})
+        above.begin(start.order, [write for _, write in pipes])
+        return bool(above.answer()["status"] == 0)
+    except OSError:
+        return False
+    finally:
+        for handle in (handle for pipe in pipes for handle in pipe):
+            os.close(handle)
+        above.close()
+
+
+def run(
+    above: Keeper,
+    start: Start,
+    log: Callable[[bytes], object],
+    cancel: Cancel,
+    look: Callable[[], float] = lambda: 3600.0,
+) -> Ended:
+    """Run to the end, the timeout or the order to stop; when it returns, nothing of it lives.
+
+    `look` is called now and then, at the latest after the seconds that it returned. Raises Gone.
+    """
+    return _Run(above, start, log, cancel, look).run()
 
 
 class _Run:
-    def __init__(self, start: Start, log: Callable[[bytes], object], cancel: Cancel) -> None:
+    def __init__(
+        self,
+        above: Keeper,
+        start: Start,
+        log: Callable[[bytes], object],
+        cancel: Cancel,
+        look: Callable[[], float],
+    ) -> None:
+        self._above = above
         self._start = start
         self._log = log
         self._cancel = cancel
+        self._attend = look
         self._told = b""
-        self._status = b""
         self._ended = Ended()
-        self._dying_since: float | None = None
-        self._open: set[int] = set()
-        self._selector = selectors.DefaultSelector()
+        self._hears: dict[int, Callable[[bytes], object]] = {}
+        self._poll = select.poll()
+        self._sampler: Sampler | None = None
 
     def run(self) -> Ended:
         began = time.monotonic()
-        status = self._start.status_pipe
-        process = subprocess.Popen(
-            self._start.arguments,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
-            pass_fds=[status[1]] if status else [],
-            start_new_session=True,
-            cwd="/",
-        )
-        self._process = process
-        if self._start.sample:
-            self._start.sampler = Sampler(process.pid)
+        pipes = [os.pipe(), os.pipe()]
         try:
-            if status:
-                os.close(status[1])
-            self._pump(began + self._start.timeout_s)
+            try:
+                self._above.begin(self._start.order, [write for _, write in pipes])
+            finally:
+                for _, write in pipes:
+                    os.close(write)
+            self._watch(pipes[0][0], self._log)
+            self._watch(pipes[1][0], self._hear)
+            done = self._pump(began)
         finally:
-            self._close()
+            for read, _ in pipes:
+                os.close(read)
         self._ended.wall_ms = int((time.monotonic() - began) * 1000)
-        return self._conclude(process.returncode)
-
-    def _pump(self, deadline: float) -> None:
-        assert self._process.stdout
-        assert self._process.stderr
-        self._watch(self._process.stdout.fileno(), self._log)
-        self._watch(self._process.stderr.fileno(), self._hear)
-        if self._start.status_pipe:
-            self._watch(self._start.status_pipe[0], self._hear_status)
-        self._selector.register(self._cancel.fileno(), selectors.EVENT_READ, None)
-        ending = _end_descriptor(self._process.pid)
-        if ending is not None:
-            self._selector.register(ending, selectors.EVENT_READ, None)
-        try:
-            while self._process.poll() is None:
-                self._look(deadline, ending is not None)
-            self._drain()
-        finally:
-            if ending is not None:
-                os.close(ending)
-
-    def _look(self, deadline: float, told_of_end: bool) -> None:
-        now = time.monotonic()
-        if self._dying_since is None:
-            if self._cancel.is_set():
-                self._ended.stopped = True
-                self._kill()
-            elif now >= deadline:
-                self._ended.timed_out = True
-                self._kill()
-        elif now - self._dying_since > _KILL_S:
-            self._process.kill()
-        self._read_ready(self._patience(deadline, told_of_end))
-        if self._start.sampler is not None:
-            self._start.sampler.look()
-
-    def _patience(self, deadline: float, told_of_end: bool) -> float:
-        until = deadline if self._dying_since is None else self._dying_since + _KILL_S
-        longest = _SAMPLE_S if self._start.sampler is not None else 3600.0
-        # A kernel without pidfd cannot tell of the end: look often once there is nothing to read any more.
-        if not told_of_end and not self._open:
-            longest = 0.05
-        return max(0.001, min(longest, until - time.monotonic()))
+        return self._conclude(done)
 
     def _watch(self, handle: int, hear: Callable[[bytes], object]) -> None:
         os.set_blocking(handle, False)
-        self._open.add(handle)
-        self._selector.register(handle, selectors.EVENT_READ, hear)
+        self._hears[handle] = hear
+        self._poll.register(handle, select.POLLIN)
 
-    def _read_ready(self, patience: float) -> bool:
-        ready = False
-        for key, _ in self._selector.select(patience):
-            if key.data is None:
-                if key.fd == self._cancel.fileno():
-                    # Stays readable: seen once is enough.
-                    self._selector.unregister(key.fd)
-                continue
-            ready = True
-            piece = os.read(key.fd, _CHUNK)
-            if piece:
-                key.data(piece)
+    def _pump(self, began: float) -> dict[str, Any]:
+        deadline, sample = began + self._start.timeout_s, began + _SAMPLE_S
+        answer = self._above.fileno()
+        self._poll.register(answer, select.POLLIN)
+        self._poll.register(self._cancel.fileno(), select.POLLIN)
+        while True:
+            now = time.monotonic()
+            if not (self._ended.stopped or self._ended.timed_out):
+                self._end_at(now, deadline)
+                patience = min(self._attend(), deadline - now)
             else:
-                self._selector.unregister(key.fd)
-                self._open.discard(key.fd)
+                patience = _KILL_S
+            if self._start.sample:
+                if now >= sample:
+                    self._sample()
+                    sample = now + _SAMPLE_S
+                patience = min(patience, sample - now)
+            if answer in self._read_ready(patience):
+                done = self._above.answer()
+                self._drain(answer)
+                return done
+
+    def _end_at(self, now: float, deadline: float) -> None:
+        """Give the order to end, if it is time."""
+        self._ended.stopped = self._cancel.is_set()
+        self._ended.timed_out = now >= deadline and not self._ended.stopped
+        if self._ended.stopped or self._ended.timed_out:
+            self._sample()
+            self._above.kill()
+
+    def _sample(self) -> None:
+        if self._start.sample:
+            self._sampler = self._sampler or Sampler(self._above.pid)
+            self._sampler.look()
+
+    def _read_ready(self, patience: float) -> list[int]:
+        ready = []
+        for handle, _ in self._poll.poll(max(1, int(patience * 1000) + 1)):
+            hear = self._hears.get(handle)
+            if hear is None:
+                ready.append(handle)
+                if handle == self._cancel.fileno():
+                    # Stays readable: seen once is enough.
+                    self._poll.unregister(handle)
+                continue
+            self._take(handle, hear)
         return ready
 
-    def _drain(self) -> None:
-        """What was printed before the end. Everything is dead, so the pipes end at once; if not, we do not wait long."""
+    def _take(self, handle: int, hear: Callable[[bytes], object]) -> bool:
+        """Read once; False at the end."""
+        try:
+            piece = os.read(handle, _CHUNK)
+        except BlockingIOError:
+            return False
+        if piece:
+            hear(piece)
+            return True
+        self._poll.unregister(handle)
+        del self._hears[handle]
+        return False
+
+    def _drain(self, answer: int) -> None:
+        """What was printed before the end. All writers are dead, so what is there now is all."""
         until = time.monotonic() + _DRAIN_S
-        while self._open and time.monotonic() < until:
-            self._read_ready(0.05)
+        for handle, hear in list(self._hears.items()):
+            while time.monotonic() < until and self._take(handle, hear):
+                pass
 
     def _hear(self, piece: bytes) -> None:
         """Descriptor 2 before the script begins, 9 after: errors of the sandbox, then the numbers of the commands."""
         if len(self._told) < _TOLD_MAX:
             self._told += piece[: _TOLD_MAX - len(self._told)]
 
-    def _hear_status(self, piece: bytes) -> None:
-        if len(self._status) < _TOLD_MAX:
-            self._status += piece[: _TOLD_MAX - len(self._status)]
-
-    def _kill(self) -> None:
-        """bubblewrap: kill the first process inside, which takes the whole PID namespace with it, and let bwrap end by
-        itself: then nothing lives when it has ended. Plain: ask the process above, which kills all below it."""
-        self._dying_since = time.monotonic()
-        if not self._start.status_pipe:
-            self._process.send_signal(signal.SIGTERM)
-            return
-        inside = self._pid_inside()
-        try:
-            if inside is None:
-                self._process.kill()
-            else:
-                os.kill(inside, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-
-    def _pid_inside(self) -> int | None:
-        for line in self._status.splitlines():
-            try:
-                pid = json.loads(line).get("child-pid")
-            except (ValueError, AttributeError):
-                continue
-            if isinstance(pid, int):
-                return pid
-        return None
-
-    def _close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        self._selector.close()
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe:
-                pipe.close()
-        if self._start.status_pipe:
-            os.close(self._start.status_pipe[0])
-
-    def _conclude(self, code: int) -> Ended:
+    def _conclude(self, done: dict[str, Any]) -> Ended:
         ended = self._ended
-        ended.exit_code = 128 - code if code < 0 else code
+        ended.exit_code = done["status"]
+        ended.cpu_ms = done.get("cpu_ms")
+        peaks = [-(-done.get("largest_kb", 0) // 1024)]
+        peaks += [self._sampler.memory_peak_mb() or 0] if self._sampler else []
+        ended.memory_peak_mb = max(peaks) or None
         lines = self._told.decode("utf-8", "replace").splitlines()
         if "begin" in lines:
             steps = [
@@ -223,13 +338,15 @@ class _Run:
             ended.step = max(steps, default=1)
             ended.complete = "end" in lines
         else:
-            ended.told = " ".join(" ".join(lines).split())[-500:]
+            ended.told = " ".join([done.get("problem", ""), *" ".join(lines).split()]).strip()[-500:]
         return ended
 
 
-def _end_descriptor(pid: int) -> int | None:
-    """Readable when the process has ended (Linux 5.3); None where the kernel cannot."""
-    try:
-        return os.pidfd_open(pid)
-    except (AttributeError, OSError):
-        return None
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = channel.recv(size - len(data))
+        if not piece:
+            raise ConnectionResetError("ended")
+        data += piece
+    return data

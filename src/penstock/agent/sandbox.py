@@ -5,10 +5,10 @@ Two ways: bubblewrap (namespaces, see docs/explanation/sandbox.md) and the plain
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
-import sys
+import shutil
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +37,7 @@ _OWN_ETC = {
     "nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\n",
     "hosts": f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n",
 }
-_ABOVE = "penstock.agent.plain"
+_ARGUMENT_MAX = 100_000
 _FREE = ("PATH", "TZ", "LC_ALL")
 """What a platform's environment may set otherwise; it is part of every key."""
 
@@ -70,7 +70,7 @@ class Layout(NamedTuple):
 
     @property
     def commands(self) -> Path:
-        """The script that sh reads."""
+        """Where sh reads a script that is too long for an argument."""
         return self.base / "commands"
 
 
@@ -81,10 +81,10 @@ def fixed_layout(base: Path) -> Layout:
     )
 
 
-def plain_layout(base: Path) -> Layout:
-    """Without namespaces the attempt sees the folders where they are."""
+def plain_layout(base: Path, seen: Path) -> Layout:
+    """A plain attempt sees the folders below `seen`, which is `base` itself, or a mount of it at the fixed place."""
     names = {"source": "src", "destination": "dest", "prefix": "prefix", "home": "home"}
-    return Layout(base, {key: str(base / name) for key, name in names.items()})
+    return Layout(base, {key: str(seen / name) for key, name in names.items()})
 
 
 def environment(offer: dict[str, Any], layout: Layout) -> dict[str, str]:
@@ -126,96 +126,144 @@ def write_etc(folder: Path) -> None:
         (folder / name).chmod(0o644)
 
 
-def bubblewrap(
-    offer: dict[str, Any], layout: Layout, etc: Path, status: int, tmp_mb: int = TMP_MB
-) -> list[str]:
-    """The argument list that runs layout.commands. `status`: descriptor for what bwrap reports of itself."""
+class Root:
+    """The root folder of attempts without a network, made once: one mount for what were two dozen.
+
+    What it copies of the host's /etc is copied anew when that changed (`current`).
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._stamp: Any = None
+        self._lock = threading.Lock()
+        self.etc = folder / "etc"
+        self.empty = folder / "empty"
+        folder.mkdir(exist_ok=True)
+        write_etc(self.etc)
+        self.empty.mkdir(exist_ok=True)
+
+    def current(self) -> Path:
+        """The root folder, as the host is now."""
+        stamp = [_stamp(os.path.join("/etc", name)) for name in _ETC]
+        with self._lock:
+            if stamp != self._stamp:
+                self._path = self._folder / f"root-{os.urandom(4).hex()}"
+                _write_root(self._path)
+                self._stamp = stamp
+            return self._path
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _write_root(root: Path) -> None:
+    for name in (
+        "usr",
+        "opt/penstock",
+        "proc",
+        "dev",
+        "tmp",
+        "run",
+        "var",
+        "build/src",
+        "build/dest",
+        "build/home",
+    ):
+        (root / name).mkdir(parents=True)
+    (root / "build/commands").touch()
+    (root / "var/tmp").symlink_to("/tmp")
+    for name in _USR_LINKS:
+        if os.path.islink("/" + name):
+            (root / name).symlink_to(os.readlink("/" + name))
+        elif os.path.isdir("/" + name):
+            (root / name).mkdir()
+    write_etc(root / "etc")
+    (root / "etc/os-release").symlink_to("../usr/lib/os-release")
+    for name in _ETC:
+        _copy(Path("/etc") / name, root / "etc" / name)
+
+
+def _copy(path: Path, target: Path) -> None:
+    try:
+        if path.is_dir():
+            shutil.copytree(path, target, symlinks=True)
+        else:
+            shutil.copyfile(path, target)
+    except OSError:
+        # Not there, or not for us to read: then the attempt does without, as it would by a mount.
+        return
+
+
+def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = TMP_MB) -> list[str]:
+    """The argument list that runs the offer's commands in namespaces of their own."""
     full = offer.get("network") == "full"
-    arguments = [
-        "bwrap",
-        "--unshare-user",
-        "--unshare-ipc",
-        "--unshare-pid",
-        "--unshare-uts",
-        "--unshare-cgroup-try",
-    ]
-    arguments += [] if full else ["--unshare-net"]
-    arguments += [
-        "--uid",
-        str(_UID),
-        "--gid",
-        str(_UID),
-        "--hostname",
-        HOSTNAME,
-        "--die-with-parent",
-        "--new-session",
-    ]
-    arguments += ["--cap-drop", "ALL", "--json-status-fd", str(status)]
+    arguments = ["bwrap", "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
+    arguments += ["--unshare-cgroup-try", *([] if full else ["--unshare-net"])]
+    arguments += ["--uid", str(_UID), "--gid", str(_UID), "--hostname", HOSTNAME]
+    arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     arguments += ["--clearenv", *_each("--setenv", environment(offer, layout))]
-    arguments += [*_system(), *_etc(etc, full), "--proc", "/proc", "--dev", "/dev"]
+    if full:
+        arguments += [*_usr(root), *_etc(root.etc), "--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
+    else:
+        arguments += ["--ro-bind", str(root.current()), "/", *_usr(root, links=False)]
+    arguments += ["--proc", "/proc", "--dev", "/dev"]
     arguments += ["--size", str(tmp_mb << 20), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
     arguments += ["--perms", "1777", "--size", str(tmp_mb << 20), "--tmpfs", "/tmp"]
-    arguments += ["--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
     for name in ("source", "destination", "home"):
         arguments += ["--bind", str(getattr(layout, name)), layout.inside[name]]
-    arguments += [
-        "--ro-bind",
-        str(layout.prefix),
-        PREFIX,
-        "--ro-bind",
-        str(layout.commands),
-        "/build/commands",
-    ]
-    return [*arguments, "--remount-ro", "/", "--chdir", SOURCE, "--", "/bin/sh", "-e", "/build/commands"]
+    arguments += ["--ro-bind", str(layout.prefix), PREFIX]
+    shell, long = _shell(offer["commands"], layout, "/build/commands")
+    arguments += ["--ro-bind", str(layout.commands), "/build/commands"] if long else []
+    arguments += ["--remount-ro", "/"] if full else []
+    return [*arguments, "--chdir", SOURCE, "--", *shell]
+
+
+def _shell(commands: list[str], layout: Layout, seen: str) -> tuple[list[str], bool]:
+    """The shell and its script, as an argument where it fits, else in a file; True for the file."""
+    text = script(commands)
+    if len(text.encode("utf-8", "surrogatepass")) < _ARGUMENT_MAX and "\0" not in text:
+        return ["/bin/sh", "-e", "-c", text, seen], False
+    layout.commands.write_text(text)
+    layout.commands.chmod(0o644)
+    return ["/bin/sh", "-e", seen], True
 
 
 def _each(option: str, pairs: dict[str, str]) -> list[str]:
     return [word for key in sorted(pairs) for word in (option, key, pairs[key])]
 
 
-def _system() -> list[str]:
+def _usr(root: Root, links: bool = True) -> list[str]:
     """/usr read-only without /usr/local, which belongs to the machine's owner and to no package."""
     words = ["--ro-bind", "/usr", "/usr"]
     if os.path.isdir("/usr/local"):
-        words += ["--size", "4096", "--tmpfs", "/usr/local", "--remount-ro", "/usr/local"]
+        words += ["--ro-bind", str(root.empty), "/usr/local"]
     for name in _USR_LINKS:
         path = "/" + name
         if os.path.islink(path):
-            words += ["--symlink", os.readlink(path), path]
+            words += ["--symlink", os.readlink(path), path] if links else []
         elif os.path.isdir(path):
             words += ["--ro-bind", path, path]
     return words
 
 
-def _etc(own: Path, full: bool) -> list[str]:
+def _etc(own: Path) -> list[str]:
     words = ["--dir", "/etc", "--symlink", "../usr/lib/os-release", "/etc/os-release"]
-    for name in _ETC + (_ETC_NETWORK if full else ()):
+    for name in _ETC + _ETC_NETWORK:
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in sorted(_OWN_ETC):
         words += ["--ro-bind", str(own / name), f"/etc/{name}"]
     return words
 
 
-def plain(offer: dict[str, Any], layout: Layout, owner: tuple[int, int] | None) -> list[str]:
-    """The argument list that runs the same script as an ordinary process below plain.py."""
-    order = {
-        "parent": os.getpid(),
-        "folder": str(layout.source),
-        "environment": environment(offer, layout),
-        "owner": owner,
-        "arguments": ["/bin/sh", "-e", str(layout.commands)],
-    }
-    # The folder, or the zip file, that holds the package: the same code must be found without PYTHONPATH.
-    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    start = f"import sys; sys.path.insert(0, {package!r}); from {_ABOVE} import main; main(sys.argv[1])"
-    return [sys.executable or "/usr/bin/python3", "-S", "-E", "-c", start, json.dumps(order)]
-
-
-def joining(joins: list[str], arguments: list[str]) -> list[str]:
-    """The same command, entering control groups first. A shell does it: code of ours after a fork among threads may hang."""
-    if not joins:
-        return arguments
-    enter = (
-        'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 125; shift; n=$((n-1)); done; exec "$@"'
-    )
-    return ["/bin/sh", "-c", enter, "sh", str(len(joins)), *joins, *arguments]
+def plain(
+    offer: dict[str, Any], layout: Layout, owner: tuple[int, int] | None
+) -> tuple[list[str], dict[str, str], dict[str, Any]]:
+    """The same script as an ordinary process: arguments, environment, and where and as whom the keeper runs it."""
+    seen = str(Path(layout.inside["source"]).with_name("commands"))
+    shell, _ = _shell(offer["commands"], layout, seen)
+    return shell, environment(offer, layout), {"folder": layout.inside["source"], "owner": owner}

@@ -75,6 +75,8 @@ class Session:
         self.contact_s = 90.0
         self.right_s = 1200.0
         self.poll_s = 30.0
+        self.direct = False
+        self.finish_log_bytes = 0
 
     @property
     def wait_s(self) -> float:
@@ -126,6 +128,8 @@ class Session:
         self.contact_s = float(answer.get("contact_s") or self.contact_s)
         self.right_s = float(answer.get("right_s") or self.right_s)
         self.poll_s = float(answer.get("poll_s") or self.poll_s)
+        self.finish_log_bytes = int(answer.get("finish_log_bytes") or 0)
+        self.direct = bool(answer.get("direct"))
         if answer.get("credential"):
             self._identity.keep(str(answer["credential"]))
 

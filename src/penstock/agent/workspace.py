@@ -1,6 +1,7 @@
-"""The folders of one attempt: made, filled, looked at for outputs, and thrown away.
+"""The folders of the slots: made, filled, looked at for outputs, and thrown away.
 
-Throwing away is a rename; a thread of its own removes what was thrown away, so that a slot is free at once.
+Throwing away is a rename; a thread of its own removes what was thrown away, so that a slot is free at once. A folder
+that nobody touched serves the next attempt: making and removing folders costs more than starting a program.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import queue
+import stat
 import threading
 from pathlib import Path
 from typing import IO
@@ -41,16 +43,16 @@ class Workshop:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = lock_file(self.folder / "lock")
         self._trash: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
-        for name in ("attempts", "trash", "finishes"):
+        for name in ("slots", "trash", "finishes"):
             (self.folder / name).mkdir(exist_ok=True)
         self._sweep()
-        sandbox.write_etc(self.folder / "etc")
+        self.root = sandbox.Root(self.folder / "sandbox")
         self._cleaner = threading.Thread(target=self._clean, name="cleaner", daemon=True)
         self._cleaner.start()
 
-    def attempt(self, name: str) -> Workspace:
-        """New folders for one attempt."""
-        return Workspace(self, self.folder / "attempts" / name)
+    def slot(self, number: int, own_place: bool = True) -> Workspace:
+        """The folders of one slot. Without `own_place` plain attempts share the fixed place of the machine."""
+        return Workspace(self, self.folder / "slots" / str(number), own_place)
 
     def throw_away(self, path: Path) -> None:
         """Move it out of the way; it is removed later."""
@@ -74,8 +76,9 @@ class Workshop:
         self._lock.close()
 
     def _sweep(self) -> None:
-        """What an agent that was killed left behind."""
-        for path in (self.folder / "attempts").iterdir():
+        """What an agent that was killed left behind; `attempts` is what the release before made."""
+        old = [path for name in ("slots", "attempts") for path in (self.folder / name).glob("*")]
+        for path in [*old, self.folder / "sandbox"]:
             self.throw_away(path)
         for path in (self.folder / "trash").iterdir():
             self._trash.put(path)
@@ -93,46 +96,81 @@ class Workshop:
 
 
 class Workspace:
-    """The folders of one attempt. In the plain way they lie at one fixed place of the machine, one attempt at a time."""
+    """The folders of one slot, used by one attempt after another.
 
-    def __init__(self, shop: Workshop, own: Path) -> None:
+    A plain attempt sees them at one fixed place of the machine: through a mount of the slot's keeper, or, where that
+    cannot be had, because they lie there, for one attempt of the machine at a time.
+    """
+
+    def __init__(self, shop: Workshop, own: Path, own_place: bool) -> None:
         self._shop = shop
-        self._own = own
+        self._shared = shop.plain and not own_place
         self._turn: IO[str] | None = None
-        self.log = own / "log"
-        if own.exists():
-            shop.throw_away(own)
+        self._made: dict[str, tuple[object, ...]] = {}
         own.mkdir()
+        self.log = own / "log"
+        self.base = fixed_place() if self._shared else own / "place"
+        self.base.mkdir(exist_ok=True)
+        self.base.chmod(0o711)
+        self._where = str(self.base)
+        seen = fixed_place() if shop.plain else self.base
+        self.place = (str(self.base), str(seen)) if shop.plain and own_place else None
+        self.layout = sandbox.plain_layout(self.base, seen) if shop.plain else sandbox.fixed_layout(self.base)
 
     def open(self, cancel: Cancel) -> sandbox.Layout:
-        """Make the folders that the commands see. The plain way waits for its turn at the fixed place.
+        """Make the folders that the commands see. Where slots share a place it waits for its turn.
 
         Raises Stopped, OSError.
         """
-        base = self._own
-        if self._shop.plain:
-            base = fixed_place()
-            self._turn = _turn(base.with_name(base.name + ".lock"), cancel)
-            for path in list(base.iterdir()):
-                self._shop.throw_away(path)
-        base.chmod(0o711)
-        layout = sandbox.plain_layout(base) if self._shop.plain else sandbox.fixed_layout(base)
-        for folder in (layout.source, layout.destination, layout.home):
-            folder.mkdir()
-            if self._shop.owner:
-                os.chown(folder, *self._shop.owner)
-        layout.prefix.mkdir()
-        layout.prefix.chmod(0o755)
-        self.layout = layout
+        if self._shared:
+            self._turn = _turn(self.base.with_name(self.base.name + ".lock"), cancel)
+            self._made = {}
+        layout = self.layout
+        wanted = {"src": self._shop.owner, "dest": self._shop.owner, "home": self._shop.owner, "prefix": None}
+        for name in os.listdir(self._where):
+            if name not in wanted or not self._untouched(name):
+                self._shop.throw_away(self.base / name)
+                self._made.pop(name, None)
+        for name, owner in wanted.items():
+            if name not in self._made:
+                self._make(name, owner)
         return layout
 
+    def renew(self, name: str) -> None:
+        """An empty folder again, whatever is in it now."""
+        self._shop.throw_away(self.base / name)
+        self._make(name, None if name == "prefix" else self._shop.owner)
+
     def close(self) -> None:
-        """Throw everything away."""
+        """Throw away what the attempt left."""
+        for name in os.listdir(self._where):
+            if self._turn is not None or not self._untouched(name):
+                self._shop.throw_away(self.base / name)
+                self._made.pop(name, None)
         if self._turn is not None:
-            for path in list(fixed_place().iterdir()):
-                self._shop.throw_away(path)
             self._turn.close()
-        self._shop.throw_away(self._own)
+            self._turn = None
+
+    def _make(self, name: str, owner: tuple[int, int] | None) -> None:
+        path = self.base / name
+        path.mkdir()
+        path.chmod(0o755)
+        if owner:
+            os.chown(path, *owner)
+        self._made[name] = _state(str(path))
+
+    def _untouched(self, name: str) -> bool:
+        """Whether a folder is as empty and plain as when it was made."""
+        made = self._made.get(name)
+        path = f"{self._where}/{name}"
+        return made is not None and made == _state(path) and not os.listdir(path)
+
+
+def _state(path: str) -> tuple[object, ...]:
+    """All that an attempt could have left on an empty folder itself: kind and mode, owner, access lists."""
+    found = os.lstat(path)
+    more = os.listxattr(path) if stat.S_ISDIR(found.st_mode) else []
+    return found.st_ino, found.st_mode, found.st_uid, found.st_gid, tuple(sorted(more))
 
 
 def fixed_place() -> Path:

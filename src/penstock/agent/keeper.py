@@ -1,0 +1,291 @@
+"""The process above a slot's attempts: starts them, adopts what they leave behind, ends it all.
+
+One for each slot, a program of its own that lives as long as the agent: starting an attempt from here costs a
+fraction of starting it from the agent's many threads. As a subreaper it becomes the parent of every orphan below it,
+so "nothing is left" is known in both ways, with namespaces and without. It reads orders from a socket; when the
+agent dies the socket ends, and so does everything here. As root it runs plain attempts as another user.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from typing import Any
+
+from penstock.agent.usage import descendants
+
+START, KILL = b"S", b"K"
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
+_CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
+_MS_BIND, _MS_REC, _MS_SLAVE = 4096, 16384, 1 << 19
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_DEFAULT = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE}
+_CHILDREN = "/proc/self/task/%d/children"
+_DYING_S = 0.02
+
+
+def main(text: str) -> None:
+    """Serve until the agent is gone. `text`: {"channel": descriptor, "place": [real folder, where it is seen] or null}."""
+    said = json.loads(text)
+    channel = socket.socket(fileno=said["channel"])
+    os.set_inheritable(said["channel"], False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    if said.get("place"):
+        own_place(*said["place"])
+    os.chdir("/")
+    _serve(channel, _Bell())
+
+
+def prctl(option: int, value: int) -> None:
+    """prctl(2) with one argument."""
+    _LIBC.prctl(option, value, 0, 0, 0)
+
+
+def own_place(real: str, seen: str) -> None:
+    """From now this process and all below it see the folder `real` at the path `seen`. Raises OSError.
+
+    A mount namespace of its own does that; whoever is not root needs a user namespace for it, too.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    _checked(_LIBC.unshare(_CLONE_NEWNS | (_CLONE_NEWUSER if uid else 0)))
+    if uid:
+        for name, line in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{uid} {uid} 1"),
+            ("gid_map", f"{gid} {gid} 1"),
+        ):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(line)
+    _checked(_LIBC.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None))
+    _checked(_LIBC.mount(os.fsencode(real), os.fsencode(seen), None, ctypes.c_ulong(_MS_BIND), None))
+
+
+def _checked(status: int) -> None:
+    if status:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+class _Bell:
+    """Readable when a child has ended."""
+
+    def __init__(self) -> None:
+        self.read, write = os.pipe()
+        for handle in (self.read, write):
+            os.set_blocking(handle, False)
+        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+
+    def clear(self) -> None:
+        """Forget earlier rings."""
+        try:
+            while os.read(self.read, 512):
+                pass
+        except BlockingIOError:
+            return
+
+
+def _serve(channel: socket.socket, bell: _Bell) -> None:
+    while True:
+        kind, handles, _, _ = socket.recv_fds(channel, 1, 8, socket.MSG_CMSG_CLOEXEC)
+        if not kind:
+            return
+        if kind == START:
+            order = json.loads(_exactly(channel, int.from_bytes(_exactly(channel, 4), "big")))
+            done = json.dumps(_attempt(order, list(handles), channel, bell)).encode()
+            channel.sendall(len(done).to_bytes(4, "big") + done)
+            if order.get("stuck"):
+                return
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = channel.recv(size - len(data))
+        if not piece:
+            sys.exit(0)
+        data += piece
+    return data
+
+
+def _attempt(
+    order: dict[str, Any], handles: list[int], channel: socket.socket, bell: _Bell
+) -> dict[str, Any]:
+    """Run one order to its end. `status` as a shell says it; CPU time and the largest process among all that was
+    reaped here; `problem` where nothing could be started; `stuck`: this keeper could not go back to its own groups."""
+    reaped = _Reaped()
+    try:
+        _join(order)
+        child = _start(order, handles)
+    except (OSError, ValueError) as error:
+        return {"status": 127, "problem": str(error), "stuck": _back(order)}
+    finally:
+        for handle in handles:
+            os.close(handle)
+    stuck = _back(order)
+    if not _await(child, reaped, channel, bell):
+        end_all(reaped, bell)
+        sys.exit(0)
+    end_all(reaped, bell)
+    return {"status": reaped.status_of(child), "problem": "", "stuck": stuck, **reaped.figures()}
+
+
+_staying: list[str] = []
+
+
+def _join(order: dict[str, Any]) -> None:
+    """Enter control groups: what is started from here is born in them. Where we may stay we enter only once."""
+    if order["leaves"] or _staying != order["joins"]:
+        _move(order["joins"])
+        _staying[:] = order["joins"]
+
+
+def _move(groups: list[str]) -> None:
+    for path in groups:
+        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(handle, b"0")
+        finally:
+            os.close(handle)
+
+
+def _back(order: dict[str, Any]) -> bool:
+    """Return to the agent's own groups; True where we may not: then the attempt's group can only go with us."""
+    try:
+        _move(order["leaves"])
+    except OSError:
+        order["stuck"] = True
+    return bool(order.get("stuck"))
+
+
+def _start(order: dict[str, Any], handles: list[int]) -> int:
+    if order["plain"]:
+        return _fork(order, handles)
+    arguments = order["arguments"]
+    actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
+    actions += [(os.POSIX_SPAWN_DUP2, handle, number) for number, handle in enumerate(handles, 1)]
+    return os.posix_spawnp(
+        arguments[0], arguments, order["environment"], file_actions=actions, setsid=True, setsigdef=_DEFAULT
+    )
+
+
+def _fork(order: dict[str, Any], handles: list[int]) -> int:
+    """A plain attempt: what posix_spawn cannot do is done between fork and exec."""
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        return child
+    try:
+        signal.set_wakeup_fd(-1)
+        for name in _DEFAULT:
+            signal.signal(name, signal.SIG_DFL)
+        os.setsid()
+        for number, handle in enumerate([os.open("/dev/null", os.O_RDONLY), *handles]):
+            os.dup2(handle, number)
+        if order["owner"]:
+            os.setgroups([])
+            os.setgid(order["owner"][1])
+            os.setuid(order["owner"][0])
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() == parent:
+            os.umask(0o022)
+            os.chdir(order["folder"])
+            os.execvpe(order["arguments"][0], order["arguments"], order["environment"])  # noqa: S606
+    except OSError as error:
+        os.write(2, f"{error}\n".encode())
+    finally:
+        os._exit(127)
+
+
+class _Reaped:
+    """What was waited for: how each ended, and what all of it used."""
+
+    def __init__(self) -> None:
+        self._ends: dict[int, int] = {}
+        self._cpu_s = 0.0
+        self._largest_kb = 0
+
+    def reap(self, pid: int, options: int) -> int:
+        """wait4(2). Raises ChildProcessError."""
+        found, status, used = os.wait4(pid, options)
+        if found:
+            self._ends[found] = status
+            self._cpu_s += used.ru_utime + used.ru_stime
+            self._largest_kb = max(self._largest_kb, used.ru_maxrss)
+        return found
+
+    def has(self, pid: int) -> bool:
+        """Whether it ended."""
+        return pid in self._ends
+
+    def status_of(self, pid: int) -> int:
+        """Exit status, 128 + signal for who was killed."""
+        status = self._ends[pid]
+        return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+    def figures(self) -> dict[str, int]:
+        """CPU time in ms, and the largest single process in KiB."""
+        return {"cpu_ms": int(self._cpu_s * 1000), "largest_kb": self._largest_kb}
+
+
+def _await(child: int, reaped: _Reaped, channel: socket.socket, bell: _Bell) -> bool:
+    """Wait for the child's end or the order to kill it; False when the agent is gone."""
+    watch = select.poll()
+    watch.register(bell.read, select.POLLIN)
+    watch.register(channel, select.POLLIN)
+    while True:
+        bell.clear()
+        while not reaped.has(child) and reaped.reap(-1, os.WNOHANG):
+            pass
+        if reaped.has(child):
+            return True
+        for handle, _ in watch.poll():
+            if handle == channel.fileno():
+                told = channel.recv(1)
+                end_all(reaped, bell)
+                return bool(told)
+
+
+def end_all(reaped: _Reaped, bell: _Bell) -> None:
+    """Kill and reap everything below this process; who is killed leaves children to us, hence again and again.
+
+    Our own children are killed first, and their end rings: to look for all below them costs a walk through /proc, which
+    is done only where that does not help.
+    """
+    rung = True
+    while True:
+        bell.clear()
+        try:
+            while reaped.reap(-1, os.WNOHANG):
+                rung = True
+        except ChildProcessError:
+            return
+        children = _children() if rung else []
+        for pid in children or descendants(os.getpid()):
+            if pid != os.getpid():
+                _kill(pid)
+        rung = bool(select.select([bell.read], [], [], _DYING_S)[0])
+
+
+def _children() -> list[int]:
+    """Our own children: the kernel may not tell (then descendants() looks through all of /proc)."""
+    try:
+        with open(_CHILDREN % os.getpid()) as file:
+            return [int(word) for word in file.read().split()]
+    except OSError:
+        return []
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
