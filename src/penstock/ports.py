@@ -142,13 +142,13 @@ class Upload(Protocol):
 class Ticket(msgspec.Struct, frozen=True):
     """Leave to put one object of at most `most_bytes` at `url`, by this method and with these headers.
 
-    `until_ms`: when it ends, in milliseconds since 1970. Whoever has it can do no more, and needs nothing else.
+    `valid_s`: for how long, from when it was given. Whoever has it can do no more, and needs nothing else.
     """
 
     method: str
     url: str
     headers: dict[str, str]
-    until_ms: int
+    valid_s: int
     most_bytes: int
 
 

@@ -259,6 +259,24 @@ class BlobSuite:
             with pytest.raises(ValueError):
                 call(digest)
 
+    # Tickets
+
+    def test_tickets_are_given_by_those_that_say_so(self, blobs: BlobStore) -> None:
+        assert (blobs.ticket("a/tree", 60) is not None) is blobs.direct
+        with pytest.raises(KeyError):
+            blobs.receive("a/tree")
+        for name in BAD_NAMES:
+            with pytest.raises(ValueError):
+                blobs.ticket(name, 60)
+            with pytest.raises(ValueError):
+                blobs.receive(name)
+
+    def test_an_upload_by_hand_is_not_received(self, blobs: BlobStore) -> None:
+        digest = sent(blobs, "a/tree", b"mine")
+        with pytest.raises(KeyError):
+            blobs.receive("a/tree")
+        blobs.publish("a/tree", digest)
+
     # Several at once
 
     def test_many_senders_of_one_content(self, blobs: BlobStore) -> None:

@@ -8,7 +8,6 @@ and delete, because stores differ in everything else.
 """
 
 import hashlib
-import time
 from collections.abc import Iterator
 
 from penstock.ports import StoreError, Ticket
@@ -52,8 +51,7 @@ class ObjectBlobs:
             return None
         self.discard(name)
         url = self._objects.sign(begin(self._objects, folder) + SENT, valid_s)
-        until_ms = (int(time.time()) + valid_s) * 1000
-        return Ticket("PUT", url, {"Content-Type": "application/octet-stream"}, until_ms, COPY_MOST_BYTES)
+        return Ticket("PUT", url, {"Content-Type": "application/octet-stream"}, valid_s, COPY_MOST_BYTES)
 
     def receive(self, name: str) -> tuple[str, int]:
         """As ports.BlobStore.receive."""

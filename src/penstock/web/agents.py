@@ -99,7 +99,7 @@ class AgentApi:
             work = await _off(queue.work_of, self._hub, await self._session(request), attempt)
             found = work.job.spec.source
             if work.inputs.source:
-                return _stream(self._hub.blobs.read(work.inputs.source))
+                return _stream(await _off(self._hub.blobs.read, work.inputs.source))
             if found is None:
                 raise HTTPException("this job has no source", status_code=404)
             return _stream(self._forge.archive(found))
@@ -109,7 +109,7 @@ class AgentApi:
             session = await self._session(request)
             if not await _off(queue.input_allowed, self._hub, session, attempt, digest):
                 raise HTTPException("not an input of this attempt", status_code=404)
-            return _stream(self._hub.blobs.read(digest))
+            return _stream(await _off(self._hub.blobs.read, digest))
 
         return [log, output, source, one_input]
 
@@ -136,6 +136,7 @@ class AgentApi:
             right_s=lease.right_ms / 1000,
             poll_s=min(POLL_S, lease.contact_ms / 3000),
             orders=translate.ordered(done.orders),
+            direct=self._hub.blobs.direct,
         )
 
     async def _poll(self, request: AnyRequest, data: JSONBody[wire.Poll]) -> wire.Polled:
@@ -157,7 +158,7 @@ class AgentApi:
             self._bell.leave(topic, rung)
 
     async def _log(self, request: AnyRequest, attempt: str, offset: int) -> wire.NextOffset:
-        session, fence = await self._session(request), _fence(request)
+        session, fence = await self._session(request), fence_of(request)
         await _off(queue.may_write, self._hub, session, attempt, fence)
         data = await request.body()
         if offset < 0 or len(data) > MOST_LOG_PIECE_BYTES:
@@ -170,7 +171,7 @@ class AgentApi:
     async def _output(self, request: AnyRequest, attempt: str, name: str) -> wire.Uploaded:
         if name not in OUTPUTS:
             raise HTTPException(f"no output is called {name!r}: {', '.join(OUTPUTS)}", status_code=404)
-        session, fence = await self._session(request), _fence(request)
+        session, fence = await self._session(request), fence_of(request)
         await _off(queue.may_write, self._hub, session, attempt, fence)
         digest, size = await _receive(
             request.stream(), await _off(self._hub.blobs.upload, f"{attempt}/{name}")
@@ -189,7 +190,8 @@ def _same(named: str, said: str) -> None:
         raise HTTPException("the body speaks of another attempt than the address", status_code=400)
 
 
-def _fence(request: AnyRequest) -> str:
+def fence_of(request: AnyRequest) -> str:
+    """What names an attempt's right in a call with a raw body, or with none. Raises 400."""
     fence = request.headers.get(wire.FENCE_HEADER)
     if not fence:
         raise HTTPException(f"the header {wire.FENCE_HEADER} is needed", status_code=400)
@@ -225,7 +227,8 @@ async def _receive(stream: AsyncIterator[bytes], upload: Upload) -> tuple[str, i
         await _off(upload.write, b"".join(pieces))
         return await _off(upload.finish)
     except BaseException:
-        upload.abandon()
+        # In a thread as well, and to its end though the caller may have left: an object store may be slow to forget.
+        await asyncio.shield(_off(upload.abandon))
         raise
 
 

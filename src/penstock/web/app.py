@@ -17,6 +17,7 @@ from penstock.web.calls import handler_of
 from penstock.web.describing import schema_handler
 from penstock.web.feed import Feed
 from penstock.web.front import Front
+from penstock.web.direct import direct_router
 from penstock.web.guards import Gate, digest_of
 from penstock.web.pages import pages_router
 from penstock.web.peoplecalls import people_calls
@@ -33,7 +34,7 @@ def make_app(site: Site) -> Litestar:
     return Front(
         hosts=site.hosts,
         route_handlers=[
-            Router("/", route_handlers=[agents], request_class=StrictRequest),
+            Router("/", route_handlers=[agents, direct_router(site.hub)], request_class=StrictRequest),
             *(handler_of(call) for call in calls),
             pages_router(site.hub, site.logs),
             schema_handler(calls),

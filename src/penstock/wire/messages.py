@@ -52,7 +52,10 @@ class Ordered(msgspec.Struct, kw_only=True):
 
 
 class Registered(msgspec.Struct, kw_only=True):
-    """The answer to register. `credential` is given once, at enrolment; later calls use `token`."""
+    """The answer to register. `credential` is given once, at enrolment; later calls use `token`.
+
+    `direct`: the hub gives tickets for outputs (see Ticket).
+    """
 
     protocol: int
     machine: str
@@ -63,6 +66,7 @@ class Registered(msgspec.Struct, kw_only=True):
     right_s: float
     poll_s: float
     orders: list[Ordered] = []
+    direct: bool = False
 
 
 class Acknowledge(msgspec.Struct, kw_only=True):
@@ -87,6 +91,20 @@ class Uploaded(msgspec.Struct, kw_only=True):
     name: str
     digest: str
     size_bytes: int
+
+
+class Ticket(msgspec.Struct, kw_only=True):
+    """The answer to POST attempts/{id}/outputs/{name}/ticket: leave to send this output past the hub.
+
+    Send it as one body of known length, at most `most_bytes`, to `url` by `method` with `headers`, and begin within
+    `valid_s`; then POST attempts/{id}/outputs/{name}/received, which the hub answers as Uploaded when it has read it.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str] = {}
+    valid_s: float
+    most_bytes: int
 
 
 class Finish(msgspec.Struct, kw_only=True):
