@@ -34,8 +34,9 @@ def overdue(rank: int, now_ms: int) -> bool:
 class Line:
     """The groups of a snapshot, each at its first job that is not served yet.
 
-    The heap has one entry for each level and project at least: (level, cores held for its share, its first job,
-    project). Entries are made true when they come to the top: while places are given they only get larger.
+    The heap has one entry for each level and project: (level, cores held for its share, its first job, project).
+    Entries are made true when they come to the top: while places are given they only get larger. Where something is
+    given back, `_smaller`, the heap is made anew: O(levels x projects).
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -52,8 +53,8 @@ class Line:
         heapq.heapify(self._late)
         for heads in self._groups.values():
             heapq.heapify(heads)
-        self._heap = [self._key(level, project) for level, project in self._groups]
-        heapq.heapify(self._heap)
+        self._heap: list[_Key] = []
+        self._smaller = True
 
     def first(self) -> tuple[int, Queued] | None:
         """The number of the group that is served next, and its job; None when nobody is left."""
@@ -85,9 +86,7 @@ class Line:
     def gives_back(self, project: str, cores: int) -> None:
         """A job of this project has ended meanwhile."""
         self._held[project] = self._held.get(project, 0) - cores
-        for level, whose in self._groups:
-            if whose == project:
-                heapq.heappush(self._heap, self._key(level, project))
+        self._smaller = True
 
     def rest(self) -> list[Queued]:
         """The first of each group that is left, by rank, ready time and id."""
@@ -95,6 +94,10 @@ class Line:
         return sorted(head for head in heads if head is not None)
 
     def _ordinary(self) -> tuple[int, Queued] | None:
+        if self._smaller:
+            self._heap = [self._key(level, project) for level, project in self._groups]
+            heapq.heapify(self._heap)
+            self._smaller = False
         while self._heap:
             key = level, _, _, project = self._heap[0]
             heads = self._groups.get((level, project))

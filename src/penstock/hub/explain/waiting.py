@@ -46,9 +46,10 @@ def _before(count: int, sure: bool) -> str:
 
 def starts(who: str, outlook: Outlook) -> str:
     """When it starts, and what that is counted from."""
-    told = f"{who} is expected to start {expectation(outlook)}"
     if not outlook.sure:
-        told += ", rather later: more jobs go before it than were looked at"
+        least = span(outlook.p50_ms)
+        return f"{who} is expected to start in more than {least}: more jobs go before it than were looked at."
+    told = f"{who} is expected to start {expectation(outlook)}"
     return f"{told}, {basis(outlook)}." if outlook.learnt + outlook.assumed else f"{told}."
 
 
