@@ -17,7 +17,7 @@ from penstock.ports import Tx
 def agrees(queue: Queue) -> int:
     """Let the leader's view hear of what was told since, and compare it. Returns how many jobs wait."""
     services = queue.farm.services
-    services.view.hear(recorder.stamp(services.hub))
+    services.view.stamped(recorder.stamp(services.hub))
 
     def compare(tx: Tx, row: Farm) -> int:
         services.view.follow(tx)

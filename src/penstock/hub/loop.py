@@ -56,11 +56,11 @@ class Services:
         if seldom:
             counts |= releaser.run_once(self.hub, now_ms)
             self._derived_ms = now_ms
-        stamped = self._stamp()
         counts |= placer.run_once(self.hub, now_ms, self.view)
+        stamped = self._stamp()
         ended, self._ended = self._ended, set()
-        counts |= closer.run_once(self.hub, now_ms, None if seldom else ended)
-        return counts | {"stamped": stamped + self._stamp()}
+        closed = closer.run_once(self.hub, now_ms, None if seldom else ended)
+        return counts | closed | {"stamped": stamped + (self._stamp() if closed["closed"] else 0)}
 
     def _rescue(self, now_ms: int) -> dict[str, int]:
         """Rights and deadlines end by farm time alone: as long as it stands still there is nothing to find."""
@@ -84,7 +84,7 @@ class Services:
     def _stamp(self) -> int:
         """Stamp what was told; the view hears of it, and builds that are new or of which a job has ended are looked at."""
         events = recorder.stamp(self.hub)
-        self.view.hear(events)
+        self.view.stamped(events)
         self._ended |= {event.build for event in events if _may_close(event)}
         return len(events)
 

@@ -9,7 +9,7 @@ from penstock.hub.context import Hub
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import Step, lead, look, take_slot
 from penstock.model.decision import Place
-from penstock.model.farm import Farm
+from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
@@ -45,7 +45,8 @@ def run_once(hub: Hub, now_ms: int, view: QueueView | None = None) -> dict[str, 
 
 
 def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView) -> Snapshot | None:
-    """What there is to decide now; None when nothing can be placed anyway."""
+    """What there is to decide now, with all that was told until now; None when nothing can be placed anyway."""
+    view.hear(tx.find(Event, "position", 0))
     view.follow(tx)
     free = view.free
     if farm.frozen or not free:

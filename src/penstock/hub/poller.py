@@ -1,5 +1,6 @@
 """The poll of an agent: renews all that it names, returns open offers, finds what it holds no more (I2)."""
 
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import msgspec
@@ -8,8 +9,8 @@ from penstock.hub import queue
 from penstock.hub.context import Hub, NotFound, Refused, Unauthorized
 from penstock.hub.ender import lose
 from penstock.hub.queue import Ending, Right, Work
-from penstock.hub.sessions import Held, Ordered, order_for
-from penstock.hub.steps import Step, change, look
+from penstock.hub.sessions import Held, Ordered, order_for, session_of
+from penstock.hub.steps import Step, begin, change, look
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt
 from penstock.model.machine import Machine, Session
@@ -75,6 +76,16 @@ def poll(hub: Hub, session: Session, said: Said) -> Heard:
     nothing).
     """
     return change(hub, lambda step: _poll(step, session, said))
+
+
+def begin_poll(hub: Hub, token: str, said: Said) -> Future[tuple[Session, Heard]]:
+    """As `poll`, for whoever shows this token, without waiting; gives the session, too."""
+
+    def whole(step: Step) -> tuple[Session, Heard]:
+        session = session_of(step.tx, step.farm, token)
+        return session, _poll(step, session, said)
+
+    return begin(hub, whole)
 
 
 def open_offers(hub: Hub, session: Session) -> tuple[Work, ...]:

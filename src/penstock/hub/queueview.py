@@ -9,7 +9,7 @@ reads for each job that moved, however long the queue is.
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from penstock.model.farm import Event
 from penstock.model.job import Attempt, Job
@@ -27,6 +27,7 @@ class QueueView:
     def __init__(self) -> None:
         self._known = False
         self._news: list[Event] = []
+        self._heard: set[int] = set()
         self._doubted: set[tuple[str, str]] = set()
         self._groups: dict[Ask, list[Queued]] = {}
         self._waiting: dict[str, tuple[Ask, Queued]] = {}
@@ -35,10 +36,16 @@ class QueueView:
         self.machines: dict[str, Machine] = {}
         self.running: Counter[str] = Counter()
 
-    def hear(self, events: Iterable[Event]) -> None:
-        """Events in the order of their positions; they are followed up by the next `follow`."""
+    def hear(self, events: Sequence[Event]) -> None:
+        """Events that have no position yet, in their order; the next `follow` follows them up. Twice is harmless."""
         if self._known:
-            self._news += events
+            self._news += [event for event in events if event.seq not in self._heard]
+        self._heard |= {event.seq for event in events}
+
+    def stamped(self, events: Sequence[Event]) -> None:
+        """The same events, after they got their positions: they are not heard of again."""
+        self.hear(events)
+        self._heard -= {event.seq for event in events}
 
     def doubt(self, job: str, machine: str) -> None:
         """An offer of this job to this machine was refused: one of them is not what it seemed."""

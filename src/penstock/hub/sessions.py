@@ -97,16 +97,17 @@ def register(hub: Hub, token: str, asked: Registration) -> Registered:
 
 def authenticate(hub: Hub, token: str) -> Session:
     """The open session of this token. Raises Unauthorized when it is unknown, ended or expired."""
+    return look(hub, lambda tx, farm: session_of(tx, farm, token))
 
-    def read(tx: Tx, farm: Farm) -> Session:
-        found = tx.find(Session, "token", digest(token), limit=1)
-        if not found or not found[0].open or not token.startswith(farm.incarnation + "-"):
-            raise Unauthorized("no such session: register again")
-        if found[0].expires_ms <= farm.time_ms:
-            raise Unauthorized("the session has expired: register again")
-        return found[0]
 
-    return look(hub, read)
+def session_of(tx: Tx, farm: Farm, token: str) -> Session:
+    """`authenticate` inside a transaction."""
+    found = tx.find(Session, "token", digest(token), limit=1)
+    if not found or not found[0].open or not token.startswith(farm.incarnation + "-"):
+        raise Unauthorized("no such session: register again")
+    if found[0].expires_ms <= farm.time_ms:
+        raise Unauthorized("the session has expired: register again")
+    return found[0]
 
 
 def revoke(hub: Hub, machine_id: str) -> int:

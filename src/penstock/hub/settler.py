@@ -35,7 +35,7 @@ def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     """Settle every recorded end; those whose blobs are being deleted (I17), and those that the blob store cannot
     take now, wait for the next pass."""
     waiting = look(hub, lambda tx, farm: tx.find(Attempt, "unsettled", False, AttemptState.FINISHING))
-    settled = settle(hub, [attempt.id for attempt in waiting])
+    settled = settle(hub, [attempt.id for attempt in waiting]) if waiting else 0
     return {"settled": settled, "unsettled": len(waiting) - settled}
 
 

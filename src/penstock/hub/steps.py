@@ -2,7 +2,7 @@
 and remembers whom to wake after the commit."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import wait
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 import msgspec
@@ -63,7 +63,8 @@ class Step:
 
     def tell_job(self, job: Job, attempt: Attempt | None = None) -> None:
         """The event of a job as it stands now; written after the job, so that events of one job keep their order."""
-        self.woken.add("farm")
+        if job.state not in (JobState.OFFERED, JobState.RUNNING):
+            self.woken.add("farm")
         self.tell(
             Event(
                 kind="job",
@@ -135,6 +136,20 @@ def change(hub: Hub, operation: Callable[[Step], T]) -> T:
     Raises NotFound where there is no farm yet, and what `operation` raises.
     """
     return _woken(hub, hub.store.write(_stepping(hub, operation)))
+
+
+def begin(hub: Hub, operation: Callable[[Step], T]) -> Future[T]:
+    """As `change`, without waiting: for callers that must not block. Its future is done after the commit."""
+    done: Future[T] = Future()
+
+    def pass_on(written: Future[tuple[T, set[str]]]) -> None:
+        try:
+            done.set_result(_woken(hub, written.result()))
+        except BaseException as wrong:  # whatever it was, it belongs to who waits
+            done.set_exception(wrong)
+
+    hub.store.submit(_stepping(hub, operation)).add_done_callback(pass_on)
+    return done
 
 
 def lead(hub: Hub, operation: Callable[[Step], T]) -> T:
