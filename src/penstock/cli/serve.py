@@ -16,6 +16,7 @@ from penstock.cli.signals import Signals, tell_systemd
 from penstock.config.mistakes import Mistakes
 from penstock.ports import FarmFailed
 from penstock.web.bell import Bell
+from penstock.web.server import files_at_most
 from penstock.wiring import assemble
 
 TEND_S = 0.5
@@ -31,6 +32,7 @@ def run_serve(farm: Path | None, state: Path | None, wanted: Wanted) -> None:
     """Serve until SIGTERM or SIGINT."""
     place = find_place(farm, state)
     manner = manner_of(wanted, place)
+    files_at_most()
     listen = listen_on(wanted.listen)
     parts = assemble(place.rules, place.folder, bell := Bell())
     said = Said()

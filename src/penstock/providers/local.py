@@ -1,6 +1,8 @@
 """Provider "local": agents that the hub starts on its own machine and that die with it."""
 
+import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from penstock.model.rules import Pool
 from penstock.ports import FarmFailed
 
 _STOP_S = 10.0
+FILES = 1024
 DEATHS_MAX = 3
 """An agent that ends more often than this is not started again."""
 
@@ -89,7 +92,9 @@ class Local:
         arguments += ["--slots", str(self._pool.slots), "--work-dir", str(home / "work")]
         arguments += ["--no-sandbox"] if self._no_sandbox else []
         with (home / "agent.log").open("ab") as log:
-            return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        _limit_files(process.pid)
+        return process
 
 
 def _write_token(home: Path, token: str) -> None:
@@ -99,6 +104,13 @@ def _write_token(home: Path, token: str) -> None:
     handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "w") as opened:
         opened.write(token)
+
+
+def _limit_files(pid: int) -> None:
+    """As few as any program starts with: the hub raised its own limit, and some programs close each one they may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ProcessLookupError):
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (min(FILES, most), most))
 
 
 def _signal(agent: subprocess.Popen[bytes], number: int) -> None:

@@ -1,15 +1,22 @@
 """The server: an application served from a thread of its own, on one address or two."""
 
 import asyncio
+import resource
 import socket
 import threading
 import time
+from typing import Any
 
 import msgspec
 import uvicorn
 from litestar.types import ASGIApp, Receive, Scope, Send
 
+from penstock.web.bounds import IDLE_S, BoundedProtocol
+from penstock.web.entry import Entry, Ready
+
 START_S = 20.0
+BACKLOG = 2048
+FILES_APART = 256
 TICK_S = 30.0
 """An event loop that has not turned for so long hangs."""
 
@@ -21,13 +28,24 @@ class Tls(msgspec.Struct, frozen=True):
     key: str
 
 
+def _nothing() -> dict[str, Any]:
+    return {}
+
+
 class Edge:
-    """A server in a thread of its own. `inner` is a second socket that is served without TLS."""
+    """A server in a thread of its own. `inner` is a second socket that is served without TLS; `ready` reads the store
+    (see entry.Entry). Raises OSError or ssl.SSLError for a certificate that cannot be used."""
 
     def __init__(
-        self, app: ASGIApp, listen: socket.socket, tls: Tls | None = None, inner: socket.socket | None = None
+        self,
+        app: ASGIApp,
+        listen: socket.socket,
+        tls: Tls | None = None,
+        inner: socket.socket | None = None,
+        ready: Ready = _nothing,
     ) -> None:
         self._app = app
+        self._entry = Entry(self._now, ready)
         self._ticked_s = time.monotonic()
         self.address = _address(listen, tls is not None)
         self.inner_address = _address(inner, False) if inner is not None else ""
@@ -58,7 +76,7 @@ class Edge:
             server.should_exit = True
         self._thread.join()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _now(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The application of now."""
         await self._app(scope, receive, send)
 
@@ -67,7 +85,12 @@ class Edge:
 
     def _server(self, tls: Tls | None) -> uvicorn.Server:
         config = uvicorn.Config(
-            self,
+            self._entry,
+            http=_protocol(),
+            backlog=BACKLOG,
+            timeout_keep_alive=IDLE_S,
+            # uvloop does not end while a TLS handshake hangs that the other side gave up.
+            loop="asyncio" if tls else "auto",
             log_config=None,
             log_level="warning",
             access_log=False,
@@ -85,11 +108,29 @@ class Edge:
         return uvicorn.Server(config)
 
     def _run(self) -> None:
-        asyncio.run(self._serve())
+        with asyncio.Runner(loop_factory=self._servers[0][0].config.get_loop_factory()) as loop:
+            loop.run(self._serve())
 
     async def _serve(self) -> None:
         self._ready.set()
         await asyncio.gather(*(server.serve(sockets=[listen]) for server, listen in self._servers))
+
+
+def files_at_most() -> int:
+    """Raise the limit of open files to what this user may have, and say how many that is."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most
+
+
+def _most_connections() -> int:
+    """As many as the limit of open files has room for, beside files, database and mirrors."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(FILES_APART, soft - FILES_APART)
+
+
+def _protocol() -> type[BoundedProtocol]:
+    return type("LimitedProtocol", (BoundedProtocol,), {"most_connections": _most_connections()})
 
 
 def _address(listen: socket.socket, secure: bool) -> str:
