@@ -3,7 +3,7 @@ rings or its timer says so."""
 
 from dataclasses import replace
 
-from penstock.hub import closer, placer, recorder, releaser, rescuer, settler
+from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, settler
 from penstock.hub.context import Hub, NotLeading
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
@@ -55,6 +55,7 @@ class Services:
         seldom = self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS
         if seldom:
             counts |= releaser.run_once(self.hub, now_ms)
+            counts |= pruner.run_once(self.hub, now_ms)
             self._derived_ms = now_ms
         counts |= placer.run_once(self.hub, now_ms, self.view)
         stamped = self._stamp()
