@@ -107,6 +107,22 @@ def test_a_store_that_does_not_answer_is_asked_another_time(farm: TestFarm, prob
     assert prune(farm) == 1
 
 
+def test_what_the_settler_could_not_remove_is_pruned(farm: TestFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent, work = begun(farm)
+    agent.fail(work)
+
+    def away(name: str) -> None:
+        raise StoreError("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(farm.blobs, "discard", away)
+        farm.tick()
+    assert farm.get(Attempt, work.attempt.id).state == AttemptState.FAILED
+    assert uploads(farm) == [f"{work.attempt.id}/worktree"]
+    farm.clock.wall += pruner.OLD_MS + 1
+    assert prune(farm) == 1
+
+
 def test_the_leader_prunes_seldom(farm: TestFarm) -> None:
     farm.pass_time(120_000)
     farm.blobs.write("nobody/tree", b"x")

@@ -2,6 +2,7 @@
 frees what waited, in one transaction."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -66,7 +67,8 @@ def _discard(hub: Hub, case: Case) -> None:
     kept = set() if case.problem else {output.name for output in case.ending.outputs}
     for output in case.attempt.outputs:
         if output.name not in kept:
-            hub.blobs.discard(f"{case.attempt.id}/{output.name}")
+            with suppress(StoreError, OSError):
+                hub.blobs.discard(f"{case.attempt.id}/{output.name}")
 
 
 def _load(tx: Tx, farm: Farm, attempt_id: str) -> Case | None:
