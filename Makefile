@@ -45,6 +45,7 @@ bench: setup-test ## the benchmarks, each beside its peer; writes build/bench.js
 
 docs: setup-test ## paste help texts and state diagrams into the documentation
 	@$(BIN)/python scripts/paste_help.py
+	@$(BIN)/python scripts/describe_api.py
 
 lock: ## choose versions anew and write them with their hashes (ARGS=--upgrade for newer ones)
 	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet '$(UV)'

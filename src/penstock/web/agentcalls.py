@@ -15,6 +15,7 @@ FENCE = {wire.FENCE_HEADER: "The fence of the offer."}
 RAW = "application/octet-stream"
 TAR = "application/x-tar"
 ATTEMPT: Mapping[str, Any] = {"attempt": d.Id}
+OUTPUT: Mapping[str, Any] = {**ATTEMPT, "name": d.OutputName}
 STOP = {404: d.Problem, 409: wire.Refused}
 
 
@@ -105,8 +106,30 @@ piece. 409 says that the right has ended: stop the attempt.""",
 Before the finish, which names what was uploaded. A second upload replaces the first. 409 says that the right has
 ended: upload nothing more.""",
         method="PUT",
-        names={**ATTEMPT, "name": d.OutputName},
+        names=OUTPUT,
         raw=RAW,
+        headers=FENCE,
+        answer=wire.Uploaded,
+        errors=STOP,
+    ),
+    _call(
+        "ask_ticket",
+        "attempts/{attempt}/outputs/{name}/ticket",
+        """Where to put one output so that it does not pass through the hub.
+
+404 where this hub gives no tickets: then PUT it to the hub. Afterwards say so by `received`.""",
+        names=OUTPUT,
+        headers=FENCE,
+        answer=wire.Ticket,
+        errors=STOP,
+    ),
+    _call(
+        "received_output",
+        "attempts/{attempt}/outputs/{name}/received",
+        """Says that an output was put where its ticket said; the hub reads it and answers its digest.
+
+May be repeated. 409 says that the right has ended: upload nothing more.""",
+        names=OUTPUT,
         headers=FENCE,
         answer=wire.Uploaded,
         errors=STOP,
@@ -184,10 +207,15 @@ FIELDS = {
     "Finish.log_bytes": "How much log was sent in all.",
     "Finish.outputs": "What was uploaded, as the hub answered it.",
     "Finish.used": "What it used.",
+    "Finish.log_offset": "Where `log` begins, in bytes.",
     "Poll.free_slots": "Numbers of the slots that are free, from 0.",
     "Poll.holds": "Every attempt that it has; these are renewed.",
     "Poll.acknowledge": "Offers that it takes.",
     "Poll.finish": "Attempts that ended.",
+    "Poll.trouble": "Downloads that failed, for people.",
+    "Trouble.host": "Which host did not give it.",
+    "Trouble.what": "What happened, in one line.",
+    "Trouble.count": "How often.",
     "Poll.draining": "It takes nothing more and ends when its attempts have.",
     "Input.module": "Whose tree.",
     "Input.platform": "Built for which.",
@@ -210,6 +238,9 @@ FIELDS = {
     "Offer.network": "Whether commands see a network.",
     "Offer.retry": "`never`: it must not run twice; stop it 30 s before its right ends.",
     "Offer.inputs": "What $PREFIX holds.",
+    "Offer.git": "Where the source may be taken from instead.",
+    "GitSource.url": "An https address.",
+    "GitSource.commit": "What to fetch.",
     "Offer.artifacts": "Patterns of what to keep.",
     "Offer.source_date_epoch": "$SOURCE_DATE_EPOCH, and the time of every source file.",
     "Offer.offer_s": "How long it stands.",
@@ -220,6 +251,7 @@ FIELDS = {
     "Polled.orders": "One for each attempt that was named.",
     "Polled.acknowledged": "What became of the acknowledgements.",
     "Polled.finished": "What became of the finishes.",
+    "Polled.address": "Where this farm is to be found from now on; \"\" = where it was.",
     "Polled.drain": "End what runs and take nothing more.",
     "Accepted.order": "What to do with it from here.",
     "Accepted.reason": "Why.",

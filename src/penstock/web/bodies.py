@@ -17,10 +17,34 @@ MOST_WHOLE_BYTES = 4 << 20
 def decoded(body: bytes, kind: type[T]) -> T:
     """A JSON body as `kind`. Raises 400 with what is wrong and where."""
     try:
-        return msgspec.json.decode(body, type=kind)
+        return _decoded(body, kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as wrong:
         said = "it is nested too deeply" if isinstance(wrong, RecursionError) else str(wrong)
         raise HTTPException(f"the body is not as documented: {said}", status_code=400) from None
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        # 2.0 is a whole number to JSON, and to programs that know no others.
+        return msgspec.convert(_whole(msgspec.json.decode(body)), kind)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    return {name: _whole(one) for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def asked(parameters: dict[str, list[str]], kind: type[T]) -> T:
+    """The query of an address as `kind`. Raises 400 with what is wrong and where."""
+    for name, values in parameters.items():
+        if len(values) > 1:
+            raise HTTPException(f"parameters: {name} is given {len(values)} times", status_code=400)
+    return converted("parameters", {name: values[0] for name, values in parameters.items()}, kind)
 
 
 def converted(what: str, given: Any, kind: type[T]) -> T:

@@ -11,7 +11,7 @@ from litestar.enums import HttpMethod
 from litestar.types import ASGIApp
 
 from penstock.model.people import Role, Token
-from penstock.web.bodies import MOST_BODY_BYTES, body_of, converted
+from penstock.web.bodies import MOST_BODY_BYTES, asked, body_of, converted
 from penstock.web.documents import Nothing, Problem
 from penstock.web.guards import caller_of, needs
 
@@ -70,6 +70,7 @@ def handler_of(call: Call) -> Any:
         name=call.name,
         guards=[needs(call.role)],
         status_code=200,
+        media_type=call.media,
         request_max_body_size=MOST_BODY_BYTES,
         include_in_schema=False,
     )
@@ -88,8 +89,7 @@ async def _given(call: Call, request: AnyRequest) -> Given:
         name: converted(f"{name} in the address", request.path_params[name], kind)
         for name, kind in call.names.items()
     }
-    asked = {name: values[-1] for name, values in request.query_params.dict().items()}
-    query = converted("parameters", asked, call.query)
+    query = asked(request.query_params.dict(), call.query)
     body = await body_of(request, call.body) if call.body else None
     return Given(caller=caller_of(request), names=names, query=query, body=body, request=request)
 

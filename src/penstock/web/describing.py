@@ -9,10 +9,13 @@ from litestar import MediaType, Response, get
 
 from penstock import __version__
 from penstock.web.agentcalls import AGENT_CALLS, FIELDS
+from penstock.web.answers import EVENT_STREAM
 from penstock.web.calls import PROBLEMS, Call, problems_of
 
 PATH = "/api/v1/schema/openapi.json"
 Document = dict[Any, Any]
+MARK = re.compile(r"(?:^|(?<=[.;,] ))`(\w+)`")
+"""How a description names the field that it goes on to speak of."""
 SECURITY: dict[str, list[Document]] = {
     "person": [{"person": []}],
     "agent": [{"session": []}],
@@ -40,6 +43,16 @@ def schema_handler(calls: Sequence[Call]) -> Any:
         return Response(text, media_type=MediaType.JSON)
 
     return schema
+
+
+RAW: dict[str, Document] = {
+    EVENT_STREAM: {
+        "type": "object",
+        "description": "Each message of the stream.",
+        "properties": {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}},
+    }
+}
+"""What answers are that are no documents, where more can be said of it than that they are bytes."""
 
 
 def describe(calls: Sequence[Call]) -> Document:
@@ -111,11 +124,9 @@ def _parameters(call: Call, schemas: Document) -> list[Document]:
     ]
     for field in msgspec.structs.fields(call.query):
         schema = dict(schemas[field.type])
-        if field.default is not msgspec.NODEFAULT and field.default is not None:
+        if field.default is not msgspec.NODEFAULT and field.default is not msgspec.UNSET:
             schema["default"] = field.default
-        parameters.append(
-            {"name": field.name, "in": "query", "required": field.required, "schema": _given(schema)}
-        )
+        parameters.append({"name": field.name, "in": "query", "required": field.required, "schema": schema})
     parameters += [
         {
             "name": name,
@@ -129,14 +140,12 @@ def _parameters(call: Call, schemas: Document) -> list[Document]:
     return parameters
 
 
-def _given(schema: Document) -> Document:
-    """A parameter that may be left out cannot be null beside."""
-    kinds = [one for one in schema.get("anyOf", []) if one != {"type": "null"}]
-    return kinds[0] if "anyOf" in schema else schema
-
-
 def _answers(call: Call, schemas: Document) -> Document:
-    good: Document = {"type": "string"} if call.answer is None else schemas[call.answer]
+    good = (
+        RAW.get(call.media, {"type": "string", "format": "binary"})
+        if call.answer is None
+        else schemas[call.answer]
+    )
     answers: Document = {"200": {"description": "Done.", "content": {call.media: {"schema": good}}}}
     for status, kind in problems_of(call).items():
         answers[str(status)] = {
@@ -152,14 +161,18 @@ def _explained(name: str, schema: Document) -> Document:
     text = " ".join(schema.get("description", "").split())
     if text:
         schema["description"] = text
+    told = _said_of(schema.get("properties", {}), text)
     properties = {}
     for field, about in schema.get("properties", {}).items():
-        said = FIELDS.get(f"{name}.{field}") or _said_of(field, text)
+        said = FIELDS.get(f"{name}.{field}") or told.get(field)
         properties[field] = {**about, "description": said} if said and "$ref" not in about else about
     return {**schema, "properties": properties} if properties else schema
 
 
-def _said_of(field: str, text: str) -> str:
-    """The part of a description that begins with `field`."""
-    found = re.search(rf"`{field}`:? ([^`]+?)(?=[.;](?: |$)|$)", text)
-    return found[1].strip().rstrip(",") if found else ""
+def _said_of(fields: Document, text: str) -> dict[str, str]:
+    """What a description says of each field that a sentence or a part of one begins with."""
+    marks = [found for found in MARK.finditer(text) if found[1] in fields]
+    ends = [*(mark.start() for mark in marks[1:]), len(text)][: len(marks)]
+    parts = {mark[1]: text[mark.end() : end].lstrip(":") for mark, end in zip(marks, ends, strict=True)}
+    said = {field: part.split(". ")[0].strip(" ,;.").removeprefix("is ") for field, part in parts.items()}
+    return {field: f"{part[:1].upper()}{part[1:]}." for field, part in said.items()}

@@ -4,12 +4,13 @@ Documents are made by hub.views and reports; tests hold them to these types. Mom
 UTC, durations (`_s`) seconds; money is a decimal string.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from penstock.hub.explain import About
+from penstock.hub.outlook import Outlook
 from penstock.model.artifact import Failure, Module
 from penstock.model.invariants import Violation
 from penstock.model.people import Role
@@ -42,6 +43,14 @@ class Document(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What all documents are: objects with these fields and no others."""
 
 
+T = TypeVar("T")
+
+
+def chosen(value: T | UnsetType) -> T | None:
+    """A parameter that may be left out, or None where it was."""
+    return None if isinstance(value, UnsetType) else value
+
+
 class Problem(Document):
     """Why a call was refused, in one line for people."""
 
@@ -59,7 +68,7 @@ class Page(Document):
     """Which part of a long list: at most `limit` lines, after the one that `next` of the page before named."""
 
     limit: Limit = 100
-    after: Id | None = None
+    after: Id | UnsetType = UNSET
 
 
 class LogPlace(Document):
@@ -202,6 +211,7 @@ class Explained(Document):
     state: JobState
     sentences: list[str]
     reasons: list[About]
+    expected: Outlook | None
 
 
 class LogPiece(Document):

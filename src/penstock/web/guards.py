@@ -72,6 +72,11 @@ def bearer(request: ASGIConnection) -> str:
     return token
 
 
+def with_token(connection: ASGIConnection, _: BaseRouteHandler) -> None:
+    """A guard: 401 for who brings no token at all, before anything else that they sent is read."""
+    bearer(connection)
+
+
 class Gate:
     """Says whose token a token is: the local operator's, who may do everything, or one of hub.tokens."""
 

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any, Literal
 
+from msgspec import UNSET, UnsetType
+
 from penstock.hub import views
 from penstock.hub.context import Hub
 from penstock.model.people import Role
@@ -17,7 +19,7 @@ from penstock.web.site import Site
 from penstock.web.submitting import submit_call
 from penstock.web.tokens import token_calls
 
-VIEWER, DEVELOPER, OPERATING = Role.VIEWER, Role.DEVELOPER, Role.OPERATOR
+VIEWER, DEVELOPER, OPERATING, ADMIN = Role.VIEWER, Role.DEVELOPER, Role.OPERATOR, Role.ADMIN
 MISSING = {404: d.Problem}
 CONTRADICTS = {404: d.Problem, 409: d.Problem}
 
@@ -26,11 +28,11 @@ class EventsPlace(d.Document):
     """Which events: those behind the position `after` (of the header `Last-Event-ID` where that is given), of this
     build, job, machine or kind only."""
 
-    after: d.Offset | None = None
-    build: d.Id | None = None
-    job: d.Id | None = None
-    machine: d.Id | None = None
-    kind: d.Kind | None = None
+    after: d.Offset | UnsetType = UNSET
+    build: d.Id | UnsetType = UNSET
+    job: d.Id | UnsetType = UNSET
+    machine: d.Id | UnsetType = UNSET
+    kind: d.Kind | UnsetType = UNSET
 
 
 class EventsPage(d.Document):
@@ -43,7 +45,7 @@ class EventsPage(d.Document):
 class LogBegin(d.Document):
     """Where to begin: a byte of the log of the attempt with this number; without it of the newest."""
 
-    attempt: d.Count | None = None
+    attempt: d.Count | UnsetType = UNSET
     offset: d.Offset = 0
 
 
@@ -61,7 +63,7 @@ def _lists(hub: Hub) -> list[Call]:
             path="/api/v1/builds",
             name="list_builds",
             text="The newest builds first, in pages.",
-            run=lambda said: views.builds_page(hub, said.query.limit, said.query.after),
+            run=lambda said: views.builds_page(hub, said.query.limit, d.chosen(said.query.after)),
             role=VIEWER,
             query=d.Page,
             answer=d.Builds,
@@ -72,7 +74,7 @@ def _lists(hub: Hub) -> list[Call]:
             path="/api/v1/jobs",
             name="list_jobs",
             text="All jobs in the order of their builds and plans, in pages.",
-            run=lambda said: views.jobs_page(hub, None, said.query.limit, said.query.after),
+            run=lambda said: views.jobs_page(hub, None, said.query.limit, d.chosen(said.query.after)),
             role=VIEWER,
             query=d.Page,
             answer=d.Jobs,
@@ -83,7 +85,9 @@ def _lists(hub: Hub) -> list[Call]:
             path="/api/v1/jobs/{build}",
             name="list_jobs_of_build",
             text="The jobs of one build in the order of its plan, in pages.",
-            run=lambda said: views.jobs_page(hub, said.names["build"], said.query.limit, said.query.after),
+            run=lambda said: views.jobs_page(
+                hub, said.names["build"], said.query.limit, d.chosen(said.query.after)
+            ),
             role=VIEWER,
             names={"build": d.Id},
             query=d.Page,
@@ -148,6 +152,16 @@ ACT_TEXTS = {
     "unquarantine": (OPERATING, "Trusts a machine again and forgets its record."),
     "drain": (OPERATING, "Lets a machine end what it runs and take nothing more."),
     "undrain": (OPERATING, "Takes a drain back."),
+    "freeze": (ADMIN, "Lets the farm (`farm`) decide nothing until it is thawed; what runs goes on."),
+    "move": (
+        ADMIN,
+        "Freezes the farm (`farm`) and sends its agents to the hub at the address that `reason` gives; nothing is "
+        "accepted here any more.",
+    ),
+    "thaw": (
+        ADMIN,
+        "Lets a frozen farm go on: `adopt` (it is the farm) or `as-copy` (the other one lives on).",
+    ),
 }
 """What people may do: the least role, and what it does."""
 
@@ -178,7 +192,7 @@ def _logs(site: Site) -> list[Call]:
     hub, logs = site.hub, site.logs
 
     async def follow(said: Given) -> Streamed:
-        asked = watching.LogPlace(said.query.attempt, said.query.offset)
+        asked = watching.LogPlace(d.chosen(said.query.attempt), said.query.offset)
         place = watching.place_of(said.request.headers.get("last-event-id"), asked)
         await _off_read(hub, said.names["id"])
         return Streamed(watching.log(hub, logs, site.bell, said.names["id"], place), EVENT_STREAM)
@@ -222,9 +236,12 @@ def _events(site: Site, feed: Feed) -> list[Call]:
 
     async def follow(said: Given) -> Streamed:
         asked = said.query
-        after = watching.position_of(said.request.headers.get("last-event-id"), asked.after)
+        after = watching.position_of(said.request.headers.get("last-event-id"), d.chosen(asked.after))
         watch = Watch(
-            build=asked.build or "", job=asked.job or "", machine=asked.machine or "", kind=asked.kind or ""
+            build=d.chosen(asked.build) or "",
+            job=d.chosen(asked.job) or "",
+            machine=d.chosen(asked.machine) or "",
+            kind=d.chosen(asked.kind) or "",
         )
         return Streamed(watching.events(hub, feed, after, watch), EVENT_STREAM)
 

@@ -6,14 +6,19 @@ sides, so that hub and agents can be one release apart. Durations in these messa
 people read them; sizes are bytes or megabytes as their names say.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 PROTOCOL = 1
 FENCE_HEADER = "X-Penstock-Fence"
 
 Order = Literal["continue", "stop", "drain"]
+Count = Annotated[int, Meta(ge=0, le=1 << 53)]
+"""A number that every JSON reader and every database can hold."""
+Few = Annotated[int, Meta(ge=1, le=1 << 20)]
+Key = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", examples=["ab" * 32])]
 Result = Literal["passed", "failed", "timed_out", "cancelled", "refused", "preempted"]
 
 
@@ -31,12 +36,12 @@ class Register(msgspec.Struct, kw_only=True):
     `key`: 64 hex digits made by the agent once and kept; `identity`: the measured fingerprint of the platform.
     """
 
-    protocol: int = PROTOCOL
+    protocol: Count = PROTOCOL
     name: str
-    key: str
-    slots: int = 1
-    cores: int = 1
-    memory_mb: int | None = None
+    key: Key
+    slots: Few = 1
+    cores: Few = 1
+    memory_mb: Few | None = None
     identity: str = ""
     sandbox: Literal["bubblewrap", "plain"] = "bubblewrap"
     version: str = ""
@@ -54,7 +59,9 @@ class Ordered(msgspec.Struct, kw_only=True):
 class Registered(msgspec.Struct, kw_only=True):
     """The answer to register. `credential` is given once, at enrolment; later calls use `token`.
 
-    `direct`: the hub gives tickets for outputs (see Ticket).
+    `direct`: the hub gives tickets for outputs (see Ticket). `finish_log_bytes`: so much log a finish may carry.
+    `release` is the hub's; `agent_file` the path of the agent that it serves, `agent_digest` that file's sha256.
+    `address`: where this farm will be found from now on; "" = where it was.
     """
 
     protocol: int
@@ -67,6 +74,11 @@ class Registered(msgspec.Struct, kw_only=True):
     poll_s: float
     orders: list[Ordered] = []
     direct: bool = False
+    finish_log_bytes: int = 0
+    release: str = ""
+    agent_file: str = ""
+    agent_digest: str = ""
+    address: str = ""
 
 
 class Acknowledge(msgspec.Struct, kw_only=True):
@@ -79,9 +91,9 @@ class Acknowledge(msgspec.Struct, kw_only=True):
 class Used(msgspec.Struct, kw_only=True):
     """What an attempt used; None where it could not be measured."""
 
-    wall_ms: int = 0
-    cpu_ms: int | None = None
-    memory_peak_mb: int | None = None
+    wall_ms: Count = 0
+    cpu_ms: Count | None = None
+    memory_peak_mb: Count | None = None
     measured_by: str = ""
 
 
@@ -90,7 +102,7 @@ class Uploaded(msgspec.Struct, kw_only=True):
 
     name: str
     digest: str
-    size_bytes: int
+    size_bytes: Count
 
 
 class Ticket(msgspec.Struct, kw_only=True):
@@ -113,17 +125,29 @@ class Finish(msgspec.Struct, kw_only=True):
     `passed`, `failed`, `timed_out`: the job's own verdict. `refused`: the machine could not do it (`cause` says
     why: disk full, inputs that cannot be fetched); it is charged to the farm and tried elsewhere.
     `remember` is False for failures that say nothing about the code (signals, memory, disk, network).
+    `log`: base64 of the log from `log_offset` to its end, for a short one that was not sent otherwise; at most
+    `Registered.finish_log_bytes` of it.
     """
 
     attempt: str
     fence: str
     result: Result
     cause: str = ""
-    exit_code: int | None = None
+    exit_code: Annotated[int, Meta(ge=-(1 << 31), le=1 << 32)] | None = None
     remember: bool = True
-    log_bytes: int = 0
+    log_bytes: Count = 0
     outputs: list[Uploaded] = []
     used: Used = msgspec.field(default_factory=Used)
+    log: str = ""
+    log_offset: Count = 0
+
+
+class Trouble(msgspec.Struct, kw_only=True):
+    """Downloads from one host that failed since the last poll that was answered."""
+
+    host: str
+    what: str = ""
+    count: Count = 1
 
 
 class Poll(msgspec.Struct, kw_only=True):
@@ -132,13 +156,14 @@ class Poll(msgspec.Struct, kw_only=True):
     `call` rises with every call of the session. `wait_s`: how long the hub may keep the call open.
     """
 
-    call: int
-    free_slots: list[int] = []
+    call: Count
+    free_slots: list[Count] = []
     holds: list[Held] = []
     acknowledge: list[Acknowledge] = []
     finish: list[Finish] = []
-    wait_s: float = 0.0
+    wait_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     draining: bool = False
+    trouble: list[Trouble] = []
 
 
 class Input(msgspec.Struct, kw_only=True):
@@ -150,12 +175,26 @@ class Input(msgspec.Struct, kw_only=True):
     size_bytes: int
 
 
+class GitSource(msgspec.Struct, kw_only=True):
+    """A public repository that holds the source: an agent with git may take it from there.
+
+    The tree is right when its digest is the offer's `source_key`; the agent falls back to the hub on any doubt.
+    """
+
+    url: str
+    commit: str
+    tree: str
+    path: str = "."
+
+
 class Offer(msgspec.Struct, kw_only=True):
     """One attempt offered: to be acknowledged within `offer_s`, else it goes back.
 
     `source`: digest of the tar at GET attempts/{id}/source (a git tree's or a packed tree's; it unpacks to the
     working folder). `outputs`: which outputs to upload: "tree" (the installed tree), "worktree" (the working
     folder, packed), "source" (the working folder after a fetch), "artifacts" (what the patterns name).
+    `source_key`: where there is no digest of a tar, the digest of the source's files, as it is in keys: equal key,
+    equal working folder.
     """
 
     attempt: str
@@ -175,6 +214,8 @@ class Offer(msgspec.Struct, kw_only=True):
     network: Literal["none", "full"] = "none"
     retry: Literal["farm", "never"] = "farm"
     source: str = ""
+    source_key: str = ""
+    git: GitSource | None = None
     inputs: list[Input] = []
     outputs: list[str] = []
     artifacts: list[str] = []
@@ -198,6 +239,7 @@ class Polled(msgspec.Struct, kw_only=True):
     acknowledged: list[Answered] = []
     finished: list[Answered] = []
     drain: bool = False
+    address: str = ""
 
 
 class Accepted(msgspec.Struct, kw_only=True):
