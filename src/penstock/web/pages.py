@@ -1,139 +1,240 @@
-"""Pages for people, rendered here: builds, one build as a grid, one job with its log and explanation, machines."""
+"""Pages for people, rendered here: what runs now, builds, machines, and the way in. One build, one job: web.jobpages."""
 
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-import jinja2
-from litestar import MediaType, Request, Response, Router, get
-from litestar.exceptions import NotAuthorizedException
+from litestar import Request, Response, Router, get, post
 from litestar.params import FromPath, FromQuery
-from litestar.response import Redirect, Stream
+from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from penstock.hub import views
-from penstock.hub.context import Hub
-from penstock.hub.explain import explain
+from penstock.hub import details, overview
+from penstock.hub.census import BuildLine, Census, Figures
+from penstock.hub.context import Hub, Unauthorized
+from penstock.model.farm import Event
+from penstock.model.machine import Machine
+from penstock.model.rules import Pool
+from penstock.model.states import BuildState
+from penstock.model.units import decimal_text, seconds
 from penstock.ports import LogStore
-from penstock.web.guards import COOKIE, digest_of, people_only
+from penstock.web.guards import people_only, sign_in, sign_out
+from penstock.web.jobpages import job_pages
+from penstock.web.loglines import LogLines
+from penstock.web.rendering import Pages
 
-HERE = Path(__file__).parent
-LOG_TAIL_BYTES = 65536
-LOG_PIECE_BYTES = 1 << 20
+STATIC = Path(__file__).parent / "static"
+BUILDS_A_PAGE = 50
+MACHINES_A_PAGE = 100
+SOURCES_OFFERED = 50
 Document = dict[str, Any]
-
-
-def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def make_environment() -> jinja2.Environment:
-    """Templates with everything escaped; an unknown name is an error, not an empty string."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    environment.filters["moment"] = _moment
-    environment.filters["duration"] = _duration
-    return environment
+Anybody = Request[Any, Any, Any]
 
 
 def pages_router(hub: Hub, logs: LogStore) -> Router:
-    """All pages, for the operator's cookie; style and script are for anybody."""
-    environment = make_environment()
+    """All pages, for who has a token; style, script and the way in are for anybody."""
+    pages = Pages(hub)
+    census = Census(hub)
+    handlers = [*_farm_pages(pages, census), *job_pages(pages, LogLines(logs), logs)]
+    refused = pages.handlers()
+    guarded = Router(
+        "/",
+        guards=[people_only],
+        route_handlers=handlers,
+        include_in_schema=False,
+        exception_handlers=refused,
+    )
+    static = create_static_files_router("/static", [STATIC], include_in_schema=False)
+    way_in = Router(
+        "/",
+        route_handlers=_way_in(pages),
+        include_in_schema=False,
+        exception_handlers=refused,
+    )
+    return Router("/", route_handlers=[guarded, static, way_in], include_in_schema=False)
 
-    def render(name: str, **values: object) -> Response[str]:
-        page = environment.get_template(name).render(farm=hub.rules.name, **values)
-        return Response(page, media_type=MediaType.HTML)
 
-    handlers = [*_build_pages(hub, render), *_job_pages(hub, logs, render)]
-    guarded = Router("/", guards=[people_only], route_handlers=handlers, include_in_schema=False)
-    static = create_static_files_router("/static", [HERE / "static"], include_in_schema=False)
-    return Router("/", route_handlers=[guarded, static, login], include_in_schema=False)
+def _way_in(pages: Pages) -> list[Any]:
+    """Turning a token into a cookie. A token in an address is for the link that a farm of one's own prints."""
+
+    @get("/login")
+    async def login(request: Anybody, token: FromQuery[str] = "") -> Response[Any]:
+        if not token:
+            return pages.render("login.html", "/login", said="")
+        return await _let_in(request, token)
+
+    @post("/login", status_code=303)
+    async def log_in(request: Anybody) -> Response[Any]:
+        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            raise Unauthorized("this form was sent by another site")
+        form = await request.form()
+        return await _let_in(request, str(form.get("token", "")).strip())
+
+    @post("/logout", status_code=303)
+    async def log_out(request: Anybody) -> Response[Any]:
+        return Redirect("/login", cookies=[sign_out(request)], status_code=303)
+
+    return [login, log_in, log_out]
 
 
-@get("/login", sync_to_thread=False)
-def login(request: Request[Any, Any, Any], token: FromQuery[str]) -> Redirect:
-    """Turn the operator's token into a cookie that scripts cannot read and other sites cannot send."""
-    if digest_of(token) != request.app.state.operator_digest:
-        raise NotAuthorizedException("this token is not the operator's")
-    answer = Redirect("/")
-    answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
-    return answer
+async def _let_in(request: Anybody, token: str) -> Response[Any]:
+    cookie = await asyncio.to_thread(sign_in, request, token)
+    return Redirect("/", cookies=[cookie], status_code=303)
 
 
-def _build_pages(hub: Hub, render: Callable[..., Response[str]]) -> list[Any]:
+def _farm_pages(pages: Pages, census: Census) -> list[Any]:
+    hub = pages.hub
+
     @get("/", sync_to_thread=True)
-    def builds_page() -> Response[str]:
-        return render("builds.html", live=True, **views.builds_view(hub))
+    def overview_page() -> Response[str]:
+        found = overview.overview(hub, census)
+        return pages.render("overview.html", "/", epoch=found.pop("farm"), **found)
 
-    @get("/builds/{build_id:str}", sync_to_thread=True)
-    def build_page(build_id: FromPath[str]) -> Response[str]:
-        return render("build.html", live=True, **build_values(hub, build_id))
+    @get("/builds", sync_to_thread=True)
+    def builds_page(
+        verdict: FromQuery[str] = "",
+        source: FromQuery[str] = "",
+        who: FromQuery[str] = "",
+        page: FromQuery[int] = 1,
+    ) -> Response[str]:
+        asked = {"verdict": verdict, "source": source, "who": who}
+        return pages.render("builds.html", "/builds", **_builds(census, asked, max(1, page)))
 
     @get("/machines", sync_to_thread=True)
-    def machines_page() -> Response[str]:
-        return render("machines.html", live=True, **views.machines_view(hub))
+    def machines_page(pool: FromQuery[str] = "", page: FromQuery[int] = 1) -> Response[str]:
+        values = _machines(hub, pool, max(1, page)) | _downloads(census.figures())
+        return pages.render("machines.html", "/machines", **values)
 
-    return [builds_page, build_page, machines_page]
+    @get("/machines/{machine_id:str}", sync_to_thread=True)
+    def machine_page(machine_id: FromPath[str]) -> Response[str]:
+        return pages.render("machine.html", "/machines", **_machine(hub, machine_id))
+
+    return [overview_page, builds_page, machines_page, machine_page]
 
 
-def build_values(hub: Hub, build_id: str) -> Document:
-    """What the page of one build shows: its jobs as a grid of modules by platforms."""
-    build, jobs, attempts = hub.store.read(lambda tx: views.load_build(tx, build_id))
-    result = views.report.build_document(build, jobs, attempts, hub.rules.currency)
-    grid: dict[tuple[str, str], list[Document]] = {}
-    for line in result["jobs"]:
-        grid.setdefault((line["module"], line["platform"]), []).append(line)
-    shown = {"id": build.id, "state": str(build.state), "source": build.source, "reason": build.reason}
+def _builds(census: Census, asked: dict[str, str], page: int) -> Document:
+    """One page of the builds that are as asked: state as it is, part of source or project, person."""
+    figures = census.figures()
+    found = [line for line in figures.builds if _matches(line, asked)]
+    begin = (page - 1) * BUILDS_A_PAGE
+    shown = found[begin : begin + BUILDS_A_PAGE]
+    sources = Counter(line.project or line.build.source for line in figures.builds)
     return {
-        "build": {**shown, "open_jobs": sum(job.open for job in jobs)},
-        "result": result,
-        "modules": list(dict.fromkeys(line["module"] for line in result["jobs"])),
-        "platforms": sorted({line["platform"] for line in result["jobs"]}),
-        "grid": grid,
+        "counted": figures.counted,
+        "asked": asked,
+        "filtered": any(asked.values()),
+        "found": len(found),
+        "in_all": len(figures.builds),
+        "builds": overview.build_lines(census, shown),
+        "build_states": [str(state) for state in BuildState],
+        "sources": [source for source, _ in sources.most_common(SOURCES_OFFERED)],
+        **_paging("/builds", asked, page, -(-len(found) // BUILDS_A_PAGE)),
     }
 
 
-def _job_pages(hub: Hub, logs: LogStore, render: Callable[..., Response[str]]) -> list[Any]:
-    @get("/jobs/{job_id:str}", sync_to_thread=True)
-    def job_page(job_id: FromPath[str]) -> Response[str]:
-        return render("job.html", live=True, **job_values(hub, logs, job_id))
-
-    @get("/jobs/{job_id:str}/log", sync_to_thread=True)
-    def log_page(job_id: FromPath[str]) -> Stream:
-        attempt = views.newest_attempt(hub, job_id)
-        pieces = _pieces(logs, attempt.id) if attempt else iter(())
-        return Stream(pieces, media_type="text/plain; charset=utf-8")
-
-    return [job_page, log_page]
+def _matches(line: BuildLine, asked: dict[str, str]) -> bool:
+    wanted = asked["source"].lower()
+    return (
+        (not asked["verdict"] or line.build.state == asked["verdict"])
+        and (not wanted or wanted in line.build.source.lower() or wanted in line.project.lower())
+        and (not asked["who"] or asked["who"].lower() in line.who.lower())
+    )
 
 
-def _pieces(logs: LogStore, attempt: str) -> Iterator[bytes]:
-    """A log from its beginning to where it ends now, a megabyte at a time."""
-    offset = 0
-    while piece := logs.read(attempt, offset, LOG_PIECE_BYTES):
-        yield piece
-        offset += len(piece)
+def _paging(path: str, asked: dict[str, str], page: int, pages: int) -> Document:
+    def link(number: int) -> str:
+        kept = {key: value for key, value in asked.items() if value}
+        return f"{path}?{urlencode({**kept, 'page': number})}" if 1 <= number <= pages else ""
+
+    return {"page": page, "pages": pages, "newer": link(page - 1), "older": link(page + 1)}
 
 
-def job_values(hub: Hub, logs: LogStore, job_id: str) -> Document:
-    """What the page of one job shows: its explanation, its attempts, the end of its log."""
-    attempt = views.newest_attempt(hub, job_id)
-    size = logs.size(attempt.id) if attempt else 0
-    start = max(0, size - LOG_TAIL_BYTES)
-    tail = logs.read(attempt.id, start, LOG_TAIL_BYTES) if attempt else b""
+def _machines(hub: Hub, pool: str, page: int) -> Document:
+    """One page of machines by pool; those that need somebody first."""
+    fleet = details.fleet(hub)
+    asked = [machine for machine in fleet.machines if not pool or machine.pool == pool]
+    shown = asked[(page - 1) * MACHINES_A_PAGE : page * MACHINES_A_PAGE]
+    running = details.running_on(hub, [machine.id for machine in shown if machine.busy])
+    now = overview.Now(farm=fleet.farm, wall_ms=0, machines=fleet.machines, sessions=fleet.sessions, heads={})
+    pools = overview.pool_lines(hub.rules.pools, now)
+    groups = [_pool_group(line, hub.rules.pools, shown, fleet, running) for line in pools]
     return {
-        "job": views.job_view(hub, job_id),
-        "sentences": explain(hub, job_id).sentences,
-        "log": tail.decode("utf-8", "replace"),
-        "log_bytes": size,
-        "log_cut": start > 0,
+        "in_all": len(fleet.machines),
+        "pool": pool,
+        "pool_hidden": len(asked) - len(shown),
+        "pools": pools,
+        "shown": [group for group in groups if group["lines"]],
+        "currency": hub.rules.currency,
+        **_paging("/machines", {"pool": pool}, page, -(-len(asked) // MACHINES_A_PAGE)),
+    }
+
+
+def _pool_group(
+    line: Document,
+    rules: Sequence[Pool],
+    shown: Sequence[Machine],
+    fleet: details.Fleet,
+    running: dict[str, list[Document]],
+) -> Document:
+    prices = {pool.name: pool.price_per_hour_micros for pool in rules}
+    lines = [
+        details.machine_line(machine, fleet.sessions.get(machine.id), fleet.farm.time_ms)
+        | {"running": running.get(machine.id, [])}
+        for machine in shown
+        if machine.pool == line["name"]
+    ]
+    price = prices.get(line["name"], 0)
+    return {**line, "price": decimal_text(price) if price else "", "lines": lines}
+
+
+def _downloads(figures: Figures) -> Document:
+    """Downloads that failed, by host, of the newest that were told."""
+    by_host: dict[str, list[Event]] = {}
+    for event in figures.events.get("download", ()):
+        by_host.setdefault(event.state, []).append(event)
+    lines = [
+        {
+            "host": host,
+            "times": len(events),
+            "last_s": seconds(events[0].at_ms),
+            "reason": events[0].reason,
+        }
+        for host, events in by_host.items()
+    ]
+    lines.sort(key=lambda line: -len(by_host[str(line["host"])]))
+    return {"downloads": lines, "downloads_kept": sum(len(events) for events in by_host.values())}
+
+
+def _machine(hub: Hub, machine_id: str) -> Document:
+    found = details.machine_details(hub, machine_id)
+    running = [
+        {
+            "slot": attempt.slot,
+            "job": attempt.job,
+            "name": found.jobs[attempt.job],
+            "state": str(attempt.state),
+            "since_s": seconds(attempt.started_ms or attempt.offered_ms),
+        }
+        for attempt in found.running
+    ]
+    before = [
+        {
+            "n": attempt.n,
+            "job": attempt.job,
+            "name": found.jobs[attempt.job],
+            "state": str(attempt.state),
+            "cause": attempt.cause,
+            "ended_s": seconds(attempt.ended_ms),
+            "ran_s": seconds(attempt.ended_ms - attempt.started_ms) if attempt.started_ms else None,
+        }
+        for attempt in found.before
+    ]
+    return {
+        "machine": details.machine_line(found.machine, found.session, found.now_ms),
+        "running": running,
+        "before": before,
+        "currency": hub.rules.currency,
     }

@@ -1,0 +1,255 @@
+"""What waits and what was built, counted: kept in memory and followed through the outbox.
+
+A page must not read a hundred thousand jobs to say how many there are. So each hub process counts once and then reads
+only what events speak of: every event names a job or a build, and its present record is what counts, so events may
+come twice or late. Where events are missing, or too many came, everything is counted anew. A hint for people, never
+what a decision is made of.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from penstock.hub.context import Hub, NotFound
+from penstock.hub.steps import look
+from penstock.model.change import Build, Change
+from penstock.model.farm import Event, Farm
+from penstock.model.job import Job
+from penstock.model.states import JobState
+from penstock.ports import StoreError, Tx
+
+FOLLOWED = 4000
+"""Events that are read one by one; behind by more it is cheaper to count anew."""
+PATIENCE_S = 0.2
+"""How long a page waits for the counting; then it shows what was true a moment ago."""
+KEPT_EVENTS = 400
+KEPT_BUILDS = 10_000
+WATCHED = ("farm", "download", "alert")
+"""Kinds of events of which the newest are kept."""
+
+
+class OpenJob(NamedTuple):
+    """What is remembered of a job that has not ended."""
+
+    state: JobState
+    build: str
+    platform: str
+    klass: str
+    rank: int
+    ready_ms: int
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """The queued jobs of one platform and class: how many, since when the oldest, which one goes first."""
+
+    platform: str
+    klass: str
+    jobs: int
+    oldest_ms: int
+    first: str
+
+
+class BuildLine(NamedTuple):
+    """A build with what its change says of it."""
+
+    build: Build
+    project: str
+    who: str
+    ref: str
+    priority: int
+
+
+class Figures(msgspec.Struct, frozen=True, kw_only=True):
+    """One count. `counted` is False before the first one is done; `queue` has the largest groups first."""
+
+    counted: bool
+    states: dict[str, int]
+    queue: tuple[Waiting, ...]
+    builds: tuple[BuildLine, ...]
+    events: dict[str, tuple[Event, ...]]
+
+
+NOTHING = Figures(counted=False, states={}, queue=(), builds=(), events={})
+
+
+class Census:
+    """The counts of one hub process. Any number of threads may ask."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._lock = threading.Lock()
+        self._begun = threading.Lock()
+        self._done = threading.Condition()
+        self._rounds = 0
+        self._at: tuple[str, int] | None = None
+        self._open: dict[str, OpenJob] = {}
+        self._builds: dict[str, BuildLine] = {}
+        self._tallies: dict[str, dict[str, JobState]] = {}
+        self._events: dict[str, deque[Event]] = {}
+        self._figures = NOTHING
+
+    def figures(self, patience_s: float = PATIENCE_S) -> Figures:
+        """The counts of now, or, where that takes longer than `patience_s`, the last ones there are."""
+        with self._done:
+            seen = self._rounds
+            if self._begun.acquire(blocking=False):
+                threading.Thread(target=self._count, name="census", daemon=True).start()
+            self._done.wait_for(lambda: self._rounds > seen, patience_s)
+        return self._figures
+
+    def tallies(self, builds: Iterable[str], patience_s: float = PATIENCE_S) -> dict[str, Counter[str]]:
+        """How many jobs of each state builds have; those that could not be counted in time are left out."""
+        end_s = time.monotonic() + patience_s
+        found: dict[str, Counter[str]] = {}
+        for build in builds:
+            known = self._tallies.get(build)
+            if known is None and time.monotonic() < end_s:
+                jobs = look(self._hub, partial(_jobs_of, build=build))
+                known = {job.id: job.state for job in jobs}
+                with self._lock:
+                    known = self._tallies.setdefault(build, known)
+            if known is not None:
+                with self._lock:
+                    found[build] = Counter(str(state) for state in known.values())
+        return found
+
+    def _count(self) -> None:
+        """One round; a farm that closes meanwhile is counted no more."""
+        try:
+            with self._lock:
+                self._catch_up()
+                self._figures = self._sum_up()
+        except (StoreError, NotFound):
+            return
+        finally:
+            self._begun.release()
+            with self._done:
+                self._rounds += 1
+                self._done.notify_all()
+
+    def _catch_up(self) -> None:
+        incarnation, position = look(self._hub, lambda tx, farm: (farm.incarnation, farm.position))
+        events = self._events_since(incarnation, position)
+        if events is None:
+            self._load()
+        else:
+            self._follow(events)
+        self._at = incarnation, position
+
+    def _events_since(self, incarnation: str, position: int) -> list[Event] | None:
+        """What was told since the last round and is not stamped yet; None where that cannot be known."""
+        if self._at is None or self._at[0] != incarnation or position - self._at[1] > FOLLOWED:
+            return None
+        last = self._at[1]
+
+        def read(tx: Tx, farm: Farm) -> list[Event] | None:
+            found = tx.find(Event, "position", after=(last,), limit=FOLLOWED)
+            fresh = tx.find(Event, "position", 0, limit=FOLLOWED)
+            told = len(found) == 0 if position == last else bool(found) and found[0].position == last + 1
+            return found + fresh if told and max(len(found), len(fresh)) < FOLLOWED else None
+
+        return look(self._hub, read)
+
+    def _load(self) -> None:
+        """Read everything that is open, and the newest builds."""
+        jobs = look(self._hub, lambda tx, farm: tx.find(Job, "open", True))
+        self._open = {job.id: _remembered(job) for job in jobs}
+        builds = look(self._hub, _newest_builds)
+        self._builds = {line.build.id: line for line in builds}
+        self._tallies.clear()
+        for kind in WATCHED:
+            kept = look(self._hub, partial(_newest_events, kind=kind))
+            self._events[kind] = deque(reversed(kept), KEPT_EVENTS)
+
+    def _follow(self, events: list[Event]) -> None:
+        jobs = {event.job for event in events if event.job}
+        builds = {event.build for event in events if event.kind == "build" and event.build}
+        for event in events:
+            if event.kind in WATCHED and event.seq > _last(self._events.get(event.kind)):
+                self._events.setdefault(event.kind, deque(maxlen=KEPT_EVENTS)).append(event)
+        for job in self._records(jobs):
+            self._note(job)
+        for line in look(self._hub, lambda tx, farm: [_line_of(tx, build) for build in sorted(builds)]):
+            if line is not None:
+                self._builds[line.build.id] = line
+
+    def _records(self, jobs: set[str]) -> Iterator[Job]:
+        found = look(self._hub, lambda tx, farm: [tx.get(Job, job) for job in sorted(jobs)])
+        return (job for job in found if job is not None)
+
+    def _note(self, job: Job) -> None:
+        if job.open:
+            self._open[job.id] = _remembered(job)
+        else:
+            self._open.pop(job.id, None)
+        if job.build in self._tallies:
+            self._tallies[job.build][job.id] = job.state
+
+    def _sum_up(self) -> Figures:
+        newest = sorted(
+            self._builds.values(), key=lambda line: (line.build.created_ms, line.build.id), reverse=True
+        )
+        return Figures(
+            counted=True,
+            states=dict(Counter(str(job.state) for job in self._open.values())),
+            queue=_waiting(self._open),
+            builds=tuple(newest),
+            events={kind: tuple(reversed(kept)) for kind, kept in self._events.items()},
+        )
+
+
+def _waiting(jobs: dict[str, OpenJob]) -> tuple[Waiting, ...]:
+    """Queued jobs by platform and class, the largest groups first."""
+    groups: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
+    for name, job in jobs.items():
+        if job.state == JobState.QUEUED:
+            groups.setdefault((job.platform, job.klass), []).append((job.rank, job.ready_ms, name))
+    found = [
+        Waiting(
+            platform=platform,
+            klass=klass,
+            jobs=len(waiting),
+            oldest_ms=min(ready_ms for _, ready_ms, _ in waiting),
+            first=min(waiting)[2],
+        )
+        for (platform, klass), waiting in groups.items()
+    ]
+    return tuple(sorted(found, key=lambda group: (-group.jobs, group.platform, group.klass)))
+
+
+def _jobs_of(tx: Tx, farm: Farm, build: str) -> list[Job]:
+    return tx.find(Job, "build", build)
+
+
+def _newest_builds(tx: Tx, farm: Farm) -> list[BuildLine]:
+    return [_line(tx, build) for build in tx.find(Build, "created", backwards=True, limit=KEPT_BUILDS)]
+
+
+def _newest_events(tx: Tx, farm: Farm, kind: str) -> list[Event]:
+    return tx.find(Event, "kind", kind, backwards=True, limit=KEPT_EVENTS)
+
+
+def _remembered(job: Job) -> OpenJob:
+    spec = job.spec
+    return OpenJob(job.state, job.build, spec.platform, spec.klass, job.rank, job.ready_ms)
+
+
+def _last(kept: deque[Event] | None) -> int:
+    return kept[-1].seq if kept else 0
+
+
+def _line(tx: Tx, build: Build) -> BuildLine:
+    change = tx.get(Change, build.change)
+    if change is None:
+        return BuildLine(build, "", "", "", 0)
+    return BuildLine(build, change.project, change.who, change.ref, change.priority)
+
+
+def _line_of(tx: Tx, build_id: str) -> BuildLine | None:
+    build = tx.get(Build, build_id)
+    return None if build is None else _line(tx, build)
