@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -21,7 +21,7 @@ from penstock.store.open import open_reading, open_store
 PROVIDERS = {"local": "penstock.providers.local:Local"}
 """Provider names of farm.toml and who fulfils them; imported when used."""
 
-SHARED = "postgresql"
+SHARED = ("postgresql://", "postgres://")
 """How addresses of databases begin that several hub processes share."""
 
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -66,7 +66,9 @@ class Parts(msgspec.Struct, frozen=True):
     alone: bool = True
 
     def close(self) -> None:
-        """Let go of the store and its lock."""
+        """Let go of the store and its lock; what was woken last is still told."""
+        if isinstance(self.hub.wake, Everywhere):
+            self.hub.wake.close()
         self.hub.store.close()
 
 
@@ -77,6 +79,34 @@ class Quiet:
         """Nobody to wake."""
 
 
+class Notices(Protocol):
+    """Wakes other processes, until it is closed."""
+
+    def wake(self, topic: str) -> None:
+        """Tell them."""
+        ...
+
+    def close(self) -> None:
+        """Tell what is left, and end."""
+        ...
+
+
+class Everywhere:
+    """Wakes who waits here and, through the database, who waits at other hub processes."""
+
+    def __init__(self, here: Notifier, there: Notices) -> None:
+        self._here, self._there = here, there
+
+    def wake(self, topic: str) -> None:
+        """Here at once, there soon."""
+        self._here.wake(topic)
+        self._there.wake(topic)
+
+    def close(self) -> None:
+        """End telling others."""
+        self._there.close()
+
+
 def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
     """Open the farm whose state is in `folder`. Raises ports.Locked when another process has it; StoreError."""
     try:
@@ -84,6 +114,10 @@ def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
     except OSError as wrong:
         raise StoreError(f"the state folder {folder} cannot be made: {wrong.strerror}") from wrong
     store = open_store(rules.state, Path(rules.folder))
+    if rules.state.startswith(SHARED):
+        from penstock.store.notices import PostgresNotices
+
+        wake = Everywhere(wake, PostgresNotices(rules.state, wake.wake))
     return _parts(rules, folder, store, wake)
 
 

@@ -287,15 +287,13 @@ def certificate(tmp_path: Path) -> Tls:
 def test_https_is_served_beside_plain_http_of_this_machine(certificate: Tls) -> None:
     with serving(tls=certificate, inner=socket.create_server(("127.0.0.1", 0))) as edge:
         assert edge.address.startswith("https://127.0.0.1:")
-        client = Client(Address(edge.address, ca_file=certificate.certificate))
-        assert client.call("GET", "/healthz", tries=1) == {"alive": True}
-        inner = Client(Address(edge.inner_address))
-        assert inner.call("GET", "/healthz", tries=1) == {"alive": True}
+        for address in (Address(edge.address, ca_file=certificate.certificate), Address(edge.inner_address)):
+            with contextlib.closing(Client(address)) as client:
+                assert client.call("GET", "/healthz", tries=1) == {"alive": True}
         host, port = edge.address.removeprefix("https://").split(":")
-        with pytest.raises(ssl.SSLCertVerificationError):
-            http.client.HTTPSConnection(host, int(port), context=ssl.create_default_context()).request(
-                "GET", "/"
-            )
+        stranger = socket.create_connection((host, int(port)), timeout=LIMIT_S)
+        with stranger, pytest.raises(ssl.SSLCertVerificationError):
+            ssl.create_default_context().wrap_socket(stranger, server_hostname=host)
 
 
 def test_a_certificate_that_is_none_is_refused_at_once(tmp_path: Path) -> None:

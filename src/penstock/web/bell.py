@@ -6,6 +6,9 @@ A hint, never the truth: whoever is woken looks into the store.
 import asyncio
 import threading
 
+EVERYBODY = "*"
+"""The topic that wakes whoever waits: something may have been missed."""
+
 
 class Bell:
     """One bell for a hub process. `wake` may be called from any thread."""
@@ -17,7 +20,10 @@ class Bell:
         self._closed = False
 
     def wake(self, topic: str) -> None:
-        """Wake who waits for `topic`; "farm" is the services' loop, "machine:ID" one waiting poll."""
+        """Wake who waits for `topic`; "farm" is the services' loop, "machine:ID" one waiting poll, "*" everybody."""
+        if topic == EVERYBODY:
+            self._wake_all()
+            return
         if topic == "farm":
             self._farm.set()
             return
@@ -31,8 +37,12 @@ class Bell:
         """From now nobody waits any more: who does is woken, and whoever listens next is woken at once."""
         with self._lock:
             self._closed = True
+        self._wake_all()
+
+    def _wake_all(self) -> None:
+        with self._lock:
             topics = list(self._waiting)
-        for topic in topics:
+        for topic in ("farm", *topics):
             self.wake(topic)
 
     @property
