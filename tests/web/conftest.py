@@ -19,8 +19,10 @@ from tests.web.edges import OPERATOR, Edge, OneSource
 def edge(tmp_path: Path) -> Iterator[Edge]:
     """A farm with one enrolled agent, and a client that speaks to its edge."""
     farm = TestFarm()
-    app = make_app(Site(farm.hub, FolderLogs(tmp_path / "logs"), OneSource(), Bell(), OPERATOR))
+    bell = Bell()
+    app = make_app(Site(farm.hub, FolderLogs(tmp_path / "logs"), OneSource(), bell, OPERATOR))
     with TestClient(app, base_url="http://127.0.0.1") as client:
         one = Edge(farm, client, sessions.create_token(farm.hub, "own"))
         one.register(KEY)
+        one.bell = bell
         yield one

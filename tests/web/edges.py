@@ -7,6 +7,7 @@ import httpx
 from litestar.testing import TestClient
 
 from penstock.model.job import Source
+from penstock.web.bell import Bell
 from tests.farms import TestFarm
 
 OPERATOR = "operator-token"
@@ -31,6 +32,8 @@ class OneSource:
 
 class Edge:
     """The farm behind the edge, and calls to it as an agent and as the operator."""
+
+    bell: Bell
 
     def __init__(self, farm: TestFarm, client: TestClient[Any], enrolment: str) -> None:
         self.farm, self.client, self.enrolment = farm, client, enrolment

@@ -1,6 +1,7 @@
 """The agent's API over HTTP: who may, what is answered, what a repeat and a stale fence get."""
 
 import hashlib
+from base64 import b64encode
 
 import pytest
 
@@ -49,6 +50,48 @@ def test_a_poll_carries_acknowledgement_and_finish_in_one_round_trip(edge: Edge)
     assert [answer["status"] for answer in ended["finished"]] == [200]
     edge.farm.tick()
     assert edge.farm.states(build) == {"zlib:test": "PASSED"}
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_short_log_comes_with_its_finish(edge: Edge, alone: bool) -> None:
+    edge.farm.submit("c1", planned("zlib", "test"))
+    one = edge.started()
+    stale = {**right(one), "fence": "old:0", "result": "passed", "log": b64encode(b"forged").decode()}
+    said = {**right(one), "result": "passed", "log": b64encode(b"hello\n").decode(), "log_bytes": 6}
+    if alone:
+        assert edge.agent("POST", f"attempts/{one['attempt']}/finish", json=stale).status_code == 409
+        assert edge.agent("POST", f"attempts/{one['attempt']}/finish", json=said).status_code == 200
+    else:
+        statuses = [answer["status"] for answer in edge.poll(finish=[stale, said])["finished"]]
+        assert statuses == [409, 200]
+    assert edge.people("GET", f"log/{one['job']}").json() == {"hex": b"hello\n".hex(), "ended": True}
+
+
+@pytest.mark.parametrize(("log", "status"), [("%%", 400), ("A" * 50_000, 413)])
+def test_a_log_that_is_none_or_long_does_not_come_with_a_finish(edge: Edge, log: str, status: int) -> None:
+    edge.farm.submit("c1", planned("zlib", "test"))
+    one = edge.started()
+    finish = {**right(one), "result": "passed", "log": log}
+    body = {"call": 9, "finish": [finish]}
+    assert edge.agent("POST", "poll", json=body).status_code == status
+
+
+def test_the_answer_to_a_finish_brings_the_next_offer(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    def decide(topic: str) -> None:
+        if topic == "farm":
+            edge.farm.tick()
+        else:
+            edge.bell.wake(topic)
+
+    edge.farm.submit("c1", *(planned(f"z{n}", "test") for n in range(3)))
+    edge.poll()
+    edge.farm.tick()
+    both = edge.poll()["offers"]
+    monkeypatch.setattr(edge.farm.bell, "wake", decide)
+    ended = {**right(both[0]), "result": "passed"}
+    answer = edge.poll(acknowledge=[right(one) for one in both], finish=[ended])
+    assert [one["status"] for one in answer["finished"]] == [200]
+    assert len(answer["offers"]) == 1
 
 
 def test_a_repeated_finish_gets_the_same_answer_and_another_body_is_refused(edge: Edge) -> None:
@@ -126,7 +169,7 @@ def test_malformed_calls_are_told_what_is_wrong(edge: Edge) -> None:
     one = edge.started()
     attempt = f"attempts/{one['attempt']}"
     assert edge.agent("POST", "poll", json={"call": "x"}).status_code == 400
-    assert edge.agent("POST", f"{attempt}/renew", json={"attempt": "other", "fence": "f"}).status_code == 400
+    assert edge.agent("POST", f"{attempt}/renew", json={"attempt": "other", "fence": "f"}).status_code == 409
     assert (
         edge.agent("PUT", f"{attempt}/outputs/nonsense", content=b"", headers=fence(one)).status_code == 404
     )

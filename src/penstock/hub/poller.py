@@ -93,9 +93,14 @@ def open_offers(hub: Hub, session: Session) -> tuple[Work, ...]:
 
     def read(tx: Tx, farm: Farm) -> tuple[Work, ...]:
         live = tx.find(Attempt, "machine", session.machine, True)
-        return tuple(queue.load_work(tx, a, farm.time_ms) for a in live if a.state == AttemptState.OFFERED)
+        return tuple(queue.load_work(tx, a, farm.time_ms) for a in live if _open_to(a, session))
 
     return look(hub, read)
+
+
+def _open_to(attempt: Attempt, session: Session) -> bool:
+    """An offer made to this very session: an older poll that still waits takes nothing from a newer agent."""
+    return attempt.state == AttemptState.OFFERED and attempt.session == session.id
 
 
 def _poll(step: Step, session: Session, said: Said) -> Heard:

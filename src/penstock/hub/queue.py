@@ -97,6 +97,15 @@ def may_write(hub: Hub, session: Session, attempt: str, fence: str) -> Attempt:
     return look(hub, check)
 
 
+def may_finish(hub: Hub, session: Session, attempt: str, fence: str) -> bool:
+    """True when this attempt is still to be finished under this fence: its last words may be written."""
+    try:
+        may_write(hub, session, attempt, fence)
+    except (Refused, NotFound):
+        return False
+    return True
+
+
 def input_allowed(hub: Hub, session: Session, attempt: str, digest: str) -> bool:
     """True when this blob is among what the live attempt of this machine may read: its $PREFIX and its source."""
 

@@ -88,8 +88,6 @@ class Step:
 
     def tell(self, event: Event) -> None:
         """One event of this moment, for the outbox."""
-        self._untold.pop(event.job, None)
-        self._untold.pop(event.machine, None)
         self._events.append(msgspec.structs.replace(event, at_ms=self.wall_ms))
 
     def end(self) -> None:
@@ -104,7 +102,8 @@ class Step:
 
     def _tell_rest(self) -> None:
         """Tell of machines and queued jobs that were written and of which no event spoke: views follow events."""
-        for record in list(self._untold.values()):
+        told = {event.job for event in self._events} | {event.machine for event in self._events}
+        for record in [record for name, record in self._untold.items() if name not in told]:
             if isinstance(record, Job):
                 self.tell_job(record)
             else:

@@ -5,6 +5,7 @@ raw stream; streams go to the upload's own name and are digested on the way (I12
 """
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 
 from penstock.hub import poller, queue, sessions
-from penstock.hub.context import Hub
+from penstock.hub.context import Hub, Refused
 from penstock.model.job import Output
 from penstock.model.machine import Session
 from penstock.ports import Forge, LogStore, Upload
@@ -28,6 +29,11 @@ T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
 POLL_S = 30.0
 PIECE_BYTES = 1 << 20
+MOMENT_S = 0.01
+"""So long an answer waits for the next offer after a finish."""
+FINISH_LOG_BYTES = 32 << 10
+"""So much log comes with a finish at most; longer ones come before it."""
+TOKENS_KEPT = 20_000
 MOST_LOG_PIECE_BYTES = 4 << 20
 OUTPUTS = ("tree", "worktree", "source", "artifacts")
 
@@ -37,6 +43,7 @@ class AgentApi:
 
     def __init__(self, hub: Hub, logs: LogStore, forge: Forge, bell: Bell) -> None:
         self._hub, self._logs, self._forge, self._bell = hub, logs, forge, bell
+        self._machines: dict[str, str] = {}
 
     def router(self) -> Router:
         """All routes of the agent's API."""
@@ -79,6 +86,8 @@ class AgentApi:
             request: AnyRequest, attempt: FromPath[str], data: JSONBody[wire.Finish]
         ) -> wire.Accepted:
             _same(attempt, data.attempt)
+            if data.log:
+                await _off(self._keep_logs, bearer(request), [data])
             session, digest = await self._session(request), translate.body_digest(data)
             await _off(queue.finish, hub, session, attempt, data.fence, digest, translate.ending(data))
             return wire.Accepted()
@@ -118,9 +127,7 @@ class AgentApi:
 
     def _register(self, token: str, said: wire.Register) -> wire.Registered:
         if said.protocol != wire.PROTOCOL:
-            raise HTTPException(
-                f"this hub speaks protocol {wire.PROTOCOL}, not {said.protocol}", status_code=400
-            )
+            raise Refused(f"this hub speaks protocol {wire.PROTOCOL}, not {said.protocol}", stop=False)
         try:
             done = sessions.register(self._hub, token, translate.registration(said))
         except ValueError as wrong:
@@ -137,25 +144,48 @@ class AgentApi:
             poll_s=min(POLL_S, lease.contact_ms / 3000),
             orders=translate.ordered(done.orders),
             direct=self._hub.blobs.direct,
+            finish_log_bytes=FINISH_LOG_BYTES,
         )
 
-    async def _poll(self, request: AnyRequest, data: JSONBody[wire.Poll]) -> wire.Polled:
-        """Answer at once when there is something to say; else when the bell rings, the time is up, or the caller left."""
-        session = await self._session(request)
-        topic = f"machine:{session.machine}"
-        rung = self._bell.listen(topic)
+    async def _poll(self, request: AnyRequest, data: wire.Poll) -> wire.Polled:
+        """Answer at once when there is something to say; else when the bell rings, the time is up, or the caller left.
+
+        Who ends something and has nothing else to do waits a moment for its next offer: one round trip does for both.
+        """
+        token = bearer(request)
+        if any(one.log for one in data.finish):
+            await _off(self._keep_logs, token, data.finish)
+        machine = self._machines.get(token, "")
+        rung = self._bell.listen(f"machine:{machine}")
         try:
-            answer = translate.polled(
-                await _off(poller.poll, self._hub, session, translate.said_in_poll(data))
-            )
-            if data.wait_s <= 0 or _says_something(answer):
+            said = translate.said_in_poll(data)
+            session, heard = await asyncio.wrap_future(poller.begin_poll(self._hub, token, said))
+            answer = translate.polled(heard)
+            wait_s = _patience_s(data, answer)
+            if session.machine == machine and wait_s and not await _rings(rung, request, wait_s):
                 return answer
-            if await _rings(rung, request, min(data.wait_s, POLL_S)):
-                offers = await _off(poller.open_offers, self._hub, session)
-                answer.offers = [translate.offer(work) for work in offers]
-            return answer
         finally:
-            self._bell.leave(topic, rung)
+            self._bell.leave(f"machine:{machine}", rung)
+        if session.machine != machine:
+            self._remember(token, session.machine)
+        elif wait_s:
+            offers = await _off(poller.open_offers, self._hub, session)
+            answer.offers = [translate.offer(work) for work in offers]
+        return answer
+
+    def _remember(self, token: str, machine: str) -> None:
+        """Whose token it is: only what bell to listen to, never who may do what."""
+        if len(self._machines) >= TOKENS_KEPT:
+            self._machines.clear()
+        self._machines[token] = machine
+
+    def _keep_logs(self, token: str, finishes: list[wire.Finish]) -> None:
+        """Short logs that come with their finish: stored first, so that who hears of the end can read all."""
+        session = sessions.authenticate(self._hub, token)
+        for one in finishes:
+            if one.log and queue.may_finish(self._hub, session, one.attempt, one.fence):
+                self._logs.append(one.attempt, one.log_offset, _log_of(one))
+                self._bell.wake(f"log:{one.attempt}")
 
     async def _log(self, request: AnyRequest, attempt: str, offset: int) -> wire.NextOffset:
         session, fence = await self._session(request), fence_of(request)
@@ -187,7 +217,7 @@ async def _off(function: Callable[..., T], *arguments: Any) -> T:
 
 def _same(named: str, said: str) -> None:
     if named != said:
-        raise HTTPException("the body speaks of another attempt than the address", status_code=400)
+        raise Refused("the body speaks of another attempt than the address", stop=False)
 
 
 def fence_of(request: AnyRequest) -> str:
@@ -201,6 +231,26 @@ def fence_of(request: AnyRequest) -> str:
 def _says_something(answer: wire.Polled) -> bool:
     told = answer.offers or answer.acknowledged or answer.finished or answer.drain
     return bool(told) or any(one.order != "continue" for one in answer.orders)
+
+
+def _patience_s(data: wire.Poll, answer: wire.Polled) -> float:
+    """How long the answer may wait for an offer, seconds."""
+    if not _says_something(answer):
+        return min(data.wait_s, POLL_S)
+    return MOMENT_S if data.finish and not (answer.offers or answer.drain or data.draining) else 0.0
+
+
+def _log_of(one: wire.Finish) -> bytes:
+    """The bytes of a log that came with a finish. Raises 400."""
+    try:
+        log = base64.b64decode(one.log, validate=True)
+    except ValueError as wrong:
+        raise HTTPException(f"log of {one.attempt}: {wrong}", status_code=400) from None
+    if len(log) > FINISH_LOG_BYTES:
+        raise HTTPException(
+            f"the log of a finish has at most {FINISH_LOG_BYTES} bytes: send it before", status_code=413
+        )
+    return log
 
 
 async def _rings(rung: asyncio.Event, request: AnyRequest, wait_s: float) -> bool:

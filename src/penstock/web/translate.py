@@ -107,6 +107,7 @@ def offer(work: queue.Work) -> wire.Offer:
         network=spec.network,
         retry=spec.retry,
         source=work.inputs.source,
+        source_key=spec.source.digest if spec.source is not None and not work.inputs.source else "",
         inputs=[
             wire.Input(module=p.module, platform=p.platform, digest=p.digest, size_bytes=p.size_bytes)
             for p in work.inputs.parts
