@@ -10,15 +10,16 @@ from litestar.types import Scope
 
 from penstock.hub.context import NotFound, Refused, Unauthorized
 from penstock.hub.submission import Unfit
-from penstock.ports import Duplicate, ForgeError, Stale, StoreError
+from penstock.ports import Away, Duplicate, ForgeError, Stale, StoreError
+from penstock.web.agentfile import agent_file_router
 from penstock.web.agents import AgentApi
 from penstock.web.bodies import StrictRequest
 from penstock.web.calls import handler_of
 from penstock.web.describing import schema_handler
+from penstock.web.direct import direct_router
 from penstock.web.feed import Feed
 from penstock.web.front import Front
-from penstock.web.direct import direct_router
-from penstock.web.guards import Gate, digest_of
+from penstock.web.guards import Gate, digest_of, with_token
 from penstock.web.pages import pages_router
 from penstock.web.peoplecalls import people_calls
 from penstock.web.site import Site
@@ -34,10 +35,16 @@ def make_app(site: Site) -> Litestar:
     return Front(
         hosts=site.hosts,
         route_handlers=[
-            Router("/", route_handlers=[agents, direct_router(site.hub)], request_class=StrictRequest),
+            Router(
+                "/",
+                route_handlers=[agents, direct_router(site.hub)],
+                request_class=StrictRequest,
+                guards=[with_token],
+            ),
             *(handler_of(call) for call in calls),
             pages_router(site.hub, site.logs),
             schema_handler(calls),
+            agent_file_router(),
         ],
         exception_handlers={
             Refused: _refused,
@@ -46,7 +53,6 @@ def make_app(site: Site) -> Litestar:
             Unauthorized: _unauthorized,
             ForgeError: _problem(503, AGAIN),
             StoreError: _problem(503, AGAIN),
-            UnicodeDecodeError: _problem(400),
             HTTPException: _http_problem,
             500: _fault,
         },
@@ -64,7 +70,7 @@ def _telling(on_fault: Callable[[Exception], None]) -> Any:
     """A hook that passes on what the disk or the store did to a call; what callers did wrong is their own."""
 
     async def tell(problem: Exception, _: Scope) -> None:
-        if isinstance(problem, (OSError, StoreError)) and not isinstance(problem, (Stale, Duplicate)):
+        if isinstance(problem, (OSError, StoreError)) and not isinstance(problem, (Stale, Duplicate, Away)):
             on_fault(problem)
 
     return tell
