@@ -346,6 +346,14 @@ def test_however_long_the_queue_is_only_its_beginning_is_looked_at(
         "It is expected to start in more than 2 h: more jobs go before it than were looked at."
     )
     assert said(farm, build, "m1:build")[1] == "1 job goes before it."
+    agent.run(next(iter(agent.holding.values())))
+    people.hold(farm.hub, farm.job(build, "m0:build").id, "rest")
+    other = farm.submit("c2", planned("other", trust="trusted"))
+    monkeypatch.setattr(outlook, "LOOK", 0)
+    assert said(farm, other, "other:build")[1:3] == [
+        "At least 0 jobs go before it.",
+        "It is expected to start later: more jobs go before it than were looked at.",
+    ]
 
 
 @pytest.mark.parametrize(

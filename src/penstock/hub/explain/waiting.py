@@ -47,8 +47,9 @@ def _before(count: int, sure: bool) -> str:
 def starts(who: str, outlook: Outlook) -> str:
     """When it starts, and what that is counted from."""
     if not outlook.sure:
-        least = span(outlook.p50_ms)
-        return f"{who} is expected to start in more than {least}: more jobs go before it than were looked at."
+        # What was looked at may be for other machines; then nothing is known of those in between.
+        least = f" in more than {span(outlook.p50_ms)}" if outlook.p50_ms else " later"
+        return f"{who} is expected to start{least}: more jobs go before it than were looked at."
     told = f"{who} is expected to start {expectation(outlook)}"
     return f"{told}, {basis(outlook)}." if outlook.learnt + outlook.assumed else f"{told}."
 
