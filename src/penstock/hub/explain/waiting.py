@@ -24,10 +24,12 @@ def queued(view: View) -> Said:
     pools = _pools(view, machines)
     shares = _shares(job, scene.snapshot)
     sentences = [f"{job.name} is queued: {job.reason}.", *_delays(view)]
-    if expected is not None:
-        sentences += [_before(expected.before, expected.sure), starts("It", expected)]
+    if expected is not None and expected.sure:
+        sentences.append(_before(expected.before, sure=True))
     else:
         sentences.append(_before(scene.before(), scene.whole))
+    if expected is not None:
+        sentences.append(starts("It", expected))
     sentences += [f"{why.text[0].upper()}{why.text[1:]}." for why in shares]
     sentences += [*_counted(there, machines), *(f"{why.subject}: {why.text}." for why in pools)]
     if never := _never(view, machines, scene.snapshot):
