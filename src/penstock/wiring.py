@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from penstock.config.submitting import Submitter
 from penstock.forges.git import Git
 from penstock.hub.context import Hub
 from penstock.model.rules import Rules
@@ -143,6 +144,12 @@ def _parts(rules: Rules, folder: Path, store: Store, wake: Notifier) -> Parts:
 def open_git(folder: Path, leave_out: Iterable[Path] = ()) -> Git:
     """The git forge of a local user, with its mirrors in the state folder; `leave_out`: of working trees."""
     return Git(folder / "mirrors", local_user=True, leave_out=leave_out)
+
+
+def open_submitter(hub: Hub, folder: Path) -> Submitter:
+    """What is submitted to a farm that is served becomes a build. Callers name public addresses; the local operator
+    also folders of this machine and hosts of its network. Mirrors are those that `open_git` reads."""
+    return Submitter(hub, Git(folder / "mirrors", local_user=False), open_git(folder))
 
 
 def provider(name: str) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.cli.asking import Asked
+from penstock.config.asking import Asked
 from penstock.cli.embedded import EmbeddedFarm
 from penstock.cli.opened import Opened
 from penstock.cli.place import Place

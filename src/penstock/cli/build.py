@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from penstock.cli.asking import Asked, ask, refuse_what_nobody_takes
+from penstock.config.asking import Asked, ask, refuse_what_nobody_takes
 from penstock.cli.opened import Opened
 from penstock.cli.output import Leave, print_json, print_table, refuse, say
 from penstock.cli.place import Place, find_place

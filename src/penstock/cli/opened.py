@@ -2,7 +2,7 @@
 
 import msgspec
 
-from penstock.cli.asking import Asked
+from penstock.config.asking import Asked
 from penstock.cli.place import Place
 from penstock.web.bell import Bell
 from penstock.wiring import Parts

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.cli.asking import ask
+from penstock.config.asking import ask
 from penstock.cli.output import Leave, print_json, print_table, say
 from penstock.cli.place import Place, find_place
 from penstock.cli.queries import opened

@@ -19,7 +19,7 @@ from penstock.web.app import make_app
 from penstock.web.bell import Bell
 from penstock.web.server import Edge, Tls
 from penstock.web.site import LOOPBACK, Site
-from penstock.wiring import Parts, provider
+from penstock.wiring import Parts, open_submitter, provider
 
 
 class Manner(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,15 +138,17 @@ class RunningHub:
 
     def _app(self, rules: Rules) -> Any:
         parts = self._parts
+        hub = replace(parts.hub, rules=rules)
         return make_app(
             Site(
-                replace(parts.hub, rules=rules),
+                hub,
                 parts.logs,
                 parts.git,
                 self._bell,
                 self._token,
                 hosts=(*LOOPBACK, *self._manner.hosts),
                 on_fault=self._note,
+                submit=open_submitter(hub, parts.folder),
             )
         )
 

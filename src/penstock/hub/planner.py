@@ -1,5 +1,7 @@
 """A plan becomes a build: change, build, jobs and edges in one transaction, with all that the archive has already."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from penstock.hub.context import Hub
@@ -12,19 +14,28 @@ from penstock.model.plan import Plan, PlannedJob
 from penstock.model.states import BUILD, BuildState, JobState
 from penstock.model.states import step as check
 from penstock.policy import ordering
+from penstock.ports import Tx
 
 
-def submit(hub: Hub, asked: Change, plan: Plan, supersede: bool = False) -> Build:
+def submit(
+    hub: Hub,
+    asked: Change,
+    plan: Plan,
+    supersede: bool = False,
+    first: Callable[[Tx], object] = lambda tx: None,
+) -> Build:
     """Store a change and the build that answers it. Once per change id: a repeat gives the build that is there.
 
     What the plan says about reuse is decided again here, on the archive of this moment. With `supersede`
     unfinished builds of the same source give way; jobs of theirs that the new build waits for go on.
+    `first` is called in the same transaction before anything is written: what it raises forbids it.
     Raises ValueError for a plan that only shows a graph, or that names jobs it does not have.
     """
     _check(plan)
     build_id = hub.entropy.token(6)
 
     def write(step: Step) -> Build:
+        first(step.tx)
         if step.tx.get(Change, asked.id) is not None:
             return _build_of(step, asked)
         created_ms = asked.created_ms or step.wall_ms

@@ -19,7 +19,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """A repository at a ref, and for whom. `request` is the caller's own id of this call: the same twice is one build.
 
     `user` is who called, `local` when that is the local operator on this machine: then folders may be named.
-    `klass` and `priority` are what is asked for, None = what the rules give; they can only ask for less.
+    `klass` is what is asked for, "" = what the rules give: it can only ask for less.
     """
 
     request: str
@@ -30,8 +30,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     who: str = ""
     local: bool = False
     project: str = ""
-    priority: int | None = None
-    klass: str | None = None
+    priority: int = 0
+    klass: str = ""
     queue_limit_ms: int | None = None
 
 

@@ -30,7 +30,7 @@ class Submit(d.Document):
 
     `repository` is an https or ssh address, for the local operator on the hub's machine also a folder; `path` a folder
     in it. `who` may name another person where the token is at least an operator's: a program that speaks for many.
-    `priority` and `klass` can ask for less than the farm's rules give, not for more.
+    `priority` above 0 is for operators; `klass` can ask for less than the farm's rules give, not for more.
     """
 
     request: Annotated[
@@ -41,7 +41,7 @@ class Submit(d.Document):
     path: Name = "."
     who: d.UserName | None = None
     project: d.TokenName = ""
-    priority: Annotated[int, Meta(ge=-1000, le=1000)] | None = None
+    priority: Annotated[int, Meta(ge=-1000, le=1000)] = 0
     klass: d.Kind | None = None
     queue_limit_s: Annotated[int, Meta(ge=1, le=31_536_000)] | None = None
 
@@ -87,7 +87,7 @@ class _Desk:
 
 
 def submission(said: Given) -> Submission:
-    """What a call asks for, with who asked. Raises 403 for one who speaks for others without being allowed to."""
+    """What a call asks for, with who asked. Raises 403 for what only operators may."""
     body: Submit = said.body
     user = said.caller.user
     if body.who not in (None, user) and not may(said.caller.role, Role.OPERATOR):
@@ -96,6 +96,10 @@ def submission(said: Given) -> Submission:
         )
     client = said.request.client
     near = client is not None and client.host in LOOPBACK_ADDRESSES
+    if body.priority > 0 and not may(said.caller.role, Role.OPERATOR):
+        raise PermissionDeniedException(
+            "only an operator raises a priority: leave it out, or write 0 or less"
+        )
     return Submission(
         request=body.request,
         repository=body.repository,
@@ -106,7 +110,7 @@ def submission(said: Given) -> Submission:
         local=near and local_operator(said.caller),
         project=body.project,
         priority=body.priority,
-        klass=body.klass,
+        klass=body.klass or "",
         queue_limit_ms=body.queue_limit_s * 1000 if body.queue_limit_s else None,
     )
 

@@ -41,24 +41,37 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     lines: Mapping[str, int]
 
 
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What a repository asks for: its manifest, and the source of each module by name."""
+
+    source: Source
+    manifest: Manifest
+    sources: Mapping[str, Source]
+
+
+def find(git: Git, start: Source, shown: str = "", dirty: bool = False) -> Found:
+    """Read what `start` (repository, ref, path) asks for, and find all its sources. `shown` is what lines about its
+    manifest name it by. Raises Mistakes, ForgeError."""
+    own = git.resolve(start.repository, start.ref, dirty, start.path)
+    text = git.read_file(own, MANIFEST, MOST_MANIFEST_BYTES)
+    manifest = read_manifest(text, shown or f"{start.repository} {MANIFEST}")
+    return Found(source=own, manifest=manifest, sources=_sources(manifest, own, dirty, git))
+
+
 def ask(folder: Path, dirty: bool, rules: Rules, git: Git, sandboxed: bool = True) -> Asked:
     """Read and plan `folder` for the local user, who is trusted as long as there is a sandbox. Raises Mistake, Mistakes, ForgeError or PlanningError for what is not right in it."""
-    own = git.resolve(str(folder.absolute()), "HEAD", dirty)
-    text = git.read_file(own, MANIFEST, MOST_MANIFEST_BYTES)
-    manifest = read_manifest(text, str(folder / MANIFEST))
-    sources = _sources(manifest, own, dirty, git)
+    found = find(git, Source(repository=str(folder.absolute())), str(folder / MANIFEST), dirty)
     trust: Trust = "trusted" if sandboxed else "untrusted"
     measured = fingerprint.measure()
-    identities = _identities(rules, measured)
-    made = plan(manifest, rules.platforms, identities, sources, Given(trust=trust, klass="change"))
+    given = Given(trust=trust, klass="change")
     return Asked(
-        source=own,
-        plan=made,
+        source=found.source,
+        plan=plan(found.manifest, rules.platforms, _identities(rules, measured), found.sources, given),
         trust=trust,
         sandbox="bubblewrap" if sandboxed else "plain",
         identity=measured,
-        file=manifest.file,
-        lines={module.name: module.line for module in manifest.modules},
+        file=found.manifest.file,
+        lines={module.name: module.line for module in found.manifest.modules},
     )
 
 

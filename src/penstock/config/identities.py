@@ -1,0 +1,46 @@
+"""What each platform is on a farm that is served: what the agents of its machines have measured."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from penstock.hub.context import Hub
+from penstock.hub.submission import Unfit
+from penstock.model.machine import Machine, Session
+from penstock.model.rules import Rules
+from penstock.model.states import Power
+from penstock.ports import Tx
+
+OVER = (Power.DELETING, Power.GONE)
+
+
+def registered(hub: Hub, platforms: Iterable[str]) -> Mapping[str, str]:
+    """The identity of each of these platforms that farm.toml has: its image, or for "host" what most machines of its
+    pools measured, the newest where as many say otherwise. Raises Unfit where nobody has measured it yet."""
+    rules = hub.rules
+    wanted = [name for name in dict.fromkeys(platforms) if name in rules.platforms]
+    hosts = [name for name in wanted if rules.platforms[name].image == "host"]
+    measured = hub.store.read(lambda tx: {name: _measured(tx, rules, name) for name in hosts})
+    for name, identity in measured.items():
+        if not identity:
+            raise Unfit(
+                f"no agent of a pool with platform {name!r} has registered yet, so nobody knows what that is: "
+                "start one with `penstock agent` and submit again"
+            )
+    return {name: measured.get(name) or rules.platforms[name].image for name in wanted}
+
+
+def _measured(tx: Tx, rules: Rules, platform: str) -> str:
+    """What most machines that have this platform are; "" where there is none."""
+    pools = [pool.name for pool in rules.pools if platform in pool.platforms]
+    machines = [machine for pool in pools for machine in tx.find(Machine, "pool", pool)]
+    there = [machine for machine in machines if machine.identity and machine.power not in OVER]
+    counts = Counter(machine.identity for machine in there)
+    newest: dict[str, int] = {}
+    for machine in there:
+        newest[machine.identity] = max(newest.get(machine.identity, 0), _started_ms(tx, machine))
+    return max(counts, key=lambda one: (counts[one], newest[one], one), default="")
+
+
+def _started_ms(tx: Tx, machine: Machine) -> int:
+    session = tx.get(Session, machine.session) if machine.session else None
+    return session.started_ms if session is not None else 0
