@@ -5,14 +5,15 @@ Each command imports its own room when it is called, so that `penstock --help` n
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from penstock import __version__
-from penstock.cli import farm_commands, hub_commands
+from penstock.cli import farm_commands, hub_commands, query_commands
+from penstock.cli.hubs import reaching
 from penstock.cli.options import (
     AsJson,
     Dirty,
@@ -41,8 +42,18 @@ INTERRUPTED = 130
 
 app.command()(hub_commands.serve)
 app.add_typer(hub_commands.tokens_app, name="tokens")
-for command in (farm_commands.backup, farm_commands.restore, farm_commands.freeze, farm_commands.thaw):
+for command in (farm_commands.backup, farm_commands.restore):
     app.command()(command)
+HUBS: tuple[Callable[..., None], ...] = (
+    query_commands.submit,
+    query_commands.builds,
+    query_commands.jobs,
+    query_commands.events,
+    farm_commands.freeze,
+    farm_commands.thaw,
+)
+for asking in HUBS:
+    app.command()(reaching(asking))
 
 
 @app.callback(invoke_without_command=True)
@@ -100,30 +111,7 @@ def build(
 
 
 @app.command()
-def builds(
-    farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
-) -> None:
-    """List builds, the newest first."""
-    from penstock.cli.queries import show_builds
-
-    show_builds(farm, state, hub, as_json)
-
-
-@app.command("jobs")
-def jobs_command(
-    build_id: Annotated[str | None, typer.Option("--build", help="Only the jobs of this build.")] = None,
-    farm: FarmFile = None,
-    state: StateFolder = None,
-    hub: HubUrl = None,
-    as_json: AsJson = False,
-) -> None:
-    """List jobs with their attempts."""
-    from penstock.cli.queries import show_jobs
-
-    show_jobs(build_id, farm, state, hub, as_json)
-
-
-@app.command()
+@reaching
 def logs(
     job: JobArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the job ends.")] = False,
@@ -138,6 +126,7 @@ def logs(
 
 
 @app.command()
+@reaching
 def outputs(
     job: JobArgument,
     save: Annotated[Path | None, typer.Option("--save", help="Unpack them into this new folder.")] = None,
@@ -153,6 +142,7 @@ def outputs(
 
 
 @app.command()
+@reaching
 def explain(
     job: JobArgument,
     farm: FarmFile = None,
@@ -167,6 +157,7 @@ def explain(
 
 
 @app.command()
+@reaching
 def machines(
     farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
 ) -> None:
@@ -177,6 +168,7 @@ def machines(
 
 
 @app.command()
+@reaching
 def cancel(
     target: Annotated[str, typer.Argument(help="The id of a job or of a build.")],
     farm: FarmFile = None,
@@ -191,6 +183,7 @@ def cancel(
 
 
 @app.command()
+@reaching
 def retry(
     job: JobArgument,
     farm: FarmFile = None,
@@ -205,6 +198,7 @@ def retry(
 
 
 @app.command()
+@reaching
 def quarantine(
     machine: Annotated[str, typer.Argument(help="The id of a machine.")],
     reason: Annotated[
@@ -223,6 +217,7 @@ def quarantine(
 
 
 @app.command()
+@reaching
 def hold(
     job: JobArgument,
     reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever the job is.")] = "by a person",
@@ -238,6 +233,7 @@ def hold(
 
 
 @app.command()
+@reaching
 def release(
     job: JobArgument,
     farm: FarmFile = None,
@@ -252,6 +248,7 @@ def release(
 
 
 @app.command()
+@reaching
 def drain(
     machine: Annotated[str, typer.Argument(help="The id of a machine.")],
     lift: Annotated[bool, typer.Option("--lift", help="Take the drain back.")] = False,
@@ -267,6 +264,7 @@ def drain(
 
 
 @app.command()
+@reaching
 def fsck(
     deep: Annotated[bool, typer.Option("--deep", help="Read and digest every stored object again.")] = False,
     farm: FarmFile = None,

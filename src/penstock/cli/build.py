@@ -8,14 +8,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 
 from penstock.config.asking import Asked, ask, refuse_what_nobody_takes
 from penstock.cli.opened import Opened
-from penstock.cli.output import Leave, print_json, print_table, refuse, say
+from penstock.cli.output import Leave, refuse
 from penstock.cli.place import Place, find_place
+from penstock.cli.results import print_build
 from penstock.hub import intake, planner, views
 from penstock.hub.loop import Services
 from penstock.model.change import Build, Change
@@ -180,18 +181,5 @@ def print_result(parts: Parts, build_id: str, as_json: bool) -> int:
     """Print every job and the line of totals. Returns the exit status."""
     build, jobs, attempts = parts.hub.store.read(lambda tx: views.load_build(tx, build_id))
     document = report.build_document(build, jobs, attempts, parts.hub.rules.currency)
-    if as_json:
-        print_json(document)
-        say(report.totals_line(document["totals"]))
-    else:
-        print_table(
-            ("job", "result", "waited", "ran", "cost", "why"), [_row(line) for line in document["jobs"]]
-        )
-        print(report.totals_line(document["totals"]))
+    print_build(document, as_json)
     return report.exit_status(jobs)
-
-
-def _row(line: dict[str, Any]) -> tuple[str, ...]:
-    name = f"{line['module']} {line['kind']} on {line['platform']}"
-    cost = f"{line['cost']} {line['currency']}"
-    return name, line["result"], f"{line['waited_s']:.1f} s", f"{line['ran_s']:.1f} s", cost, line["reason"]

@@ -35,7 +35,7 @@ def refuse(what: str) -> NoReturn:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Rows under columns. Text from outside is shown, never interpreted as markup or terminal control."""
-    cells = [[_clean(cell) for cell in row] for row in rows]
+    cells = [[clean(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_rich(columns, cells)
         return
@@ -52,27 +52,57 @@ def _print_rich(columns: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
 
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in STATED)
     for row in cells:
-        table.add_row(*(Text(cell, style=STYLES.get(cell, "")) for cell in row))
+        table.add_row(
+            *(
+                Text(_signed(column, cell), style=style_of(cell))
+                for column, cell in zip(columns, row, strict=True)
+            )
+        )
     Console().print(table)
 
 
+def print_sentences(sentences: Sequence[str]) -> None:
+    """Sentences, a line each; on a terminal wrapped between words, the first one stands out."""
+    lines = [clean(sentence) for sentence in sentences]
+    if not sys.stdout.isatty():
+        print("\n".join(lines))
+        return
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console()
+    for number, line in enumerate(lines):
+        console.print(Padding(Text(line, style="bold" if number == 0 else ""), (0, 0, 0, 2 if number else 0)))
+
+
 STYLES = {
-    "passed": "green",
-    "PASSED": "green",
-    "reused": "cyan",
-    "REUSED": "cyan",
-    "failed": "bold red",
-    "FAILED": "bold red",
-    "error": "bold magenta",
-    "ERROR": "bold magenta",
-    "blocked": "yellow",
-    "BLOCKED_DEAD": "yellow",
-    "running": "blue",
+    "green": ("passed", "good", "up"),
+    "cyan": ("reused",),
+    "bold red": ("failed", "bad", "timed_out"),
+    "bold magenta": ("error", "expired", "lost", "refused", "lapsed", "preempted"),
+    "yellow": ("blocked", "blocked_dead", "held", "suspect", "quarantined", "maintenance", "draining"),
+    "blue": ("running", "busy", "offered", "finishing", "open"),
+    "dim": ("cancelled", "superseded", "gone", "retired"),
 }
+"""Styles of a terminal by what they are for."""
+STATED = ("state", "result", "power", "agent", "health")
+"""Columns whose cells are states: on a terminal each has its sign."""
 
 
-def _clean(cell: object) -> str:
+def style_of(state: str) -> str:
+    """How a terminal shows a state; "" for what is none."""
+    return next((style for style, states in STYLES.items() if state.lower() in states), "")
+
+
+def _signed(column: str, cell: str) -> str:
+    from penstock.reports.signs import SIGNS
+
+    return f"{SIGNS[cell.lower()]} {cell}" if column in STATED and cell.lower() in SIGNS else cell
+
+
+def clean(cell: object) -> str:
     """Text with control characters shown as such: a reason may quote what a job printed."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(cell))

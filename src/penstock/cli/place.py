@@ -64,6 +64,12 @@ def find_place(farm: Path | None, state: Path | None, source: Path | None = None
     return _in_folder(rules, state) if state is not None else Place(rules, _folder_of(rules))
 
 
+def named_place(farm: Path | None, state: Path | None) -> Place | None:
+    """The farm that was named, if any was: beside a hub's address it is only where that hub may have left a token."""
+    beside = _beside(Path("."))
+    return find_place(farm, state) if farm is not None or state is not None or beside is not None else None
+
+
 def write_hub_address(folder: Path, address: str, token: str) -> None:
     """Leave the address and the operator's token for other commands on this machine, readable by the owner only."""
     new = folder / (HUB_FILE + ".new")

@@ -14,7 +14,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from penstock.cli.output import STYLES
+from penstock.cli.output import style_of
 from penstock.model.job import Attempt, Job
 from penstock.model.states import JobState
 from penstock.model.units import seconds
@@ -34,7 +34,7 @@ def watcher(quiet: bool) -> "Silent | Lines":
 def ended_text(job: Job, attempts: Sequence[Attempt]) -> Text:
     """One finished job as a line: result, name, waited, ran, and why when it did not just pass."""
     result = result_of(job)
-    text = Text(f"{result:>10}  ", style=STYLES.get(result, "")).append(job.name, style="default")
+    text = Text(f"{result:>10}  ", style=style_of(result)).append(job.name, style="default")
     if job.state in (JobState.PASSED, JobState.FAILED, JobState.ERROR):
         waited, ran = seconds(waited_ms(job, attempts)), seconds(ran_ms(attempts))
         text.append(f"  waited {waited:.1f} s, ran {ran:.1f} s", style="dim")

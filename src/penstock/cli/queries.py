@@ -2,59 +2,91 @@
 
 import codecs
 import sys
-import time
-from collections.abc import Callable, Iterator
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
-from penstock.cli.output import Leave, print_json, print_table, refuse, say
-from penstock.cli.place import find_place
+import msgspec
+
+from penstock.cli.following import Message, follow
+from penstock.cli.hubs import REACH, Target, authority, refuse_answer, target
+from penstock.cli.output import Leave, print_json, print_sentences, print_table, refuse, say
+from penstock.cli.place import Place, find_place, named_place
 from penstock.model.farm import Farm
 from penstock.reports.builds import EXIT_FAILED, EXIT_FARM
+from penstock.web.feed import kept, page
 from penstock.web.outputs import output_stream, reader
 from penstock.web.people import ACTS, READS, log_chunk
-from penstock.wire.client import Address, Client, HubError, Unreachable
+from penstock.web.watching import event_line
+from penstock.wire.client import Client, HubError, Unreachable
 from penstock.wiring import Parts, Quiet, assemble
 
-LOOK_S = 0.5
 NO_FARM = "{}: there is no farm here yet; `penstock build` makes one"
-ASKED_WRONGLY = (400, 404, 409)
-"""What the hub answers where an open farm raises NotFound or Refused: bad input."""
+NOBODY_SERVES = "nobody serves this farm: "
+A_PAGE = 1000
+BUILDS_SHOWN = 200
 Document = dict[str, Any]
 Consume = Callable[[Callable[[int], bytes]], None]
 
 
 class ServedFarm:
-    """A farm behind a hub: every question is a call."""
+    """A farm behind a hub: every question is a call. `where` says where the hub is, asked anew when it was away."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, where: Callable[[], Target]) -> None:
+        self.where = where
+        self.target = where()
+        self._client: Client = self.target.client()
 
     def read(self, what: str, name: str) -> Document:
-        """A document by its name in web.people.READS."""
-        return self._call("GET", f"/api/v1/{what}" + (f"/{quote(name, safe='')}" if name else ""))
+        """A document by its name in web.people.READS, whole: long lists are read in pages."""
+        path = f"/api/v1/{what}" + (f"/{quote(name, safe='')}" if name else "")
+        if what not in ("builds", "jobs"):
+            return self.call("GET", path)
+        return {what: list(self._pages(what, path))}
+
+    def builds(self) -> Iterator[Document]:
+        """All builds, the newest first, a page at a time."""
+        return self._pages("builds", "/api/v1/builds")
 
     def act(self, what: str, name: str, reason: str) -> Document:
         """Do something by its name in web.people.ACTS."""
-        return self._call("POST", f"/api/v1/{what}/{quote(name, safe='')}", {"reason": reason})
+        return self.call("POST", f"/api/v1/{what}/{quote(name, safe='')}", {"reason": reason})
 
     def log(self, job: str, offset: int) -> Document:
         """A piece of a job's log, as web.people.log_chunk gives it."""
-        return self._call("GET", f"/api/v1/log/{quote(job, safe='')}?offset={offset}")
+        return self.call("GET", f"/api/v1/log/{quote(job, safe='')}?offset={offset}")
 
     def output(self, job: str, name: str, consume: Consume) -> None:
         """Give one output of a job, a tar stream, to `consume(read)`; again from its start when it was cut."""
-        self._client.download(f"/api/v1/outputs/{quote(job, safe='')}/{quote(name, safe='')}", consume)
+        self._asked(
+            lambda: self._client.download(
+                f"/api/v1/outputs/{quote(job, safe='')}/{quote(name, safe='')}", consume
+            )
+        )
 
-    def _call(self, method: str, path: str, body: Document | None = None) -> Document:
+    def call(self, method: str, path: str, body: Document | None = None, tries: int = 1) -> Document:
+        """One call. Refuses (exit 2) what the hub refuses."""
+        answer: Document = self._asked(lambda: self._client.call(method, path, body, tries=tries))
+        return answer
+
+    def _asked(self, ask: Callable[[], Any]) -> Any:
         try:
-            return self._client.call(method, path, body, tries=1)
-        except HubError as problem:
-            if problem.status in ASKED_WRONGLY:
-                refuse(problem.reason)
-            raise
+            return ask()
+        except (HubError, Unreachable) as problem:
+            refuse_answer(self.target.url, problem)
+
+    def _pages(self, what: str, path: str) -> Iterator[Document]:
+        after: dict[str, str] = {}
+        while True:
+            page = self.call("GET", f"{path}?{urlencode({'limit': A_PAGE, **after})}")
+            yield from page[what]
+            if not page.get("next"):
+                return
+            after = {"after": page["next"]}
 
 
 class OwnFarm:
@@ -67,13 +99,15 @@ class OwnFarm:
         """A document by its name in web.people.READS."""
         return READS[what](self._parts.hub, name)
 
+    def builds(self) -> Iterator[Document]:
+        """The newest builds first."""
+        return iter(self.read("builds", "")["builds"])
+
     def act(self, what: str, name: str, reason: str) -> Document:
         """Do something by its name in web.people.ACTS; but a retry needs somebody who runs it."""
         if what == "retry":
             self.read("job", name)
-            refuse(
-                "nobody serves this farm: `penstock build` of the same source runs again what did not pass"
-            )
+            refuse(NOBODY_SERVES + "`penstock build` of the same source runs again what did not pass")
         return ACTS[what](self._parts.hub, name, reason)
 
     def log(self, job: str, offset: int) -> Document:
@@ -84,19 +118,30 @@ class OwnFarm:
         """Give one output of a job, a tar stream, to `consume(read)`."""
         consume(reader(output_stream(self._parts.hub, job, name)))
 
+    def events(self, after: int, limit: int) -> Document:
+        """A page of events, as GET /api/v1/events/page answers it."""
+        found, there = page(self._parts.hub, after, limit), kept(self._parts.hub)
+        last = found[-1].position if found else max(after, there.oldest - 1)
+        lines = [msgspec.to_builtins(event_line(one)) for one in found]
+        return {"events": lines, "next": last, "oldest": there.oldest, "newest": there.newest}
+
 
 AnyFarm = ServedFarm | OwnFarm
 
 
 @contextmanager
 def opened(farm: Path | None, state: Path | None, hub: str | None) -> Iterator[AnyFarm]:
-    """The farm that was named, through the hub that serves it where there is one."""
+    """The farm that was named, through the hub that serves it where there is one.
+
+    With `hub` nothing of the farm need be on this machine.
+    """
+    if hub is not None:
+        place = named_place(farm, state)
+        yield ServedFarm(lambda: target(hub, place.hub_address() if place else None))
+        return
     place = find_place(farm, state)
-    served = place.hub_address()
-    if hub is not None and (served is None or served["address"] != hub.rstrip("/")):
-        refuse(f"--hub {hub}: no token for it in {place.folder}; give the --state of the farm that it serves")
-    if served is not None and _answers(served):
-        yield ServedFarm(Client(Address(served["address"]), served["token"]))
+    if _answers(place):
+        yield ServedFarm(lambda: _here(place))
         return
     if not (place.folder / "penstock.db").exists():
         refuse(NO_FARM.format(place.folder))
@@ -109,35 +154,81 @@ def opened(farm: Path | None, state: Path | None, hub: str | None) -> Iterator[A
         parts.close()
 
 
-def _answers(served: Document) -> bool:
-    """False when the hub that left its address has died without taking it back."""
+@contextmanager
+def served(farm: Path | None, state: Path | None, hub: str | None, instead: str) -> Iterator[ServedFarm]:
+    """As `opened`, for what only a hub can do; `instead` says what to do where nobody serves."""
+    with opened(farm, state, hub) as found:
+        if isinstance(found, OwnFarm):
+            refuse(NOBODY_SERVES + instead)
+        yield found
+
+
+def _here(place: Place) -> Target:
+    """The hub that serves this state now. Raises Unreachable when none says so, as while it is started again."""
+    found = place.hub_address()
+    if found is None:
+        raise Unreachable("no hub serves this state at the moment")
+    return Target(found["address"], found["token"], authority(REACH.get()))
+
+
+def _answers(place: Place) -> bool:
+    """False when nobody serves it, or the hub that left its address has died without taking it back."""
     try:
-        Client(Address(served["address"]), served["token"]).call("GET", "/api/v1/machines", tries=1)
+        _here(place).client().call("GET", "/api/v1/builds?limit=1", tries=1)
     except (Unreachable, HubError, ValueError):
         return False
     return True
 
 
-def show_builds(farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:
+def show_builds(
+    limit: int | None, farm: Path | None, state: Path | None, hub: str | None, as_json: bool
+) -> None:
     """`penstock builds`."""
     with opened(farm, state, hub) as found:
-        document = found.read("builds", "")
+        document = {"builds": list(islice(found.builds(), limit or BUILDS_SHOWN))}
     columns = ("build", "state", "jobs", "open", "source", "why")
     keys = ("id", "state", "jobs", "open", "source", "reason")
     _print(document, as_json, columns, [[line[key] for key in keys] for line in document["builds"]])
 
 
-def show_jobs(
-    build: str | None, farm: Path | None, state: Path | None, hub: str | None, as_json: bool
-) -> None:
+def show_jobs(which: "Jobs", farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:
     """`penstock jobs`."""
     with opened(farm, state, hub) as found:
-        document = found.read("jobs", build or "")
+        document = {"jobs": which.of(found)}
     keys = ("id", "module", "kind", "platform", "state")
     rows = [
         [*(line[key] for key in keys), len(line["attempts"]), line["reason"]] for line in document["jobs"]
     ]
     _print(document, as_json, ("job", "module", "kind", "platform", "state", "attempts", "why"), rows)
+
+
+class Jobs:
+    """Which jobs are asked for: of a build, in some states (as people write them), so many of the newest builds."""
+
+    def __init__(
+        self, build: str | None = None, states: Sequence[str] = (), limit: int | None = None
+    ) -> None:
+        from penstock.model.states import JobState
+
+        known = {str(state).lower(): str(state) for state in JobState}
+        for wrong in [state for state in states if state.lower() not in known]:
+            refuse(f"--state {wrong}: write one of {', '.join(sorted(known))}")
+        self._build, self._limit = build, limit
+        self._states = {known[state.lower()] for state in states}
+
+    def of(self, farm: AnyFarm) -> list[Document]:
+        """Their documents; without a limit in the order of builds and plans, with one those of the newest builds."""
+        if self._limit is None or self._build:
+            return list(islice(self._kept(farm.read("jobs", self._build or "")["jobs"]), self._limit))
+        found: list[Document] = []
+        for build in farm.builds():
+            found += self._kept(farm.read("jobs", build["id"])["jobs"])
+            if len(found) >= self._limit:
+                break
+        return found[: self._limit]
+
+    def _kept(self, jobs: Sequence[Document]) -> Iterator[Document]:
+        return (job for job in jobs if not self._states or job["state"] in self._states)
 
 
 def show_machines(farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:
@@ -156,9 +247,8 @@ def show_explanation(job: str, farm: Path | None, state: Path | None, hub: str |
         document = found.read("explain", job)
     if as_json:
         print_json(document)
-        return
-    for sentence in document["sentences"]:
-        print(sentence)
+    else:
+        print_sentences(document["sentences"])
 
 
 def show_fsck(deep: bool, farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:
@@ -188,24 +278,40 @@ def act(
     raise Leave(0 if document["done"] else EXIT_FAILED)
 
 
-def show_log(job: str, follow: bool, farm: Path | None, state: Path | None, hub: str | None) -> None:
+def show_log(job: str, going_on: bool, farm: Path | None, state: Path | None, hub: str | None) -> None:
     """`penstock logs`: the bytes as they were printed, to a file as they are, to a terminal without its controls."""
     write = _terminal_writer() if sys.stdout.isatty() else sys.stdout.buffer.write
     with opened(farm, state, hub) as found:
+        if going_on and isinstance(found, ServedFarm):
+            _follow_log(found, job, write)
+            return
         offset = 0
-        while True:
-            piece = found.log(job, offset)
-            data = bytes.fromhex(piece["hex"])
+        while data := bytes.fromhex(found.log(job, offset)["hex"]):
             write(data)
-            sys.stdout.buffer.flush()
             offset += len(data)
-            if not data and (piece["ended"] or not follow):
-                break
-            if not data:
-                time.sleep(LOOK_S)
+        sys.stdout.flush()
         if not offset:
             line = found.read("job", job)
             say(f"penstock: {job} has printed nothing: it is {line['state']}: {line['reason']}")
+
+
+def _follow_log(farm: ServedFarm, job: str, write: Callable[[bytes], int]) -> None:
+    """Print what the newest attempt has printed, and go on until the job has ended, in later attempts, too."""
+    attempt = None
+    for message in follow(farm.where, f"/api/v1/log/{quote(job, safe='')}/stream?offset=0"):
+        if message.kind == "end":
+            say(f"penstock: {job} has ended as {message.data['state']}: {message.data['reason']}")
+            return
+        if message.kind == "log":
+            if attempt not in (None, message.data["attempt"]):
+                say(f"penstock: attempt {message.data['attempt']}")
+            attempt = message.data["attempt"]
+            write(_bytes(message))
+            sys.stdout.flush()
+
+
+def _bytes(message: Message) -> bytes:
+    return b64decode(message.data["base64"])
 
 
 def _terminal_writer() -> Callable[[bytes], int]:

@@ -70,6 +70,7 @@ def build_document(
     return {
         "schema": 1,
         "build": build.id,
+        "state": str(build.state),
         "passed": build.state == BuildState.PASSED,
         "totals": totals(jobs),
         "jobs": [_result_line(job, attempts.get(job.id, ()), currency) for job in jobs],
