@@ -28,6 +28,10 @@ class Duplicate(StoreError):
         self.constraint = constraint
 
 
+class Away(StoreError):
+    """A store elsewhere did not answer, or not to the end: the next time it may. Nothing is wrong with the farm."""
+
+
 class Locked(StoreError):
     """Another process has the state folder."""
 

@@ -48,7 +48,7 @@ class ObjectMarks:
     def read(self, name: str) -> bytes | None:
         """As ports.Marks.read."""
         try:
-            return b"".join(self._objects.open(f"marks/{_checked(name)}")[1])
+            return self._objects.get(f"marks/{_checked(name)}")
         except KeyError:
             return None
 

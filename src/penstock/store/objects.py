@@ -2,21 +2,23 @@
 
 A missing object is KeyError, but only where the store says so itself: an S3 that answers 404 may have lost the whole
 bucket, and what a proxy answers says nothing at all. Everything else that goes wrong is a StoreError of one line,
-without what obstore adds for its own developers.
+without what obstore adds for its own developers: Away where it may pass.
 """
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 
-from penstock.ports import StoreError
+from penstock.ports import Away, StoreError
 from penstock.store.blobnames import CHUNK
 
+T = TypeVar("T")
+Listed = list[tuple[str, int]]
 PART_BYTES = 8 << 20
 PARTS_AT_ONCE = 4
 """Bounds the memory of one upload to 32 MiB; S3 takes parts of 5 MiB and more."""
@@ -25,6 +27,22 @@ MOST_BYTES = 10_000 * PART_BYTES
 _STATUS = re.compile(r"status code: (\d{3})")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 _ASKED = re.compile(r"performing ([A-Z]+) ")
+_FAILED = "HTTP error: "
+_PASSING = ("408", "429", "500", "502", "503", "504")
+
+
+class CutOff(Away):
+    """An answer that ended too early: the one thing that obstore does not ask for again by itself."""
+
+
+def _once_more(look: Callable[[], T]) -> T:
+    """Look again, twice at most, where an answer was cut off."""
+    for _ in range(2):
+        try:
+            return look()
+        except CutOff:
+            continue
+    return look()
 
 
 class Objects:
@@ -101,17 +119,29 @@ class Objects:
             with contextlib.suppress(FileNotFoundError), self.telling(some[0]):
                 obstore.delete(self._store, some)
 
-    def below(self, folder: str) -> list[tuple[str, int]]:
+    def get(self, path: str) -> bytes:
+        """A small object as a whole. Raises KeyError."""
+        return _once_more(lambda: b"".join(self.open(path)[1]))
+
+    def below(self, folder: str) -> Listed:
         """Path and size of all objects below a folder."""
-        with self.telling(folder):
-            pages = obstore.list(self._store, folder)
-            return [(str(found["path"]), int(found["size"])) for page in pages for found in page]
+
+        def look() -> Listed:
+            with self.telling(folder):
+                pages = obstore.list(self._store, folder)
+                return [(str(found["path"]), int(found["size"])) for page in pages for found in page]
+
+        return _once_more(look)
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders in a folder, in order."""
-        with self.telling(folder):
-            found = obstore.list_with_delimiter(self._store, folder)
-        return sorted(str(path).rpartition("/")[2] for path in found["common_prefixes"])
+
+        def look() -> list[str]:
+            with self.telling(folder):
+                found = obstore.list_with_delimiter(self._store, folder)
+            return sorted(str(path).rpartition("/")[2] for path in found["common_prefixes"])
+
+        return _once_more(look)
 
     def writer(self, path: str) -> "Writer":
         """An object that is written bit by bit, and there as a whole or not at all."""
@@ -133,7 +163,7 @@ class Objects:
                 got += len(chunk)
                 yield memoryview(chunk)
         if got != expected:
-            raise StoreError(f"{self._where}: {path} ended after {got} of {expected} bytes")
+            raise CutOff(f"{self._where}: {path} ended after {got} of {expected} bytes")
 
     @contextlib.contextmanager
     def telling(self, path: str, proof: str | None = None) -> Iterator[None]:
@@ -145,9 +175,9 @@ class Objects:
         except FileNotFoundError as wrong:
             if (self._proof if proof is None else proof) in str(wrong):
                 raise FileNotFoundError(path) from None
-            raise StoreError(f"{self._where}: {told(wrong)}") from None
+            raise told(self._where, wrong) from None
         except (BaseError, OSError, NotImplementedError) as wrong:
-            raise StoreError(f"{self._where}: {told(wrong)}") from None
+            raise told(self._where, wrong) from None
 
 
 class Writer:
@@ -173,15 +203,16 @@ class Writer:
             self._writer.close()
 
 
-def told(wrong: BaseException) -> str:
+def told(where: str, wrong: BaseException) -> StoreError:
     """What obstore says, in a few words: "GET answered 403 SignatureDoesNotMatch"."""
     text = str(wrong).partition("\n\nDebug source")[0]
     status, code, asked = _STATUS.search(text), _CODE.search(text), _ASKED.search(text)
+    call = asked[1] if asked else "a request"
     if status or code:
         what = " ".join(found[1] for found in (status, code) if found)
-        return f"{asked[1] if asked else 'a request'} answered {what}"
-    if "HTTP error: " in text:
-        return (
-            f"{asked[1] if asked else 'a request'} failed: {text.rpartition('HTTP error: ')[2].strip()[:200]}"
-        )
-    return " ".join(text.split())[:200]
+        kind = Away if status is None or status[1] in _PASSING else StoreError
+        return kind(f"{where}: {call} answered {what}")
+    if _FAILED in text:
+        what = text.rpartition(_FAILED)[2].strip()[:200]
+        return (CutOff if "body" in what else Away)(f"{where}: {call} failed: {what}")
+    return StoreError(f"{where}: {' '.join(text.split())[:200]}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from penstock.ports import StoreError
+from penstock.ports import Away, StoreError
 from penstock.store.objects import Objects
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -16,6 +16,7 @@ _PART = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 _REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_LOOKS = 3
 _SAID = {
     "NoSuchBucket": "there is no such bucket; make it first",
     "InvalidAccessKeyId": "the store does not know the key in AWS_ACCESS_KEY_ID",
@@ -126,13 +127,16 @@ def _certificates(path: str) -> bytes:
 
 def _look(url: str, objects: Objects) -> None:
     """Ask for a folder that is always empty: what is wrong with the bucket or the key is said at the start."""
-    try:
-        objects.below("nothing")
-    except StoreError as wrong:
-        for code, meaning in _SAID.items():
-            if code in str(wrong):
-                raise StoreError(f"{url}: {meaning}") from None
-        raise
+    for turn in range(_LOOKS):
+        try:
+            objects.below("nothing")
+            return
+        except Away:
+            if turn + 1 == _LOOKS:
+                raise
+        except StoreError as wrong:
+            meaning = next((told for code, told in _SAID.items() if code in str(wrong)), "")
+            raise StoreError(f"{url}: {meaning}") if meaning else wrong from None
 
 
 def _first(environment: Mapping[str, str], names: tuple[str, ...]) -> str:
