@@ -4,11 +4,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from farms import TestFarm
+from farms import Agent, TestFarm, passed, planned
 
-from penstock.hub import incarnation
+from penstock.hub import incarnation, poller, sessions
+from penstock.hub.context import Moved, Unauthorized
 from penstock.hub.incarnation import MARK, Mark
 from penstock.model.farm import Event, Farm
+from penstock.model.job import Attempt
+from penstock.model.machine import Session
 from penstock.ports import StoreError
 from penstock.store.marks import FolderMarks
 
@@ -111,3 +114,24 @@ def test_names_of_marks_are_checked(marks: FolderMarks) -> None:
         with pytest.raises(ValueError, match="not the name of a mark"):
             marks.read(name)
     assert marks.read("nobody") is None
+
+
+def test_nothing_is_accepted_from_agents_of_a_farm_that_has_moved(farm: TestFarm) -> None:
+    agent = Agent(farm, "one")
+    farm.submit("c1", planned("zlib", "test"))
+    farm.tick()
+    (work,) = agent.start()
+    incarnation.freeze(farm.hub, "moved", "https://new.example")
+    before = farm.all(Attempt), farm.all(Session)
+    for call in (
+        lambda: sessions.authenticate(farm.hub, agent.answer.token),
+        lambda: poller.begin_poll(farm.hub, agent.answer.token, poller.Said(call=9)).result(),
+        lambda: agent.again(),
+    ):
+        with pytest.raises(Moved, match=r"moved to https://new\.example"):
+            call()
+    assert (farm.all(Attempt), farm.all(Session)) == before
+    with pytest.raises(Unauthorized):
+        sessions.authenticate(farm.hub, "a stranger's")
+    assert incarnation.adopt(farm.hub)
+    agent.finish(work, passed())

@@ -45,5 +45,13 @@ class Unauthorized(Exception):
     """The token is unknown, used up, expired or revoked (HTTP 401)."""
 
 
+class Moved(Exception):
+    """The farm is served at `address` from now on; nothing is accepted here (HTTP 503, for agents that are known)."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"the farm has moved to {address}")
+        self.address = address
+
+
 class NotLeading(Exception):
     """Another process decides now: this one must change nothing."""

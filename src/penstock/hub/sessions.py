@@ -8,7 +8,7 @@ import hashlib
 
 import msgspec
 
-from penstock.hub.context import Hub, Unauthorized
+from penstock.hub.context import Hub, Moved, Unauthorized
 from penstock.hub.ender import lose
 from penstock.hub.steps import Step, change, look
 from penstock.model.farm import Farm
@@ -96,7 +96,7 @@ def register(hub: Hub, token: str, asked: Registration) -> Registered:
 
 
 def authenticate(hub: Hub, token: str) -> Session:
-    """The open session of this token. Raises Unauthorized when it is unknown, ended or expired."""
+    """The open session of this token. Raises Unauthorized when it is unknown, ended or expired; Moved."""
     return look(hub, lambda tx, farm: session_of(tx, farm, token))
 
 
@@ -107,7 +107,14 @@ def session_of(tx: Tx, farm: Farm, token: str) -> Session:
         raise Unauthorized("no such session: register again")
     if found[0].expires_ms <= farm.time_ms:
         raise Unauthorized("the session has expired: register again")
+    refuse_where_moved(farm)
     return found[0]
+
+
+def refuse_where_moved(farm: Farm) -> None:
+    """Raise Moved in a farm that is served elsewhere: what an agent said here would be lost to it."""
+    if farm.frozen and farm.address:
+        raise Moved(farm.address)
 
 
 def revoke(hub: Hub, machine_id: str) -> int:
@@ -136,6 +143,7 @@ def end_session(step: Step, machine: Machine) -> Machine:
 def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str, str]) -> Registered:
     secret, session_id, machine_id = fresh
     credential, machine = _recognise(step, token, asked, machine_id)
+    refuse_where_moved(step.farm)
     session_token = f"{step.farm.incarnation}-{secret}"
     session = Session(
         id=session_id,

@@ -8,7 +8,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
-from penstock.hub.context import NotFound, Refused, Unauthorized
+from penstock.hub.context import Moved, NotFound, Refused, Unauthorized
 from penstock.hub.submission import Unfit
 from penstock.ports import Away, Duplicate, ForgeError, Stale, StoreError
 from penstock.web.agentfile import agent_file_router
@@ -31,13 +31,14 @@ AGENTS = "/api/v1/agent"
 def make_app(site: Site) -> Litestar:
     """The ASGI application of one hub process."""
     calls = people_calls(site, Feed(site.hub, site.bell))
-    agents = AgentApi(site.hub, site.logs, site.forge, site.bell).router()
+    agents = AgentApi(site.hub, site.logs, site.forge, site.bell)
     return Front(
         hosts=site.hosts,
+        agents=agents,
         route_handlers=[
             Router(
                 "/",
-                route_handlers=[agents, direct_router(site.hub)],
+                route_handlers=[agents.router(), direct_router(site.hub)],
                 request_class=StrictRequest,
                 guards=[with_token],
             ),
@@ -51,6 +52,7 @@ def make_app(site: Site) -> Litestar:
             NotFound: _problem(404),
             Unfit: _problem(400),
             Unauthorized: _unauthorized,
+            Moved: _moved,
             ForgeError: _problem(503, AGAIN),
             StoreError: _problem(503, AGAIN),
             HTTPException: _http_problem,
@@ -93,6 +95,11 @@ def _problem(status: int, headers: dict[str, str] | None = None) -> Any:
 
 def _unauthorized(_: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, str]]:
     return Response({"reason": str(problem)}, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _moved(_: Request[Any, Any, Any], moved: Moved) -> Response[dict[str, str]]:
+    """503, as while the hub is away: an agent keeps what it has to say, and says it at the new address."""
+    return Response({"reason": str(moved), "address": moved.address}, status_code=503, headers=AGAIN)
 
 
 def _http_problem(_: Request[Any, Any, Any], problem: HTTPException) -> Response[dict[str, str]]:
