@@ -49,6 +49,26 @@ def test_the_newest_build_comes_first_with_its_totals() -> None:
     assert lines[1]["totals"] == {"built": 1, "reused": 0, "failed": 0, "error": 0, "blocked": 0}
 
 
+def test_what_is_over_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    farm = TestFarm()
+    agent = Agent(farm, "m1")
+    farm.submit("c1", planned("zlib"))
+    farm.run_all(agent)
+    farm.tick(1000)
+    going = farm.submit("c2", planned("png"))
+    known: dict = {}
+    first = views.builds_page(farm.hub, 10, known=known)
+    assert [line["id"] for line in first["builds"] if line["id"] not in known] == [going.id]
+    read = []
+    real = views._build_line
+    monkeypatch.setattr(views, "_build_line", lambda tx, build: read.append(build.id) or real(tx, build))
+    farm.run_all(agent)
+    again = views.builds_page(farm.hub, 10, known=known)
+    assert read == [going.id]
+    assert again["builds"][1] == first["builds"][1]
+    assert again["builds"][0]["state"] == "PASSED"
+
+
 @pytest.mark.parametrize(
     "ask", [views.build_view, views.jobs_view, views.job_view, views.newest_attempt, explain]
 )

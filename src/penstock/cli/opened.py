@@ -2,8 +2,8 @@
 
 import msgspec
 
-from penstock.config.asking import Asked
 from penstock.cli.place import Place
+from penstock.config.asking import Asked
 from penstock.web.bell import Bell
 from penstock.wiring import Parts
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.config.asking import ask
 from penstock.cli.output import Leave, print_json, print_table, say
 from penstock.cli.place import Place, find_place
 from penstock.cli.queries import opened
 from penstock.config import qt
+from penstock.config.asking import ask
 from penstock.config.farm import read_farm
 from penstock.model.artifact import Failure, Module
 from penstock.model.job import Trust

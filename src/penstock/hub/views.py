@@ -18,6 +18,7 @@ from penstock.reports import builds as report
 
 Document = dict[str, Any]
 MOST_BUILDS = 200
+MOST_KNOWN = 10_000
 MOST_JOBS = 1000
 """What is read from one view of the store."""
 
@@ -44,20 +45,32 @@ def builds_view(hub: Hub) -> Document:
     return {"builds": builds_page(hub, MOST_BUILDS)["builds"]}
 
 
-def builds_page(hub: Hub, limit: int, after: str | None = None) -> Document:
+def builds_page(
+    hub: Hub, limit: int, after: str | None = None, known: dict[str, Document] | None = None
+) -> Document:
     """At most `limit` builds, the newest first, older than the build `after`; `next` is the next `after`, or None.
 
+    O(their jobs); `known` keeps the lines of builds in which nothing can change any more, for the next call.
     Raises NotFound for an unknown `after`.
     """
+    kept = {} if known is None else known
 
     def read(tx: Tx) -> Document:
         last = _build(tx, after) if after else None
         place = (last.created_ms, last.id) if last else ()
         found = tx.find(Build, "created", limit=limit + 1, after=place, backwards=True)
-        lines = [_build_line(tx, build) for build in found[:limit]]
+        lines = [kept.get(build.id) or _build_line(tx, build) for build in found[:limit]]
+        _keep(kept, lines)
         return {"builds": lines, "next": found[limit - 1].id if len(found) > limit else None}
 
     return hub.store.read(read)
+
+
+def _keep(known: dict[str, Document], lines: list[Document]) -> None:
+    """Remember what is over; when there is too much of it, all is forgotten."""
+    if len(known) > MOST_KNOWN:
+        known.clear()
+    known.update((line["id"], line) for line in lines if line["ended_s"] is not None and not line["open"])
 
 
 def jobs_view(hub: Hub, build_id: str | None) -> Document:

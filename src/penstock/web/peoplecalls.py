@@ -57,13 +57,14 @@ def people_calls(site: Site, feed: Feed) -> list[Call]:
 
 
 def _lists(hub: Hub) -> list[Call]:
+    over: dict[str, Any] = {}
     return [
         Call(
             method="GET",
             path="/api/v1/builds",
             name="list_builds",
             text="The newest builds first, in pages.",
-            run=lambda said: views.builds_page(hub, said.query.limit, d.chosen(said.query.after)),
+            run=lambda said: views.builds_page(hub, said.query.limit, d.chosen(said.query.after), over),
             role=VIEWER,
             query=d.Page,
             answer=d.Builds,
