@@ -1,6 +1,7 @@
 """A farm for benchmarks: a hub in a process of its own (bench.hub) and real agents."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -70,6 +71,11 @@ class Served:
             with (home / "log").open("wb") as log:
                 self._agents.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
+    def cpu_s(self) -> tuple[float, float]:
+        """Processor seconds so far: the hub's, and the agents' with all that they started and waited for."""
+        agents = [_cpu_s(agent.pid) for agent in self._agents]
+        return _cpu_s(self.hub.pid), sum(agents)
+
     def wait(self, build: str, limit_s: float = 120.0) -> None:
         """Until no job of this build is open. Raises RuntimeError after `limit_s`."""
         until = time.monotonic() + limit_s
@@ -77,3 +83,9 @@ class Served:
             if time.monotonic() > until:
                 raise RuntimeError(f"after {limit_s:.0f} s: {self.ask(ended=build)}")
             time.sleep(0.005)
+
+
+def _cpu_s(pid: int) -> float:
+    """User and system time of a process and of its ended children."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")

@@ -91,7 +91,7 @@ def test_a_finish_costs_eight_and_its_settling_fifteen(
     assert settling[0] <= 15
 
 
-def test_a_poll_that_acknowledges_and_finishes_costs_eighteen(
+def test_a_poll_that_acknowledges_and_finishes_costs_nineteen(
     farm: TestFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Everything in one round trip: session, machine, attempt and job are read once and written once."""
@@ -105,5 +105,5 @@ def test_a_poll_that_acknowledges_and_finishes_costs_eighteen(
         "acknowledged": (Acknowledged(*named, "ack"),),
         "finished": (Finished(*named, "fin", Ending(result="passed")),),
     }
-    assert count(farm, lambda: agent.poll(**both), monkeypatch) == [18]
+    assert count(farm, lambda: agent.poll(**both), monkeypatch) == [19]
     assert farm.get(Attempt, attempt.id).state == AttemptState.PASSED

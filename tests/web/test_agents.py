@@ -177,3 +177,22 @@ def test_malformed_calls_are_told_what_is_wrong(edge: Edge) -> None:
     assert edge.agent("POST", f"{attempt}/log?offset=-1", content=b"x", headers=fence(one)).status_code == 413
     assert edge.agent("GET", "attempts/unknown/source").status_code == 404
     assert edge.register("not a key", edge.enrolment).status_code in (400, 401)
+
+
+def test_a_poll_in_an_unusual_form_is_answered_alike(edge: Edge) -> None:
+    """Most polls take a way of their own; what is unusual goes the way of all other calls, once."""
+    edge.farm.submit("c1", planned("zlib", "test"))
+    one = edge.offer()
+    odd = {"Content-Type": "application/json; charset=utf-8"}
+    taken = edge.agent("POST", "poll", json={"call": 5, "acknowledge": [right(one)]}, headers=odd)
+    assert [answer["status"] for answer in taken.json()["acknowledged"]] == [200]
+    late = edge.agent("POST", "poll", json={"call": 5})
+    assert (late.status_code, late.json()["stop"]) == (409, False)
+    assert edge.agent("POST", "poll", json={"call": 6.0}).status_code == 200, (
+        "a whole number, however written"
+    )
+    assert edge.agent("POST", "poll", content=b"x" * (5 << 20), headers=odd).status_code == 413
+    assert (
+        edge.client.post("/api/v1/agent/poll", json={"call": 7}, headers={"Host": "evil"}).status_code == 421
+    )
+    assert edge.agent("POST", "poll", json={"call": 8}).headers["content-security-policy"]

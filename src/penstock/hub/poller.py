@@ -12,9 +12,9 @@ from penstock.hub.queue import Ending, Right, Work
 from penstock.hub.sessions import Held, Ordered, order_for, session_of
 from penstock.hub.steps import Step, begin, change, look
 from penstock.model.farm import Farm
-from penstock.model.job import Attempt
+from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine, Session
-from penstock.model.states import AttemptState, Health, Power, SessionState
+from penstock.model.states import AttemptState, Health, JobState, Power, SessionState
 from penstock.policy import retry
 from penstock.ports import Tx
 
@@ -60,13 +60,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Heard:
-    """The hub's answer: open offers that were not named, an order for each attempt that was, what became of the rest."""
+    """The hub's answer: open offers that were not named, an order for each attempt that was, what became of the rest.
+
+    `more`: something ended here and nothing was offered yet, while jobs wait: an offer may come in a moment.
+    """
 
     offers: tuple[Work, ...] = ()
     orders: tuple[Ordered, ...] = ()
     acknowledged: tuple[Answer, ...] = ()
     finished: tuple[Answer, ...] = ()
     drain: bool = False
+    more: bool = False
 
 
 def poll(hub: Hub, session: Session, said: Said) -> Heard:
@@ -121,7 +125,8 @@ def _poll(step: Step, session: Session, said: Said) -> Heard:
     known = {attempt.id: attempt for attempt in live}
     orders = tuple(order_for(known.get(h.attempt) or step.tx.get(Attempt, h.attempt), h) for h in said.holds)
     drain = step.need(Machine, machine).power == Power.DRAINING
-    return Heard(offers, orders, taken, ended, drain)
+    more = bool(ended) and not offers and bool(step.tx.find(Job, "state", JobState.QUEUED, limit=1))
+    return Heard(offers, orders, taken, ended, drain, more)
 
 
 def _names(named: dict[str, Held], attempt: Attempt) -> bool:

@@ -14,6 +14,7 @@ from litestar.exceptions import HTTPException
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
+from litestar.types import Receive
 
 from penstock.hub import poller, queue, sessions
 from penstock.hub.context import Hub, Refused
@@ -29,11 +30,13 @@ T = TypeVar("T")
 AnyRequest = Request[Any, Any, Any]
 POLL_S = 30.0
 PIECE_BYTES = 1 << 20
-MOMENT_S = 0.01
-"""So long an answer waits for the next offer after a finish."""
+MOMENT_S = 0.05
+"""So long an answer waits for the next offer after a finish, while there is work."""
 FINISH_LOG_BYTES = 32 << 10
 """So much log comes with a finish at most; longer ones come before it."""
 TOKENS_KEPT = 20_000
+PROBLEM = "penstock.problem"
+"""Where a poll carries what went wrong with it already (quickpoll)."""
 MOST_LOG_PIECE_BYTES = 4 << 20
 OUTPUTS = ("tree", "worktree", "source", "artifacts")
 
@@ -57,7 +60,10 @@ class AgentApi:
 
         @post("/poll", status_code=HTTP_200_OK)
         async def poll(request: AnyRequest, data: JSONBody[wire.Poll]) -> wire.Polled:
-            return await self._poll(request, data)
+            problem: Any = request.scope.get(PROBLEM)
+            if isinstance(problem, Exception):
+                raise problem
+            return await self.poll(bearer(request), data, request.receive)
 
         return [register, poll]
 
@@ -147,12 +153,11 @@ class AgentApi:
             finish_log_bytes=FINISH_LOG_BYTES,
         )
 
-    async def _poll(self, request: AnyRequest, data: wire.Poll) -> wire.Polled:
+    async def poll(self, token: str, data: wire.Poll, receive: Receive) -> wire.Polled:
         """Answer at once when there is something to say; else when the bell rings, the time is up, or the caller left.
 
         Who ends something and has nothing else to do waits a moment for its next offer: one round trip does for both.
         """
-        token = bearer(request)
         if any(one.log for one in data.finish):
             await _off(self._keep_logs, token, data.finish)
         machine = self._machines.get(token, "")
@@ -161,8 +166,8 @@ class AgentApi:
             said = translate.said_in_poll(data)
             session, heard = await asyncio.wrap_future(poller.begin_poll(self._hub, token, said))
             answer = translate.polled(heard)
-            wait_s = _patience_s(data, answer)
-            if session.machine == machine and wait_s and not await _rings(rung, request, wait_s):
+            wait_s = _patience_s(data, answer, heard.more)
+            if session.machine == machine and wait_s and not await _rings(rung, receive, wait_s):
                 return answer
         finally:
             self._bell.leave(f"machine:{machine}", rung)
@@ -233,11 +238,11 @@ def _says_something(answer: wire.Polled) -> bool:
     return bool(told) or any(one.order != "continue" for one in answer.orders)
 
 
-def _patience_s(data: wire.Poll, answer: wire.Polled) -> float:
+def _patience_s(data: wire.Poll, answer: wire.Polled, more: bool) -> float:
     """How long the answer may wait for an offer, seconds."""
     if not _says_something(answer):
         return min(data.wait_s, POLL_S)
-    return MOMENT_S if data.finish and not (answer.offers or answer.drain or data.draining) else 0.0
+    return MOMENT_S if more and not (answer.drain or data.draining) else 0.0
 
 
 def _log_of(one: wire.Finish) -> bytes:
@@ -253,9 +258,9 @@ def _log_of(one: wire.Finish) -> bytes:
     return log
 
 
-async def _rings(rung: asyncio.Event, request: AnyRequest, wait_s: float) -> bool:
+async def _rings(rung: asyncio.Event, receive: Receive, wait_s: float) -> bool:
     """Wait for the bell. False when the time is up or the connection was closed."""
-    bell, gone = asyncio.ensure_future(rung.wait()), asyncio.ensure_future(request.receive())
+    bell, gone = asyncio.ensure_future(rung.wait()), asyncio.ensure_future(receive())
     try:
         await asyncio.wait((bell, gone), timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
         return rung.is_set()

@@ -7,7 +7,9 @@ from typing import Any
 from litestar import Litestar
 from litestar.types import Message, Receive, Scope, Send
 
+from penstock.web.agents import AgentApi
 from penstock.web.guards import SECURITY_HEADERS, HostCheck
+from penstock.web.quickpoll import QuickPoll
 
 _HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
@@ -19,8 +21,9 @@ class _Answered(BaseException):
 class Front(Litestar):
     """Litestar behind a check of the Host header, with headers for browsers, and HEAD wherever there is GET."""
 
-    def __init__(self, *, hosts: Collection[str], **arguments: Any) -> None:
+    def __init__(self, *, hosts: Collection[str], agents: AgentApi, **arguments: Any) -> None:
         super().__init__(**arguments)
+        self._quick = QuickPoll(super().__call__, agents)
         self._checked = HostCheck(self._answer, hosts)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -44,7 +47,7 @@ class Front(Litestar):
             # A method that no path has is refused with all that the path has; litestar's own answer names only some.
             await self._until_answered({**scope, "method": "NONE"}, receive, _as_options(send))
         else:
-            await super().__call__(scope, receive, send)
+            await self._quick(scope, receive, send)
 
     async def _until_answered(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
