@@ -43,14 +43,26 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         prog="penstock agent", description="Run attempts for a hub on this machine."
     )
     add = parser.add_argument
-    add("--hub", required=True, metavar="URL", help="where the hub is")
+    add(
+        "--hub",
+        required=True,
+        action="append",
+        metavar="URL",
+        help="where the hub is; again for other addresses",
+    )
     add("--token-file", required=True, metavar="FILE", help="holds the one-time enrolment token")
     add("--pool", default="", metavar="P", help="what the operator calls the pool; the token decides it")
     add("--slots", type=int, default=1, metavar="N", help="attempts at a time (1)")
     add("--work-dir", default="penstock-agent", metavar="D", help="folder for everything (./penstock-agent)")
     add("--name", default=socket.gethostname(), metavar="N", help="name of this machine (its host name)")
     add("--no-sandbox", action="store_true", help="plain processes instead of bubblewrap")
-    add("--cache-mb", type=int, default=20480, metavar="N", help="disk for kept trees and sources (20480)")
+    add(
+        "--cache-mb",
+        type=int,
+        default=20480,
+        metavar="N",
+        help="disk for kept trees, sources and mirrors (20480)",
+    )
     add(
         "--die-with-parent",
         type=int,
@@ -113,15 +125,16 @@ def _run(options: argparse.Namespace) -> int:
 def _assemble(options: argparse.Namespace) -> Any:
     from penstock.agent import fingerprint
     from penstock.agent.loop import Loop
+    from penstock.agent.process import own_digest
     from penstock.agent.session import Identity, Session
     from penstock.agent.workspace import Workshop
     from penstock.wire.client import Address
 
-    address = Address(options.hub, ca_file=options.ca_file, insecure=options.insecure)
+    addresses = [Address(url, ca_file=options.ca_file, insecure=options.insecure) for url in options.hub]
     token_file = Path(options.token_file).resolve()
     shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
     identity = Identity(shop.folder / "credential.json", options.hub)
-    session = Session(address, identity, lambda: _read_token(token_file))
+    session = Session(addresses, identity, lambda: _read_token(token_file))
     means = _means(options, session, shop)
     about = {
         "name": options.name,
@@ -131,6 +144,7 @@ def _assemble(options: argparse.Namespace) -> Any:
         "identity": fingerprint.measure(),
         "sandbox": "plain" if options.no_sandbox else "bubblewrap",
         "version": penstock.__version__,
+        "file": own_digest(),
     }
     return Loop(about, session, shop, means)
 
@@ -140,23 +154,29 @@ def _means(options: argparse.Namespace, session: Session, shop: Workshop) -> lis
     from penstock.agent import cgroups, sandbox
     from penstock.agent.attempt import Means
     from penstock.agent.loop import say
+    from penstock.agent.mirrors import Mirrors
     from penstock.agent.prefix import Trees
     from penstock.agent.process import Keeper, own_places, package
     from penstock.agent.sources import Sources
+    from penstock.agent.trouble import Trouble
     from penstock.agent.workspace import fixed_place
 
     cache = options.cache_mb << 20
     prefix = str(fixed_place() / "prefix") if shop.plain else sandbox.PREFIX
     groups = cgroups.Groups(shop.group_prefix)
-    trees = Trees(shop.folder / "trees", prefix, cache * 3 // 4)
-    sources = Sources(shop.folder / "sources", cache // 4)
+    shared = (
+        Trees(shop.folder / "trees", prefix, cache // 2),
+        Sources(shop.folder / "sources", cache // 4),
+        Mirrors(shop.folder / "mirrors", cache // 4),
+        Trouble(),
+    )
     code = package(shop.folder)
     apart = not shop.plain or own_places(code, shop.folder)
     if not apart:
         say("without a mount namespace plain attempts run one at a time")
     spaces = [shop.slot(number, apart) for number in range(options.slots if apart else 1)]
     return [
-        Means(session, shop, space, Keeper(code, space.place), groups.slot(str(number)), trees, sources)
+        Means(session, shop, space, Keeper(code, space.place), groups.slot(str(number)), *shared)
         for number, space in enumerate(spaces)
     ]
 

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 from penstock.agent import cgroups, sandbox
 from penstock.agent.cancel import Cancel, Stopped
 from penstock.agent.logs import Log
+from penstock.agent.mirrors import Doubt, Mirrors
 from penstock.agent.prefix import Conflict, Trees, unpack_verified
 from penstock.agent.process import Ended, Keeper, Start, run
 from penstock.agent.session import API, FENCE_HEADER, Session
 from penstock.agent.sources import EMPTY, Damaged, Sources
+from penstock.agent.trouble import TAIL_BYTES, Trouble, failed_hosts
 from penstock.agent.uploads import Uploads
 from penstock.agent.usage import Sampler
 from penstock.agent.workspace import Busy, Workshop, Workspace
@@ -50,6 +52,8 @@ class Means(NamedTuple):
     groups: cgroups.SlotGroups
     trees: Trees
     sources: Sources
+    mirrors: Mirrors
+    trouble: Trouble
 
 
 class Attempt:
@@ -86,10 +90,16 @@ class Attempt:
             client.close()
         if verdict.result != "passed":
             log.say(f"{verdict.result}: {verdict.cause}")
+            self._look_for_hosts()
         log.close()
         finish = self._finish(verdict, outputs, self._end_log())
         self._tidy()
         return finish
+
+    def _look_for_hosts(self) -> None:
+        if self.offer.get("kind") == "fetch":
+            for host, what in failed_hosts(self._log.tail(TAIL_BYTES)):
+                self._means.trouble.note(host, what)
 
     def _tidy(self) -> None:
         """What cannot be removed now is removed when the next attempt begins."""
@@ -194,18 +204,37 @@ class Attempt:
         except Damaged as error:
             self._log.say(str(error))
 
-        def consume(read: Callable[[int], bytes]) -> None:
-            if not name:
-                self._unpack(read, digest, layout)
-                return
-            keeping = self._means.sources.keeping(name, read)
-            try:
-                self._unpack(keeping.read, digest, layout)
-                keeping.done()
-            finally:
-                keeping.abandon()
+        if self._from_mirror(name, layout):
+            return
+        path = f"{API}/attempts/{self.offer['attempt']}/source"
+        self._download(client, path, lambda read: self._take_in(name, digest, read, layout))
 
-        self._download(client, f"{API}/attempts/{self.offer['attempt']}/source", consume)
+    def _take_in(self, name: str, digest: str, read: Callable[[int], bytes], layout: sandbox.Layout) -> None:
+        """Unpack a source as it comes, and keep it for the next attempt."""
+        if not name:
+            self._unpack(read, digest, layout)
+            return
+        keeping = self._means.sources.keeping(name, read)
+        try:
+            self._unpack(keeping.read, digest, layout)
+            keeping.done()
+        finally:
+            keeping.abandon()
+
+    def _from_mirror(self, name: str, layout: sandbox.Layout) -> bool:
+        """Take the source from its repository, if it is a public one and this machine has git."""
+        git = self.offer.get("git")
+        if not git or not self._means.mirrors.usable:
+            return False
+        try:
+            chunks = self._means.mirrors.stream(git, self.offer.get("source_key", ""), self.cancel.check)
+            self._take_in(name, "", lambda _: next(chunks, b""), layout)
+        except (Doubt, TreeError) as doubt:
+            self._log.say(f"the hub is asked for the source: {doubt}")
+            if isinstance(doubt, Doubt) and doubt.host:
+                self._means.trouble.note(doubt.host, "git")
+            return False
+        return True
 
     def _unpack(self, read: Callable[[int], bytes], digest: str, layout: sandbox.Layout) -> None:
         # A try that was cut may have left something.
@@ -232,8 +261,16 @@ class Attempt:
             self._means.trees.compose(self.offer["inputs"], layout.prefix, fetch, keep)
 
     def _download(self, client: Client, path: str, consume: Callable[[Callable[[int], bytes]], None]) -> None:
+        def once(c: Client) -> Any:
+            try:
+                return c.download(path, consume)
+            except (Unreachable, HubError, Damaged, TreeError) as error:
+                if not isinstance(error, Refused) and not self.cancel.is_set():
+                    self._means.trouble.note(self._session.address.host, _kind(error))
+                raise
+
         try:
-            self._session.call(client, lambda c: c.download(path, consume), self.cancel, _DOWNLOAD_S)
+            self._session.call(client, once, self.cancel, _DOWNLOAD_S)
         except Refused:
             raise
         except (Unreachable, HubError, Damaged, TreeError) as error:
@@ -314,3 +351,10 @@ class Attempt:
         if isinstance(error, (HubError, Unreachable, Busy)):
             return Verdict("refused", str(error))
         return Verdict("refused", f"the agent failed: {type(error).__name__}: {error}")
+
+
+def _kind(error: Exception) -> str:
+    """What went wrong with a download, in a word that can be counted."""
+    if isinstance(error, HubError):
+        return f"answered {error.status}"
+    return "unreachable" if isinstance(error, Unreachable) else "damaged"

@@ -34,6 +34,7 @@ class Loop:
         self._session = session
         self._shop = shop
         self._client = session.client()
+        self._trouble = means[0].trouble
         self._lock = threading.Lock()
         self._held: dict[str, Held] = {}
         self._acks: dict[str, str] = {}
@@ -89,6 +90,7 @@ class Loop:
         if self._wake.is_set() and self._waiting:
             return
         began = time.monotonic()
+        self._client.move(self._session.address)
         try:
             answer = self._client.call("POST", f"{API}/poll", body, timeout_s=self._patience(body), tries=1)
         except Interrupted:
@@ -103,7 +105,9 @@ class Loop:
             self._back_off(str(error))
         else:
             self._failures, self._renewed = 0, began
+            self._trouble.forget(body["trouble"])
             self._learn(answer)
+            self._follow(answer)
         finally:
             self._waiting = False
 
@@ -134,6 +138,7 @@ class Loop:
             "finish": finishes,
             "wait_s": 0.0 if acknowledge or finishes else self._session.wait_s,
             "draining": self._draining,
+            "trouble": self._trouble.told(),
         }
 
     def _patience(self, body: dict[str, Any]) -> float:
@@ -222,6 +227,7 @@ class Loop:
             began = time.monotonic()
             try:
                 about = {**self._about, "holds": holds + self._finishes.named()}
+                about.pop("file", None)
                 answer = self._session.register(about, self._client)
             except Unwelcome as error:
                 if first:
@@ -229,20 +235,41 @@ class Loop:
                 say(str(error))
             except (Unreachable, HubError) as error:
                 say(f"cannot register: {error}")
+                self._session.next_address()
             else:
                 self._renewed, self._call = began, 0
                 say(f"registered as {answer.get('machine')}, session {answer.get('session')}")
+                self._compare(answer)
+                self._follow(answer)
                 self._obey(answer.get("orders") or [])
                 return True
             self._wake.wait(_REGISTER_S[min(number, len(_REGISTER_S) - 1)])
             number += 1
         return False
 
+    def _compare(self, answer: dict[str, Any]) -> None:
+        """Say so when the hub serves another agent than this one is."""
+        release, digest = answer.get("release"), answer.get("agent_digest")
+        other = bool(release) and release != self._about["version"]
+        if other or (digest and self._about.get("file") not in (None, "", digest)):
+            where = f"{self._session.address.url.rstrip('/')}{answer.get('agent_file') or ''}"
+            say(f"this agent is release {self._about['version']}, the hub {release}: its agent is at {where}")
+
+    def _follow(self, answer: dict[str, Any]) -> None:
+        """Go where the hub says that it will be."""
+        url = answer.get("address")
+        if url and url != self._session.address.url:
+            problem = self._session.follow(str(url))
+            say(f"not followed: {problem}" if problem else f"the hub has moved to {url}")
+
     def _back_off(self, why: str) -> None:
         if self._failures == 0:
             say(f"no contact: {why}")
         pause = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
         self._failures += 1
+        # One failure may be a restart; a hub with other addresses is asked there after the second.
+        if self._failures > 1 and self._session.next_address():
+            say(f"trying {self._session.address.url}")
         doom = self._doom()
         self._wake.wait(pause if doom is None else max(0.05, min(pause, doom - time.monotonic())))
 

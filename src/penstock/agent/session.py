@@ -12,13 +12,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from penstock.agent.cancel import Cancel
-from penstock.wire.client import Address, Client, Denied, HubError, Unreachable
+from penstock.wire.client import Address, Client, Denied, HubError, Insecure, Unreachable, is_loopback
 
 PROTOCOL = 1
 FENCE_HEADER = "X-Penstock-Fence"
 API = "/api/v1/agent"
 _PATIENCE_S = 2.0
+_PREFER_S = 300.0
 T = TypeVar("T")
+Clock = Callable[[], float]
 
 
 class Unwelcome(Exception):
@@ -28,9 +30,9 @@ class Unwelcome(Exception):
 class Identity:
     """Key and credential of this machine, in a file that only we can read. A power cut must not need a person."""
 
-    def __init__(self, path: Path, hub: str) -> None:
+    def __init__(self, path: Path, hubs: list[str]) -> None:
         self._path = path
-        self._hub = hub
+        self._hubs = hubs
         try:
             self._kept = json.loads(path.read_text())
         except (OSError, ValueError):
@@ -48,13 +50,23 @@ class Identity:
     def tokens(self, enrolment: str) -> list[str]:
         """What to register with, in this order; a credential of another hub is the last try."""
         credential = self._kept.get("credential", "")
-        same = self._kept.get("hub") == self._hub
+        same = self._kept.get("hub") in self._hubs
         order = [credential, enrolment] if same else [enrolment, credential]
         return [token for token in order if token]
 
     def keep(self, credential: str) -> None:
         """Remember the credential for this hub."""
-        self._kept.update(credential=credential, hub=self._hub)
+        self._kept.update(credential=credential, hub=self._hubs[0])
+        self._save()
+
+    @property
+    def moved(self) -> str:
+        """Where the hub of these addresses said that it will be found; "" while it said nothing."""
+        return str(self._kept.get("address", "")) if self._kept.get("hub") in self._hubs else ""
+
+    def follow(self, address: str) -> None:
+        """Remember where the hub will be found."""
+        self._kept.update(address=address)
         self._save()
 
     def _save(self) -> None:
@@ -66,17 +78,64 @@ class Identity:
 class Session:
     """The session's token and figures, shared by all threads; each thread calls through a client of its own."""
 
-    def __init__(self, address: Address, identity: Identity, enrolment: Callable[[], str]) -> None:
-        self.address = address
+    def __init__(
+        self,
+        addresses: list[Address],
+        identity: Identity,
+        enrolment: Callable[[], str],
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self._addresses = addresses
+        self._at = 0
+        self._left_s = 0.0
+        self._clock = clock
         self._identity = identity
-        self._enrolment = enrolment
         self._lock = threading.Lock()
+        self.follow(identity.moved, said=False)
+        self._enrolment = enrolment
         self.token = ""
         self.contact_s = 90.0
         self.right_s = 1200.0
         self.poll_s = 30.0
         self.direct = False
         self.finish_log_bytes = 0
+
+    @property
+    def address(self) -> Address:
+        """Where calls go now: the first address, or, when that was away, another one for a while."""
+        if self._at and self._clock() - self._left_s > _PREFER_S:
+            self._at = 0
+        return self._addresses[self._at]
+
+    def next_address(self) -> bool:
+        """The hub is away at this address: use the next one. False where there is only one."""
+        with self._lock:
+            self._at = (self._at + 1) % len(self._addresses)
+            self._left_s = self._clock()
+        return len(self._addresses) > 1
+
+    def follow(self, url: str, said: bool = True) -> str:
+        """The hub says where it will be found: tried first from now on, after a restart, too. Returns why not, or "".
+
+        An address that protects less than the one in use is not taken: nobody who sits between may lead us away.
+        """
+        if not url or url in (one.url for one in self._addresses[:1]):
+            return ""
+        old = self._addresses[self._at]
+        try:
+            new = Address(url, ca_file=old.ca_file, insecure=old.insecure)
+        except (Insecure, ValueError) as error:
+            return str(error)
+        if old.secure and not new.secure:
+            return f"{url}: the hub is spoken to by https, and its new address is plain http"
+        if is_loopback(new.host) and not is_loopback(old.host):
+            return f"{url}: is this machine itself, where the hub is not"
+        with self._lock:
+            self._addresses = [new, *(one for one in self._addresses if one.url != url)]
+            self._at = 0
+        if said:
+            self._identity.follow(url)
+        return ""
 
     @property
     def wait_s(self) -> float:
@@ -86,6 +145,7 @@ class Session:
     def register(self, about: dict[str, Any], client: Client) -> dict[str, Any]:
         """Begin a session. Raises Unwelcome, Unreachable, HubError."""
         body = {"protocol": PROTOCOL, "key": self._identity.key, **about}
+        client.move(self.address)
         for token in self._identity.tokens(self._enrolment()):
             client.token = token
             try:
@@ -107,6 +167,7 @@ class Session:
         while True:
             cancel.check()
             client.token = self.token
+            client.move(self.address)
             try:
                 return operation(client)
             except (Unreachable, Denied, HubError) as error:

@@ -81,6 +81,8 @@ class Address:
             raise Insecure(
                 f"{url}: plain http to another machine shows tokens to everybody; use https, or --insecure"
             )
+        self.url = url
+        self.insecure = insecure
         self.host = parts.hostname
         self.port = parts.port
         self.path = parts.path.rstrip("/")
@@ -209,6 +211,12 @@ class Client:
     def rearm(self) -> None:
         """Allow calls again after `interrupt`."""
         self._interrupted = False
+
+    def move(self, address: Address) -> None:
+        """Calls go to this address from now on."""
+        if address is not self.address:
+            self.close()
+            self.address = address
 
     def close(self) -> None:
         """Let go of the connection; the next call opens a new one."""
