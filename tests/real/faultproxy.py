@@ -8,6 +8,7 @@ Standard library only, a thread per connection.
 import random
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -96,9 +97,12 @@ class Cut(Exception):
 
 
 class FaultProxy:
-    """Stands before `target` ("http://127.0.0.1:PORT"); `url` is where it is found. `seen`: calls that were hit."""
+    """Stands before `target` ("http://127.0.0.1:PORT"); `url` is where it is found. `seen`: calls that were hit.
 
-    def __init__(self, target: str, seed: int = 0) -> None:
+    `tls`: certificate and key to speak https with, while the target still speaks http.
+    """
+
+    def __init__(self, target: str, seed: int = 0, tls: ssl.SSLContext | None = None) -> None:
         address = urlsplit(target)
         self._target = (address.hostname or "127.0.0.1", address.port or 80)
         self.rules: list[Rule] = []
@@ -109,7 +113,8 @@ class FaultProxy:
         self._ended = threading.Event()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._tls = tls
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
     def __enter__(self) -> "FaultProxy":
@@ -153,6 +158,8 @@ class FaultProxy:
         """All calls of one connection, over one connection of our own."""
         server = None
         try:
+            if self._tls is not None:
+                client = self._tls.wrap_socket(client, server_side=True)
             with self._lock:
                 self._open.add(client)
             server = socket.create_connection(self._target, 10)

@@ -1,6 +1,8 @@
 """S3 by address and environment: what is wrong is said in one line, and what S3 does not copy is published all the same."""
 
 import re
+import ssl
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 from urllib.request import Request, urlopen
@@ -8,6 +10,7 @@ from urllib.request import Request, urlopen
 import obstore
 import pytest
 from radosgw import Bucket
+from real.faultproxy import FaultProxy
 
 from penstock.ports import StoreError
 from penstock.store.blobs import open_blobs
@@ -66,6 +69,47 @@ def test_plain_http_to_others_is_for_those_who_ask(s3: Bucket) -> None:
     asked = s3.environment | {"AWS_ENDPOINT_URL": "http://s3.invalid", "AWS_ALLOW_HTTP": "true"}
     with pytest.raises(StoreError, match="GET failed"):
         open_s3(s3.url, asked, QUICK)
+
+
+def test_settings_that_only_the_library_reads(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SERVER_SIDE_ENCRYPTION", "rot13")
+    with pytest.raises(StoreError, match="a setting in the environment") as wrong:
+        open_s3(s3.url, s3.environment)
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.fixture
+def tls(tmp_path: Path) -> ssl.SSLContext:
+    """A certificate of our own for 127.0.0.1; the file is own.pem."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=store"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE"),
+            *("-keyout", str(tmp_path / "own.key"), "-out", str(tmp_path / "own.pem")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "own.pem", tmp_path / "own.key")
+    return context
+
+
+@pytest.mark.needs("openssl")
+def test_https_needs_a_certificate_that_is_trusted(s3: Bucket, tls: ssl.SSLContext, tmp_path: Path) -> None:
+    with FaultProxy(s3.endpoint, tls=tls) as proxy:
+        environment = s3.environment | {"AWS_ENDPOINT_URL": proxy.url}
+        with pytest.raises(StoreError, match="GET failed"):
+            open_s3(s3.url, environment, QUICK)
+        blobs = ObjectBlobs(
+            open_s3(s3.url, environment | {"AWS_CA_BUNDLE": str(tmp_path / "own.pem")}, QUICK)
+        )
+        digest, _ = blobs.upload("a/tree").finish()
+        blobs.publish("a/tree", digest)
+        assert blobs.verify(digest)
+        (tmp_path / "bad.pem").write_text("no certificate")
+        with pytest.raises(StoreError, match=r"AWS_CA_BUNDLE: .*there is no certificate"):
+            open_s3(s3.url, environment | {"AWS_CA_BUNDLE": str(tmp_path / "bad.pem")}, QUICK)
 
 
 def test_a_bucket_that_is_lost_is_not_a_missing_object(s3: Bucket) -> None:

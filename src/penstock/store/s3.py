@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from obstore.exceptions import BaseError
+
 from penstock.ports import Away, StoreError
 from penstock.store.objects import Objects
 
@@ -52,9 +54,13 @@ def open_s3(url: str, environment: Mapping[str, str], limits: Limits = Limits())
         raise StoreError(f"{url}: {' and '.join(missing)} must be in the environment")
     endpoint = _first(environment, _ENDPOINTS)
     plain = _plain(url, endpoint, environment)
-    objects = Objects(
-        _store(bucket, prefix, endpoint, (environment, limits, plain)), url, "<Code>NoSuchKey</Code>", True
-    )
+    try:
+        store = _store(bucket, prefix, endpoint, (environment, limits, plain))
+    except (ValueError, BaseError) as wrong:
+        # obstore reads more of the environment than we name.
+        said = str(wrong).partition("\n")[0][:200]
+        raise StoreError(f"{url}: a setting in the environment (AWS_...) is not understood: {said}") from None
+    objects = Objects(store, url, "<Code>NoSuchKey</Code>", signs=True)
     _look(url, objects)
     return objects
 
@@ -120,9 +126,12 @@ def _store(bucket: str, prefix: str, endpoint: str, how: tuple[Mapping[str, str]
 
 def _certificates(path: str) -> bytes:
     try:
-        return Path(path).read_bytes()
+        found = Path(path).read_bytes()
     except OSError as wrong:
         raise StoreError(f"AWS_CA_BUNDLE: {path}: {wrong.strerror}") from None
+    if b"-----BEGIN CERTIFICATE-----" not in found:
+        raise StoreError(f"AWS_CA_BUNDLE: {path}: there is no certificate in it (PEM)")
+    return found
 
 
 def _look(url: str, objects: Objects) -> None:
