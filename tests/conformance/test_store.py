@@ -4,9 +4,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conformance.store_concurrency import ConcurrencySuite
@@ -15,6 +19,7 @@ from conformance.store_suite import Driver, StoreSuite
 from hypothesis import settings
 
 from penstock.model.job import Edge
+from penstock.ports import Tx
 from penstock.store.memory import MemoryStore
 from penstock.store.open import open_store
 from penstock.store.postgres import PostgresStore
@@ -53,6 +58,47 @@ class TestPostgres(StoreSuite, ConcurrencySuite):
     @pytest.fixture
     def driver(self, postgres_url: str) -> Iterator[Driver]:
         made = PostgresDriver(lambda: PostgresStore(postgres_url))
+        yield made
+        made.store.close()
+
+
+class Processes:
+    """Two hub processes on one database, as one store: each thread that writes goes to the next of them."""
+
+    def __init__(self, url: str) -> None:
+        self._stores = [PostgresStore(url), PostgresStore(url)]
+        self._turns = count()
+        self._mine = threading.local()
+
+    def _store(self) -> PostgresStore:
+        if not hasattr(self._mine, "store"):
+            self._mine.store = self._stores[next(self._turns) % 2]
+        return self._mine.store
+
+    def read(self, operation: Callable[[Tx], Any]) -> Any:
+        return self._store().read(operation)
+
+    def write(self, operation: Callable[[Tx], Any]) -> Any:
+        return self._store().write(operation)
+
+    def submit(self, operation: Callable[[Tx], Any]) -> Future[Any]:
+        return self._store().submit(operation)
+
+    def close(self) -> None:
+        for store in self._stores:
+            store.close()
+
+
+class ProcessesDriver(PostgresDriver):
+    """PostgreSQL, two processes at once."""
+
+    interleaves = True
+
+
+class TestPostgresProcesses(ConcurrencySuite):
+    @pytest.fixture
+    def driver(self, postgres_url: str) -> Iterator[Driver]:
+        made = ProcessesDriver(lambda: Processes(postgres_url))
         yield made
         made.store.close()
 

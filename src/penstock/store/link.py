@@ -37,8 +37,11 @@ class Link(Protocol):
     most: int
     careful: bool
 
-    def begin(self) -> None:
-        """Begin a transaction, on a new connection where the old one is gone."""
+    def begin(self, alone: bool = False) -> None:
+        """Begin a transaction, on a new connection where the old one is gone.
+
+        `alone`: wait until nobody else writes, and let nobody else write meanwhile.
+        """
         ...
 
     def mark(self) -> None:
@@ -63,6 +66,13 @@ class Link(Protocol):
 
     def change(self, sql: str, values: Sequence[Any]) -> int:
         """Run a statement that writes. Returns how many rows it changed. Raises Violation."""
+        ...
+
+    def later(self, sql: str, values: Sequence[Any], sure: bool) -> None:
+        """As `change`, without the answer: it is run before the next statement that is waited for.
+
+        A transaction in which it does not change one row is Broken; `sure`: if it changes none it fails.
+        """
         ...
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from contextlib import suppress
 import msgspec
 import psycopg
 
-from penstock.store.postgreslink import connect
+from penstock.store.postgressession import connect
 
 CHANNEL = "penstock"
 EVERYBODY = "*"

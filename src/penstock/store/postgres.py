@@ -44,9 +44,7 @@ class PostgresStore:
             try:
                 self._busy.reading = True
                 link.begin()
-                found = operation(SqlTx(link, writes=False))
-                link.commit()
-                return found
+                return operation(SqlTx(link, writes=False))
             finally:
                 self._busy.reading = False
                 link.abandon()

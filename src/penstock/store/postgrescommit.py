@@ -8,18 +8,23 @@ number of the transaction would not do: after a crash PostgreSQL gives numbers a
 
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import psycopg
 
 from penstock.ports import StoreError
 from penstock.store.link import Broken
-from penstock.store.postgreslink import WRITING, PostgresLink, connect
+from penstock.store.postgreslink import WRITING, PostgresLink
+from penstock.store.postgressession import bound, connect
 
 _REMEMBER = (
-    "INSERT INTO penstock_writer VALUES ('{writer}', '{name}', now()) "
-    "ON CONFLICT (id) DO UPDATE SET last = excluded.last, at = excluded.at; COMMIT"
+    "INSERT INTO penstock_writer VALUES ($1, $2, now()) "
+    "ON CONFLICT (id) DO UPDATE SET last = excluded.last, at = excluded.at"
 )
+_BESIDE = "LOCK TABLE penstock_writer IN ROW EXCLUSIVE MODE"
+_ALONE = "LOCK TABLE penstock_writer IN EXCLUSIVE MODE"
+"""Before the first statement that reads: what a transaction sees is fixed there, and LOCK itself fixes nothing."""
 ASK_S = 1.0
 """The pause between two tries to learn what became of a COMMIT."""
 
@@ -38,15 +43,21 @@ class Writing(PostgresLink):
         self._closing = threading.Event()
         self._changed = False
 
-    def begin(self) -> None:
+    def begin(self, alone: bool = False) -> None:
         """As Link.begin."""
         self._changed = False
         super().begin()
+        self._ahead.append(((_ALONE if alone else _BESIDE, ()), False))
 
-    def change(self, sql: str, values: "psycopg.abc.Params") -> int:  # type: ignore[override]
+    def change(self, sql: str, values: Sequence[Any]) -> int:
         """As Link.change."""
         self._changed = True
-        return super().change(sql, values)  # type: ignore[arg-type]
+        return super().change(sql, values)
+
+    def later(self, sql: str, values: Sequence[Any], sure: bool) -> None:
+        """As Link.later."""
+        self._changed = True
+        super().later(sql, values, sure)
 
     def commit(self) -> None:
         """As Link.commit. Raises Broken when nothing was kept, StoreError when that cannot be known."""
@@ -54,10 +65,13 @@ class Writing(PostgresLink):
             super().commit()
             return
         name = uuid.uuid4().hex
+        if any(one_row for _, one_row in self._ahead):
+            # A row that is not what it was must not be committed.
+            self._send()
         try:
-            self.tell(_REMEMBER.format(writer=self._writer, name=name))
+            self._send((_REMEMBER, bound((self._writer, name))), ("COMMIT", ()))
         except Broken as wrong:
-            if self._connection is not None and not self._connection.closed:
+            if self._session is not None and not self._session.lost:
                 raise
             if not self._was_kept(name, wrong):
                 raise

@@ -1,54 +1,21 @@
-"""Connections to PostgreSQL: how they are made, what they may not do to others, and what their errors mean.
+"""A connection to PostgreSQL as the writer and transactions see it, and what its errors mean to them."""
 
-A hub that stalls in the middle of a transaction must not hold the farm up, and one that is gone must be noticed:
-the limits below end its transaction, its waits and, where nobody answers any more, its connection.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8Dumper
-from psycopg.types.string import StrDumper
+from psycopg.pq.abc import PGresult
 
-from penstock.ports import StoreError
 from penstock.store.link import Broken
+from penstock.store.postgressession import Refused, Session, Statement, bound
 from penstock.store.statements import POSTGRES
 
-CONNECT = {
-    "application_name": "penstock",
-    "connect_timeout": "5",
-    "keepalives_idle": "10",
-    "keepalives_interval": "5",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "20000",
-}
-"""What libpq is told, where the address does not say otherwise: a dead server is noticed within half a minute."""
-SETTINGS = {
-    "client_encoding": "utf-8",
-    "statement_timeout": "30s",
-    # Longer than the next: who waits for a hub that stalled outlasts it.
-    "lock_timeout": "15s",
-    "idle_in_transaction_session_timeout": "10s",
-    "client_connection_check_interval": "5s",
-    # The server's half of the above, where it is reached by TCP.
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-    # Every search has an index of its own in the right order: nothing else is ever better, statistics or not.
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "enable_sort": "off",
-    "plan_cache_mode": "force_generic_plan",
-}
-"""What each of our sessions sets for itself."""
-WRITING = "BEGIN ISOLATION LEVEL SERIALIZABLE"
 READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-PAUSES_S = (0, 0.05, 0.1, 0.2, 0.4, 0.8, *[1.0] * 10)
+WRITING = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, *[1.0] * 10)
 """Between the tries to connect: long enough for a server that starts again."""
+TOGETHER = 100
+"""Statements that wait to be sent with the next one, at most."""
 _AGAIN = {
     "40001",  # met another transaction, which won
     "40P01",  # waited for another one that waited for this one
@@ -57,39 +24,21 @@ _AGAIN = {
     "25P03",  # idle for too long: this process stalled
 }
 _TAKEN = "23505"
-"""A unique constraint, found by the server itself: only where an update breaks one, or somebody was quicker."""
+"""A unique constraint forbids it."""
 _HELD = "55P03"
 """A lock was not to be had in time."""
-
-
-def connect(url: str) -> psycopg.Connection:
-    """One connection that begins no transaction by itself. Raises psycopg.Error, StoreError for a bad address."""
-    try:
-        told = make_conninfo("", **{**CONNECT, **conninfo_to_dict(url)})  # type: ignore[arg-type]
-    except psycopg.ProgrammingError as wrong:
-        raise StoreError(f"the address of the database cannot be read: {str(wrong).strip()}") from None
-    connection = psycopg.connect(told, autocommit=True)
-    try:
-        connection.execute("; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items()))
-        connection.prepared_max = 1000
-        # One type for all numbers, one for all text: else each mixture would be a prepared statement of its own.
-        connection.adapters.register_dumper(int, Int8Dumper)
-        connection.adapters.register_dumper(str, StrDumper)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 class PostgresLink:
     """As link.Link. `begin_sql` is how its transactions begin.
 
-    `pauses` are the seconds between tries to connect, waited by `pause`; after the last one it is refused, and
-    from then on at once until the database is back.
+    Statements whose answers nobody waits for are sent with the next one that is waited for: a round trip costs as
+    much as several statements. `pauses_s` are between the tries to connect, waited by `pause`; after the last one
+    it is refused, and from then on at once until the database is back.
     """
 
     dialect = POSTGRES
-    most = 60  # above 64 subtransactions PostgreSQL looks into a table on disk for each row's
+    most = 60  # with more than 64 subtransactions PostgreSQL looks their rows up on disk
     careful = False
 
     def __init__(
@@ -97,105 +46,97 @@ class PostgresLink:
         url: str,
         begin_sql: str,
         pause: Callable[[float], None],
-        pauses: Sequence[float] = PAUSES_S,
+        pauses_s: Sequence[float] = PAUSES_S,
     ) -> None:
         self._url = url
         self._begin = begin_sql
         self._pause = pause
-        self._pauses = pauses
+        self._pauses_s = pauses_s
         self._away = False
         self._marked = False
-        self._connection: psycopg.Connection | None = None
+        self._ahead: list[tuple[Statement, bool]] = []
+        self._session: Session | None = None
 
-    def begin(self) -> None:
-        """As Link.begin."""
+    def begin(self, alone: bool = False) -> None:
+        """As Link.begin, for transactions that read."""
         self._marked = False
-        wrong: Exception | None = None
-        for pause_s in (0,) if self._away else self._pauses:
-            try:
-                self._execute(self._begin)
-                self._away = False
-                return
-            except (psycopg.OperationalError, psycopg.InterfaceError) as found:
-                wrong = found
-                self.close()
-                self._pause(pause_s)
-        self._away = True
-        raise Broken(f"no database: {_line(wrong)}", everybody=True) from wrong
+        self._connect()
+        self._ahead = [((self._begin, ()), False)]
 
     def mark(self) -> None:
-        """As Link.mark; the old mark goes in the same round trip."""
-        self.tell("RELEASE one; SAVEPOINT one" if self._marked else "SAVEPOINT one")
+        """As Link.mark."""
+        if self._marked:
+            self._ahead.append((("RELEASE one", ()), False))
+        self._ahead.append((("SAVEPOINT one", ()), False))
         self._marked = True
 
     def undo(self) -> None:
         """As Link.undo."""
-        self.tell("ROLLBACK TO one")
+        self._ahead.append((("ROLLBACK TO one", ()), False))
 
     def commit(self) -> None:
         """As Link.commit."""
-        self.tell("COMMIT")
+        self._send(("COMMIT", ()))
 
     def abandon(self) -> None:
         """As Link.abandon."""
-        if self._connection is None:
-            return
-        if self._connection.info.transaction_status is not TransactionStatus.IDLE:
-            try:
-                self._execute("ROLLBACK")
-            except psycopg.Error:
-                self.close()
+        self._ahead = []
+        if self._session is not None and self._session.open:
+            self._session.leave("ROLLBACK")
 
     def rows(self, sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """As Link.rows."""
-        with self._meaning():
-            return self._prepared(sql, values).fetchall()
+        result = self._send((sql, bound(values)))
+        assert self._session is not None
+        return self._session.load(sql, result)
 
     def change(self, sql: str, values: Sequence[Any]) -> int:
         """As Link.change; what a constraint forbids changes no row, or breaks the transaction."""
-        with self._meaning():
-            return self._prepared(sql, values).rowcount
+        return self._send((sql, bound(values))).command_tuples or 0
 
-    def tell(self, sql: str) -> None:
-        """Run statements without values, in one round trip."""
-        with self._meaning():
-            self._execute(sql)
+    def later(self, sql: str, values: Sequence[Any], sure: bool) -> None:
+        """As Link.later."""
+        self._ahead.append(((sql, bound(values)), not sure))
+        if len(self._ahead) >= TOGETHER:
+            self._send()
 
     def close(self) -> None:
         """As Link.close."""
-        if self._connection is not None:
-            with suppress(psycopg.Error):
-                self._connection.close()
-            self._connection = None
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
-    def _prepared(self, sql: str, values: Sequence[Any]) -> psycopg.Cursor[tuple[Any, ...]]:
-        assert self._connection is not None
-        cursor = psycopg.RawCursor(self._connection)
-        return cursor.execute(sql, values, prepare=True)  # type: ignore[arg-type]
+    def _connect(self) -> None:
+        """Have a session that is not known to be lost. Raises Broken."""
+        if self._session is not None and self._session.quiet():
+            return
+        wrong: Exception | None = None
+        for pause_s in self._pauses_s[:1] if self._away else self._pauses_s:
+            self.close()
+            try:
+                self._session = Session(self._url)
+                self._away = False
+                return
+            except psycopg.Error as found:
+                wrong = found
+            self._pause(pause_s)
+        self._away = True
+        raise Broken(f"no database: {' '.join(str(wrong).split())}", everybody=True) from wrong
 
-    def _execute(self, sql: str) -> None:
-        if self._connection is None:
-            self._connection = connect(self._url)
-        # Several statements in one text cannot be prepared.
-        self._connection.execute(sql, prepare=False)  # type: ignore[call-overload]
-
-    @contextmanager
-    def _meaning(self) -> Iterator[None]:
-        """Turn what breaks the transaction into Broken; what the server never saw goes on as it is."""
+    def _send(self, *statements: Statement) -> PGresult:
+        """Send what waits and then `statements`, in one round trip. Returns the last answer. Raises Broken."""
+        assert self._session is not None
+        ahead, self._ahead = self._ahead, []
         try:
-            yield
-        except psycopg.Error as wrong:
-            assert self._connection is not None
-            status = self._connection.info.transaction_status
-            if status is TransactionStatus.INTRANS:
-                raise
-            lost = status is TransactionStatus.UNKNOWN or self._connection.closed
-            again = bool(lost) or wrong.sqlstate in _AGAIN or wrong.sqlstate == _TAKEN
-            raise Broken(
-                _line(wrong), again, careful=wrong.sqlstate == _TAKEN, everybody=wrong.sqlstate == _HELD
-            ) from wrong
+            results = self._session.run([*(statement for statement, _ in ahead), *statements])
+        except Refused as wrong:
+            raise self._meaning(wrong) from wrong
+        for (_, one_row), result in zip(ahead, results, strict=False):
+            if one_row and result.command_tuples != 1:
+                raise Broken("a row is not what it was", again=True, careful=True)
+        return results[-1]
 
-
-def _line(wrong: Exception | None) -> str:
-    """What went wrong in one line."""
-    return " ".join(str(wrong).split())
+    def _meaning(self, wrong: Refused) -> Broken:
+        taken, held = wrong.sqlstate == _TAKEN, wrong.sqlstate == _HELD
+        again = wrong.lost or taken or wrong.sqlstate in _AGAIN
+        return Broken(wrong, again=again, careful=taken, everybody=held)

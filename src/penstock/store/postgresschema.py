@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 
 from penstock.ports import StoreError
-from penstock.store.postgreslink import connect
+from penstock.store.postgressession import connect
 from penstock.store.revision import Standing, standing
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
@@ -21,9 +21,6 @@ _NEEDS = {
     "fsync": ("on", "its server runs with fsync = {}, so what is answered can be lost: set it to on"),
     "full_page_writes": ("on", "its server runs with full_page_writes = {}: set it to on"),
 }
-_DURABLE = (
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-)
 _FORGET = "DELETE FROM penstock_writer WHERE at < now() - interval '7 days'"
 MIGRATION_TRIES = 20
 MIGRATION_LOCK = "2s"

@@ -23,8 +23,8 @@ class SqliteLink:
         self._begin = begin
         self._marked = False
 
-    def begin(self) -> None:
-        """As Link.begin."""
+    def begin(self, alone: bool = False) -> None:
+        """As Link.begin; who writes is always alone."""
         self._marked = False
         try:
             self.connection.execute(self._begin)
@@ -65,6 +65,10 @@ class SqliteLink:
             return self._execute(sql, values).rowcount
         except sqlite3.IntegrityError as wrong:
             raise Violation(str(wrong)) from wrong
+
+    def later(self, sql: str, values: Sequence[Any], sure: bool) -> None:
+        """As Link.later."""
+        self.change(sql, values)
 
     def close(self) -> None:
         """As Link.close."""

@@ -20,7 +20,8 @@ class SqlTx:
     """As ports.Tx. `lost` is what broke the transaction: from then on every call is refused.
 
     Without that an operation that swallows the error would write on outside any transaction. `wrote`: it changed
-    something. `careful`: statements that a constraint may forbid look first, where a refusal breaks the transaction.
+    something. Unless it is `careful`, it does not wait for answers: what is Stale or Duplicate then breaks the
+    transaction, and the operation is to be run again, carefully, to be told so.
     """
 
     def __init__(self, link: Link, writes: bool, careful: bool = False) -> None:
@@ -64,26 +65,36 @@ class SqlTx:
         """As ports.Tx.insert."""
         how = self._writing(record)
         row = how.codec.row(record)
-        if not self._change(how, row, how.insert, how.insertion(row)):
+        if how.shape.numbered or not self._careful:
+            self._later(how.insert, how.insertion(row), sure=True)
+            return
+        if not self._change(how, row, how.careful_insert, how.insertion(row)):
             raise self._duplicate(how, row, inserts=True) or StoreError(f"{how.shape.table}: not inserted")
 
     def replace(self, record: msgspec.Struct) -> None:
         """As ports.Tx.replace."""
         how = self._writing(record)
         row = how.codec.row(record)
-        if self._careful and how.clashes:
-            changed = self._change(how, row, how.careful_replace, how.careful_replacement(row))
-        else:
-            changed = self._change(how, row, how.replace, how.replacement(row))
-        if not changed:
+        if not self._careful:
+            self._later(how.replace, how.replacement(row))
+            return
+        if not self._change(how, row, how.careful_replace, how.careful_replacement(row)):
             raise self._stale(how, row) or self._duplicate(how, row) or StoreError("not replaced")
 
     def delete(self, record: msgspec.Struct) -> None:
         """As ports.Tx.delete."""
         how = self._writing(record)
         row = how.codec.row(record)
+        if not self._careful:
+            self._later(how.delete, how.versioned_key(row))
+            return
         if not self._change(how, row, how.delete, how.versioned_key(row)):
             raise self._stale(how, row) or StoreError("not deleted")
+
+    def _later(self, sql: str, values: list[Any], sure: bool = False) -> None:
+        """Run a writing statement without waiting for its answer."""
+        self._run(lambda sql, values: self._link.later(sql, values, sure), sql, values)
+        self.wrote = True
 
     def _writing(self, record: msgspec.Struct) -> Statements:
         if not self._writes:
@@ -95,7 +106,9 @@ class SqlTx:
         try:
             changed = self._run(self._link.change, sql, values)
         except Violation as wrong:
-            raise self._duplicate(how, row, inserts=sql is how.insert) or StoreError(str(wrong)) from wrong
+            raise self._duplicate(how, row, inserts=sql is how.careful_insert) or StoreError(
+                str(wrong)
+            ) from wrong
         self.wrote = self.wrote or bool(changed)
         return bool(changed)
 

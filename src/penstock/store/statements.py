@@ -21,8 +21,8 @@ NO_LIMIT = 2**62
 class Dialect(msgspec.Struct, frozen=True):
     """What databases say differently.
 
-    `counted`: values are $1, $2, not "?". `hints`: a search names its index. `silent`: an insert that a constraint
-    forbids changes no row, where others raise Violation.
+    `counted`: values are $1, $2, not "?". `hints`: a search names its index. `silent`: a refused statement would
+    break the transaction, so careful ones change no row where others raise Violation.
     """
 
     counted: bool = False
@@ -59,15 +59,15 @@ class Statements:
         self.delete = text(f'DELETE FROM "{shape.table}" WHERE {by_key} AND "version" = ?')
         marks = ", ".join("?" * len(self._given))
         insert = f'INSERT INTO "{shape.table}" ({names(self._given)}) VALUES ({marks})'
-        self.insert = text(f"{insert} ON CONFLICT DO NOTHING" if dialect.silent else insert)
+        self.insert = text(insert)
+        self.careful_insert = text(f"{insert} ON CONFLICT DO NOTHING" if dialect.silent else insert)
         settings = ", ".join(f'"{name}" = ?' for name in self._changed)
         replace = f'UPDATE "{shape.table}" SET {settings} WHERE {by_key} AND "version" = ?'
         self.replace = text(replace)
         clashes = {name: self._clash(index.fields, index.flag) for name, index in _uniques(table)}
         self.clashes = {name: text(clash) for name, clash in clashes.items()}
-        self.careful_replace = text(
-            replace + "".join(f" AND NOT EXISTS ({clash})" for clash in clashes.values())
-        )
+        checks = clashes.values() if dialect.silent else ()
+        self.careful_replace = text(replace + "".join(f" AND NOT EXISTS ({clash})" for clash in checks))
 
     def key_of(self, row: list[Any]) -> list[Any]:
         """The key's values in a row."""
@@ -101,6 +101,8 @@ class Statements:
 
     def careful_replacement(self, row: list[Any]) -> list[Any]:
         """What `careful_replace` binds: it changes nothing where a constraint would forbid it."""
+        if not self._dialect.silent:
+            return self.replacement(row)
         clashes = [value for name in self.clashes for value in self.clash_values(name, row)]
         return [*self.replacement(row), *clashes]
 

@@ -20,9 +20,8 @@ from penstock.store.link import Broken, Link
 from penstock.store.sqltx import SqlTx
 
 T = TypeVar("T")
-GROUP_TRIES, SINGLE_TRIES = 3, 16
-"""How often a group, and an operation alone, is run when it meets other transactions."""
-PAUSE_S, PAUSE_MAX_S = 0.005, 0.5
+PAUSES_S = (0.0, 0.01, 0.05, 0.2, 0.5)
+"""The longest pause after each try of a transaction that is lost to another one, or with its connection."""
 
 
 class _Request(msgspec.Struct, eq=False):
@@ -127,25 +126,25 @@ class GroupWriter:
 
     def _try(self, batch: list[_Request]) -> Broken | None:
         """Run a batch until it is kept, a few times. Returns why nothing of it was, None when all was."""
-        tries = SINGLE_TRIES if len(batch) == 1 else GROUP_TRIES
-        careful = self._link.careful
-        for number in range(tries):
-            lost = self._transact(batch, careful)
+        careful, alone = self._link.careful, False
+        for pause_s in PAUSES_S:
+            lost = self._transact(batch, careful, alone)
             if lost is None or not lost.again:
                 return lost
             if lost.careful and not careful:
                 careful = True
-            elif number + 1 < tries:
-                # By chance, so that two that met do not meet again.
-                self._pause(random.uniform(0, min(PAUSE_MAX_S, PAUSE_S * 2**number)))
+            else:
+                # It met another one: the next time it lets nobody else in, so it does not meet them for ever.
+                alone = True
+                self._pause(random.uniform(0, pause_s))
         return lost
 
-    def _transact(self, batch: list[_Request], careful: bool) -> Broken | None:
+    def _transact(self, batch: list[_Request], careful: bool, alone: bool) -> Broken | None:
         """Run a batch in a transaction. Returns why nothing of it was kept."""
         try:
-            self._link.begin()
+            self._link.begin(alone)
             for request in batch:
-                self._one(request, careful, alone=len(batch) == 1)
+                self._one(request, careful, last=len(batch) == 1)
             if len(batch) == 1 and batch[0].error is not None:
                 return None
             self._link.commit()
@@ -155,10 +154,13 @@ class GroupWriter:
         finally:
             self._link.abandon()
 
-    def _one(self, request: _Request, careful: bool, alone: bool) -> None:
-        """Run one operation. What raises is undone; without a mark to go back to, only if it changed nothing."""
+    def _one(self, request: _Request, careful: bool, last: bool) -> None:
+        """Run one operation; what raises is undone.
+
+        If it was not careful and wrote, it may have missed an earlier reason to raise, and there is no mark.
+        """
         tx = SqlTx(self._link, writes=True, careful=careful)
-        if careful and not alone:
+        if careful and not last:
             self._link.mark()
         request.result = request.error = None
         try:
@@ -167,11 +169,12 @@ class GroupWriter:
             request.error = raised
         if tx.lost is not None:
             raise tx.lost
-        if request.error is None or alone or not tx.wrote:
+        if request.error is None or not tx.wrote:
             return
         if not careful:
             raise Broken(request.error, again=True, careful=True)
-        self._link.undo()
+        if not last:
+            self._link.undo()
 
     def _refuse(self, batch: list[_Request], wrong: BaseException) -> None:
         for request in batch:
