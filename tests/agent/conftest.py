@@ -35,6 +35,12 @@ class Agent:
         self.hub.wait(lambda: len(self.hub.registrations) > before, self.said())
         return self
 
+    def run(self, *more: str) -> "Agent":
+        """Start it and wait for nothing."""
+        with (self.folder / "agent.log").open("ab") as log:
+            self.process = subprocess.Popen(self.arguments(*more), stderr=log)
+        return self
+
     def said(self) -> str:
         return (self.folder / "agent.log").read_text()
 

@@ -124,6 +124,8 @@ class FakeHub:
         self.refused_finishes: list[dict[str, Any]] = []
         self.right_s = 1200.0
         self.finish_log_bytes = 0
+        self.address = ""
+        self.release = ""
         self.refuse: set[str] = set()
         self.refused_words: list[str] = []
         self.port = 0
@@ -242,7 +244,11 @@ class FakeHub:
             return 401, {"reason": "unknown token"}
         self.registrations.append(body)
         self.tokens.append(f"session-{len(self.tokens)}")
-        figures = {"contact_s": 90.0, "right_s": self.right_s, "poll_s": 30.0}
+        figures: dict[str, Any] = {"contact_s": 90.0, "right_s": self.right_s, "poll_s": 30.0}
+        if self.address:
+            figures["address"] = self.address
+        if self.release:
+            figures |= {"release": self.release, "agent_file": "/agent.pyz"}
         if self.finish_log_bytes:
             figures["finish_log_bytes"] = self.finish_log_bytes
         names = {"protocol": 1, "machine": "m1", "session": self.tokens[-1], "token": self.tokens[-1]}

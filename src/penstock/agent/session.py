@@ -163,7 +163,7 @@ class Session:
 
         After `limit_s` the last error stands. Raises Stopped, Refused, HubError (what trying again would not change).
         """
-        until = time.monotonic() + limit_s
+        until = self._clock() + limit_s
         while True:
             cancel.check()
             client.token = self.token
@@ -172,7 +172,7 @@ class Session:
                 return operation(client)
             except (Unreachable, Denied, HubError) as error:
                 lasting = isinstance(error, HubError) and error.status not in (401, 403, 500, 502, 503, 504)
-                if lasting or time.monotonic() > until:
+                if lasting or self._clock() > until:
                     raise
                 cancel.wait(_PATIENCE_S)
 
