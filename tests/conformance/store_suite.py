@@ -141,20 +141,6 @@ class StoreSuite:
         assert self.ids(store, Job, "state") == ["d", "b", "a", "c", "e"]
         assert self.ids(store, Job, "state", JobState.HELD) == []
 
-    def test_pages_follow_one_another_both_ways(self, store: Store) -> None:
-        store.write(insert(*(job(name, build="b") for name in "abc"), job("d", build="other")))
-
-        def page(after: tuple[Any, ...], backwards: bool) -> list[str]:
-            found = store.read(
-                lambda tx: tx.find(Job, "build", "b", True, limit=2, after=after, backwards=backwards)
-            )
-            return [row.id for row in found]
-
-        assert [page((), False), page(("b",), False), page(("c",), False)] == [["a", "b"], ["c"], []]
-        assert [page((), True), page(("b",), True), page(("a",), True)] == [["c", "b"], ["a"], []]
-        with pytest.raises(ValueError, match="ordered by"):
-            page(("a", "b"), False)
-
     def test_find_takes_at_most_limit(self, store: Store) -> None:
         store.write(insert(*(job(name) for name in "cab")))
         assert self.ids(store, Job, "build", "b", limit=2) == ["a", "b"]

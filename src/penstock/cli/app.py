@@ -201,9 +201,7 @@ def retry(
 @reaching
 def quarantine(
     machine: Annotated[str, typer.Argument(help="The id of a machine.")],
-    reason: Annotated[
-        str, typer.Option("--reason", help="Why; shown wherever the machine is.")
-    ] = "by a person",
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever the machine is.")] = "",
     lift: Annotated[bool, typer.Option("--lift", help="Take it back into use.")] = False,
     farm: FarmFile = None,
     state: StateFolder = None,
@@ -220,7 +218,7 @@ def quarantine(
 @reaching
 def hold(
     job: JobArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever the job is.")] = "by a person",
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever the job is.")] = "",
     farm: FarmFile = None,
     state: StateFolder = None,
     hub: HubUrl = None,
