@@ -11,7 +11,8 @@ from penstock.model.people import ROLES, Role, may
 from penstock.web import documents as d
 from penstock.web.bell import Bell
 from penstock.web.feed import Feed
-from penstock.web.peoplecalls import people_calls
+from penstock.web.people import ACTS
+from penstock.web.peoplecalls import ACT_TEXTS, people_calls
 from penstock.web.site import Site
 from tests.farms import Agent, planned
 from tests.web.edges import OPERATOR, Edge, OneSource
@@ -314,3 +315,8 @@ def test_every_field_of_the_agents_messages_is_described(description: dict[str, 
         if not about.get("description") and "$ref" not in about
     ]
     assert lacking == []
+
+
+def test_everything_that_people_may_do_has_a_role_and_says_what_it_does() -> None:
+    assert list(ACT_TEXTS) == list(ACTS)
+    assert all(text.endswith(".") for _, text in ACT_TEXTS.values())

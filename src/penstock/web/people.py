@@ -14,6 +14,8 @@ from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
 from penstock.model.job import TRUSTS
 from penstock.ports import LogStore
+from penstock.web import freezing
+from penstock.web.freezing import NOBODY
 from penstock.web.outputs import outputs_view
 
 LOG_PIECE_BYTES = 1 << 19
@@ -54,9 +56,6 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
 
 LISTS = ("builds", "jobs", "machines", "fsck")
 """What can be read without an id."""
-
-NOBODY = "a person"
-"""Who did it, where a farm that nobody serves is changed by whoever can write its files."""
 
 
 Act = Callable[[Hub, str, str, str], bool]
@@ -119,6 +118,9 @@ ACTS: dict[str, Callable[..., Document]] = {
         "takes work again",
         "did not drain",
     ),
+    "freeze": freezing.freeze,
+    "move": freezing.move,
+    "thaw": freezing.thaw,
 }
 """What can be done, by name: (hub, id, reason, who) -> {"done": bool, "said": sentence}. Raises NotFound, Refused."""
 
