@@ -50,6 +50,7 @@ NEEDS = {
     "qtwayland": ("qtdeclarative",),
     "qttools": ("qtdeclarative",),
 }
+SOURCES = {"qt": "qt5", "kde": "frameworks"}
 MINUTES = {"qtbase": 9, "qtdeclarative": 12, "qt3d": 7}
 PASSED_LOG = "\x1b[1m-- Configuring {module}\x1b[0m\n-- Found Threads: TRUE\n" + "".join(
     f"[{n}/240] Building CXX object src/CMakeFiles/obj_{n:03d}.dir/part_{n:03d}.cpp.o\n"
@@ -149,8 +150,8 @@ def qt_plan(revision: str, changed: tuple[str, ...] = tuple(NEEDS)) -> list[Plan
 
 def submit(busy: Busy, number: int, project: str, who: str, changed: tuple[str, ...]) -> Build:
     """One change of a project."""
-    ref = f"{number * 0x9E3779B1 & 0xFFFFFFFFFFFF:012x}"
-    source = f"https://code.example.org/{project}/{project}5.git"
+    ref = f"{number * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFF:012x}"
+    source = f"https://code.example.org/{project}/{SOURCES.get(project, project)}.git"
     asked = Change(id=f"c{number}", source=source, ref=ref, who=who, project=project)
     return planner.submit(busy.farm.hub, asked, plan(*qt_plan(ref, changed)))
 

@@ -146,10 +146,10 @@ def test_long_lists_are_read_in_pages(
     assert capsys.readouterr().out.count("\topen\t1\t") == 5
     assert run(["builds", "--limit", "2", *HUB]) == 0
     assert capsys.readouterr().out.count("\topen\t1\t") == 2
-    assert run(["jobs", "--state", "failed", "--limit", "3", *HUB]) == 0
+    assert run(["jobs", "--only", "failed", "--limit", "3", *HUB]) == 0
     assert capsys.readouterr().out.count("\tFAILED\t") == 1
-    assert run(["jobs", "--state", "nonsense", *HUB]) == 2
-    assert "--state nonsense: write one of blocked" in said(capsys)
+    assert run(["jobs", "--only", "nonsense", *HUB]) == 2
+    assert "--only nonsense: write one of blocked" in said(capsys)
 
 
 def test_what_only_a_hub_can_do_says_what_to_do_instead(

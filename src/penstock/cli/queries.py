@@ -212,7 +212,7 @@ class Jobs:
 
         known = {str(state).lower(): str(state) for state in JobState}
         for wrong in [state for state in states if state.lower() not in known]:
-            refuse(f"--state {wrong}: write one of {', '.join(sorted(known))}")
+            refuse(f"--only {wrong}: write one of {', '.join(sorted(known))}")
         self._build, self._limit = build, limit
         self._states = {known[state.lower()] for state in states}
 

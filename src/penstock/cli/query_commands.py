@@ -67,7 +67,7 @@ def builds(
 def jobs(
     build_id: Annotated[str | None, typer.Option("--build", help="Only the jobs of this build.")] = None,
     states: Annotated[
-        list[str] | None, typer.Option("--state", help="Only jobs in this state; may be repeated.")
+        list[str] | None, typer.Option("--only", help="Only jobs in this state; may be repeated.")
     ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="At most so many, those of the newest builds first.")

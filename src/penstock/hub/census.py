@@ -122,8 +122,8 @@ class Census:
         """One round; a farm that closes meanwhile is counted no more."""
         try:
             with self._lock:
-                self._catch_up()
-                self._figures = self._sum_up()
+                if self._catch_up():
+                    self._figures = self._sum_up()
         except (StoreError, NotFound):
             return
         finally:
@@ -132,7 +132,8 @@ class Census:
                 self._rounds += 1
                 self._done.notify_all()
 
-    def _catch_up(self) -> None:
+    def _catch_up(self) -> bool:
+        """Whether there was anything new."""
         incarnation, position = look(self._hub, lambda tx, farm: (farm.incarnation, farm.position))
         events = self._events_since(incarnation, position)
         if events is None:
@@ -140,6 +141,7 @@ class Census:
         else:
             self._follow(events)
         self._at = incarnation, position
+        return events is None or bool(events)
 
     def _events_since(self, incarnation: str, position: int) -> list[Event] | None:
         """What was told since the last round and is not stamped yet; None where that cannot be known."""

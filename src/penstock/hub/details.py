@@ -1,5 +1,7 @@
 """What pages say of one build, one job, one machine, and of all machines."""
 
+import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +9,7 @@ import msgspec
 
 from penstock.hub import views
 from penstock.hub.context import Hub, NotFound
-from penstock.hub.overview import bar, condition
+from penstock.hub.overview import KEPT_S, bar, condition
 from penstock.hub.steps import look
 from penstock.model.change import Build, Change
 from penstock.model.farm import Event, Farm
@@ -235,6 +237,23 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     farm: Farm
     machines: tuple[Machine, ...]
     sessions: dict[str, Session]
+
+
+class Fleets:
+    """All machines; who asks within KEPT_S of each other is shown the same."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._lock = threading.Lock()
+        self._made: tuple[float, Fleet] | None = None
+
+    def now(self) -> Fleet:
+        """The machines of now, or of a moment ago."""
+        with self._lock:
+            if self._made is None or time.monotonic() - self._made[0] > KEPT_S:
+                made = fleet(self._hub)
+                self._made = time.monotonic(), made
+            return self._made[1]
 
 
 def fleet(hub: Hub) -> Fleet:

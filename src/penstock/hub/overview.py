@@ -1,5 +1,7 @@
 """What the first page of a farm says: what runs, what waits and why, what was built, what is wrong."""
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,19 +25,41 @@ Document = dict[str, Any]
 BUILDS_SHOWN = 12
 GROUPS_SHOWN = 8
 ALERTS_SHOWN = 6
+KEPT_S = 1.0
 ALERT_MS = DAY_MS
 """How long what the farm told is shown on the first page."""
 OPEN_STATES = (JobState.RUNNING, JobState.OFFERED, JobState.QUEUED, JobState.BLOCKED, JobState.HELD)
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """The farm's row, its machines and their open sessions, and the first job of each group that waits."""
+    """The farm's row, its machines and their open sessions, and the first job of each group that waits.
+
+    `kinds` are machines that answer alike to any job, with how many there are.
+    """
 
     farm: Farm
     wall_ms: int
     machines: tuple[Machine, ...]
     sessions: dict[str, Session]
-    heads: dict[str, Job]
+    heads: dict[str, Job] = {}
+    kinds: tuple[tuple[Machine, int], ...] = ()
+
+
+class Overview:
+    """The first page's document; who asks within KEPT_S of each other is shown the same."""
+
+    def __init__(self, hub: Hub, census: Census) -> None:
+        self._hub, self._census = hub, census
+        self._lock = threading.Lock()
+        self._made: tuple[float, Document] | None = None
+
+    def document(self) -> Document:
+        """What is on the page now, or was a moment ago."""
+        with self._lock:
+            if self._made is None or time.monotonic() - self._made[0] > KEPT_S:
+                made = overview(self._hub, self._census)
+                self._made = time.monotonic(), made
+            return self._made[1]
 
 
 def overview(hub: Hub, census: Census) -> Document:
@@ -72,7 +96,10 @@ def _load(hub: Hub, heads: Sequence[str]) -> Now:
             heads={job.id: job for job in found},
         )
 
-    return look(hub, read)
+    now = look(hub, read)
+    return msgspec.structs.replace(
+        now, kinds=tuple(Counter(map(_alike, now.machines if heads else ())).items())
+    )
 
 
 def farm_line(farm: Farm) -> Document:
@@ -138,11 +165,19 @@ def why_waiting(hub: Hub, now: Now, job: Job) -> str:
         return "the farm is frozen"
     if job.not_before_ms > now.farm.time_ms:
         return f"tried again in {seconds(job.not_before_ms - now.farm.time_ms):.0f} s"
-    able = [machine for machine in now.machines if job.spec.platform in machine.platforms]
+    able = [(machine, count) for machine, count in now.kinds if job.spec.platform in machine.platforms]
     if not able:
         return f"no machine has {job.spec.platform}"
     view = Snapshot(now_ms=now.farm.time_ms, pools=_facts(hub, now), fingerprinted=_fingerprinted(hub))
-    return _clause([_first_reason(job, machine, view) for machine in able])
+    return _clause([(*_first_reason(job, machine, view), count) for machine, count in able])
+
+
+def _alike(machine: Machine) -> Machine:
+    """The machine without what tells it from those that answer alike."""
+    nobody = {"id": "", "name": machine.name if machine.health_reason else "", "session": "", "version": 0}
+    return msgspec.structs.replace(
+        machine, **nobody, busy=tuple(range(len(machine.busy))), blamed=(), failed_ms=0
+    )
 
 
 def _first_reason(job: Job, machine: Machine, view: Snapshot) -> tuple[bool, str]:
@@ -154,17 +189,24 @@ def _first_reason(job: Job, machine: Machine, view: Snapshot) -> tuple[bool, str
     return True, passing[0].text if passing else ""
 
 
-def _clause(reasons: list[tuple[bool, str]]) -> str:
-    takers = [text for takes, text in reasons if takes]
-    if "" in takers:
+def _clause(reasons: list[tuple[bool, str, int]]) -> str:
+    """What keeps how many machines: those that take such jobs at all, else the commonest reason of the others."""
+    takers = sum(count for takes, _, count in reasons if takes)
+    if any(takes and not text for takes, text, _ in reasons):
         return "a machine has room: it goes in the next pass"
     if takers:
-        many = (
-            f"all {len(takers)} machines that take it" if len(takers) > 1 else "the one machine that takes it"
+        return (
+            f"all {takers} machines that take it are full"
+            if takers > 1
+            else "the one machine that takes it is full"
         )
-        return f"{many} {'are' if len(takers) > 1 else 'is'} full"
-    ((text, count),) = Counter(text for _, text in reasons).most_common(1)
-    return f"{count} of {len(reasons)} machines: {text}" if len(reasons) > 1 else f"its one machine: {text}"
+    counts: Counter[str] = Counter()
+    for _, text, count in reasons:
+        counts[text] += count
+    ((text, most),) = counts.most_common(1)
+    return (
+        f"{most} of {counts.total()} machines: {text}" if counts.total() > 1 else f"its one machine: {text}"
+    )
 
 
 def _facts(hub: Hub, now: Now) -> dict[str, PoolFacts]:

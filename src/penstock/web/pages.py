@@ -87,10 +87,11 @@ async def _let_in(request: Anybody, token: str) -> Response[Any]:
 
 def _farm_pages(pages: Pages, census: Census) -> list[Any]:
     hub = pages.hub
+    front, fleets = overview.Overview(hub, census), details.Fleets(hub)
 
     @get("/", sync_to_thread=True)
     def overview_page() -> Response[str]:
-        found = overview.overview(hub, census)
+        found = dict(front.document())
         return pages.render("overview.html", "/", epoch=found.pop("farm"), **found)
 
     @get("/builds", sync_to_thread=True)
@@ -105,7 +106,7 @@ def _farm_pages(pages: Pages, census: Census) -> list[Any]:
 
     @get("/machines", sync_to_thread=True)
     def machines_page(pool: FromQuery[str] = "", page: FromQuery[int] = 1) -> Response[str]:
-        values = _machines(hub, pool, max(1, page)) | _downloads(census.figures())
+        values = _machines(hub, fleets.now(), pool, max(1, page)) | _downloads(census.figures())
         return pages.render("machines.html", "/machines", **values)
 
     @get("/machines/{machine_id:str}", sync_to_thread=True)
@@ -152,13 +153,12 @@ def _paging(path: str, asked: dict[str, str], page: int, pages: int) -> Document
     return {"page": page, "pages": pages, "newer": link(page - 1), "older": link(page + 1)}
 
 
-def _machines(hub: Hub, pool: str, page: int) -> Document:
+def _machines(hub: Hub, fleet: details.Fleet, pool: str, page: int) -> Document:
     """One page of machines by pool; those that need somebody first."""
-    fleet = details.fleet(hub)
     asked = [machine for machine in fleet.machines if not pool or machine.pool == pool]
     shown = asked[(page - 1) * MACHINES_A_PAGE : page * MACHINES_A_PAGE]
     running = details.running_on(hub, [machine.id for machine in shown if machine.busy])
-    now = overview.Now(farm=fleet.farm, wall_ms=0, machines=fleet.machines, sessions=fleet.sessions, heads={})
+    now = overview.Now(farm=fleet.farm, wall_ms=0, machines=fleet.machines, sessions=fleet.sessions)
     pools = overview.pool_lines(hub.rules.pools, now)
     groups = [_pool_group(line, hub.rules.pools, shown, fleet, running) for line in pools]
     return {
