@@ -229,6 +229,19 @@ def test_a_late_poll_changes_nothing(farm: TestFarm) -> None:
     assert (farm.all(Attempt), farm.all(Session)) == before
 
 
+def test_a_poll_that_comes_again_through_another_hub_is_answered_again(farm: TestFarm) -> None:
+    agent = Agent(farm, "m1")
+    farm.submit("c1", planned("zlib"))
+    farm.tick()
+    (work,) = agent.poll().offers
+    held = (Held(attempt=work.attempt.id, fence=work.attempt.fence),)
+    said = Said(call=2, holds=held, acknowledged=(Acknowledged(work.attempt.id, work.attempt.fence, "ack"),))
+    first = poller.poll(farm.hub, agent.session, said)
+    assert poller.poll(farm.hub, agent.session, said) == first
+    assert [answer.status for answer in first.acknowledged] == [200]
+    assert farm.get(Attempt, work.attempt.id).state == AttemptState.RUNNING
+
+
 def test_a_draining_agent_takes_nothing_more(farm: TestFarm) -> None:
     agent = Agent(farm, "m1")
     agent.poll(draining=True)

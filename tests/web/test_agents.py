@@ -186,7 +186,7 @@ def test_a_poll_in_an_unusual_form_is_answered_alike(edge: Edge) -> None:
     odd = {"Content-Type": "application/json; charset=utf-8"}
     taken = edge.agent("POST", "poll", json={"call": 5, "acknowledge": [right(one)]}, headers=odd)
     assert [answer["status"] for answer in taken.json()["acknowledged"]] == [200]
-    late = edge.agent("POST", "poll", json={"call": 5})
+    late = edge.agent("POST", "poll", json={"call": 4})
     assert (late.status_code, late.json()["stop"]) == (409, False)
     assert edge.agent("POST", "poll", json={"call": 6.0}).status_code == 200, (
         "a whole number, however written"

@@ -147,7 +147,8 @@ def _contact(step: Step, caller: Session, said: Said) -> str:
     session = step.tx.get(Session, caller.id)
     if session is None or not session.open:
         raise Unauthorized("the session has ended: register again")
-    if said.call <= session.call:
+    # The same number is the same call again: its hub died with the answer, and it went to another one.
+    if said.call < session.call:
         raise Refused(f"call {said.call} came after call {session.call}", stop=False)
     busy = SessionState.BUSY if said.holds else SessionState.IDLE
     state = SessionState.DRAINING if said.draining else busy
