@@ -51,8 +51,8 @@ class Scene:
     def begin(self) -> "Scene":
         """Register, take the job, make its output."""
         token = sessions.create_token(self.farm.hub, "own")
-        identity = Identity(self.folder / "identity", self.hub.url)
-        self.session = Session(Address(self.hub.url), identity, lambda: token)
+        identity = Identity(self.folder / "identity", [self.hub.url])
+        self.session = Session([Address(self.hub.url)], identity, lambda: token)
         self.client = self.session.client()
         self.session.register(
             {"name": "m1", "key": KEY, "slots": 1, "cores": 2, "memory_mb": 4096}, self.client

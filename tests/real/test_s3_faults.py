@@ -188,7 +188,7 @@ def test_a_copy_that_says_200_and_fails_is_no_copy(site: Site) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_logs_meet_a_fault_at_every_call(site: Site, name: str) -> None:
     logs, text = ObjectLogs(site.beyond(), many=4), random.Random(6).randbytes(3000)
-    for number in range(12):
+    for number in range(8):
         site.proxy.heal()
         site.proxy.add(FAULTS[name], skip=number, times=1)
         attempt, offset = f"a{number}", 0
@@ -258,7 +258,7 @@ def test_a_few_hundred_operations_among_faults(site: Site, seed: int) -> None:
     run = Chance(site, seed)
     for name in ("refused", "half a request", "half an answer", "lost", "reset", "internal", "late"):
         site.proxy.add(FAULTS[name], chance=0.03)
-    for _ in range(120):
+    for _ in range(100):
         run.step()
     site.proxy.heal()
     site.nothing_wrong_is_there()

@@ -1,6 +1,8 @@
 """Tickets and what came by them, over HTTP; the object store is memory, and its sender is the test."""
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import obstore
@@ -134,6 +136,30 @@ def test_nothing_came(edge: Edge) -> None:
     answer = ask(edge, one, "received")
     assert answer.status_code == 404
     assert "nothing came" in answer.json()["reason"]
+
+
+def test_who_asks_again_waits_for_the_same_reading(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, begun, go_on, readings = edge.started(), threading.Event(), threading.Event(), []
+    ticket = ask(edge, one, "ticket").json()
+    edge.farm.send(ticket, b"built")
+    receive = edge.farm.blobs.receive
+
+    def slowly(name: str) -> tuple[str, int]:
+        readings.append(name)
+        begun.set()
+        assert go_on.wait(60)
+        return receive(name)
+
+    monkeypatch.setattr(edge.farm.blobs, "receive", slowly)
+    with ThreadPoolExecutor(3) as threads:
+        asked = [threads.submit(ask, edge, one, "received")]
+        assert begun.wait(60)
+        asked += [threads.submit(ask, edge, one, "received") for _ in range(2)]
+        other = edge.agent("POST", f"attempts/{one['attempt']}/renew", json=right(one))
+        assert other.status_code == 200, "other calls are answered meanwhile"
+        go_on.set()
+        assert [each.result(60).json()["digest"] for each in asked] == [digest(b"built")] * 3
+    assert len(readings) <= 2, "one that asked after the end may read once more"
 
 
 def test_where_there_are_no_tickets(tmp_path: Path) -> None:

@@ -5,9 +5,7 @@ and only what it has read gets a content name (I12). Both calls are fenced as PU
 """
 
 import asyncio
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
 from litestar import Router, post
 from litestar.exceptions import NotFoundException
@@ -22,7 +20,6 @@ from penstock.web.agents import OUTPUTS, AnyRequest, fence_of
 from penstock.web.guards import bearer
 from penstock.wire import messages as wire
 
-T = TypeVar("T")
 VALID_S = 3600
 """How long a ticket may be used: to begin, not to end."""
 READING_AT_ONCE = 2
@@ -31,7 +28,7 @@ READING_AT_ONCE = 2
 
 def direct_router(hub: Hub) -> Router:
     """POST attempts/{id}/outputs/{name}/ticket and .../received."""
-    readers = ThreadPoolExecutor(READING_AT_ONCE, "direct")
+    reader = Reader(hub)
 
     @post(
         "/attempts/{attempt:str}/outputs/{name:str}/ticket",
@@ -49,12 +46,30 @@ def direct_router(hub: Hub) -> Router:
     )
     async def received(request: AnyRequest, attempt: FromPath[str], name: FromPath[str]) -> wire.Uploaded:
         session = await _may_write(hub, request, attempt, name)
-        digest, size = await _in(readers, _receive, hub, f"{attempt}/{name}")
+        digest, size = await reader.receive(f"{attempt}/{name}")
         output = Output(name, digest, size)
         await asyncio.to_thread(queue.uploaded, hub, session, attempt, fence_of(request), output)
         return wire.Uploaded(name=name, digest=digest, size_bytes=size)
 
     return Router("/api/v1/agent", route_handlers=[ticket, received], tags=["agent"])
+
+
+class Reader:
+    """Reads what came, a few outputs at once, and each by one thread: who asks again waits for the same answer."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._threads = ThreadPoolExecutor(READING_AT_ONCE, "direct")
+        self._under_way: dict[str, asyncio.Future[tuple[str, int]]] = {}
+
+    async def receive(self, name: str) -> tuple[str, int]:
+        """As ports.BlobStore.receive. Goes on when the caller has left: it will ask again."""
+        reading = self._under_way.get(name)
+        if reading is None:
+            reading = asyncio.get_running_loop().run_in_executor(self._threads, _receive, self._hub, name)
+            self._under_way[name] = reading
+            reading.add_done_callback(lambda _: self._under_way.pop(name))
+        return await asyncio.shield(reading)
 
 
 async def _may_write(hub: Hub, request: AnyRequest, attempt: str, name: str) -> Session:
@@ -64,10 +79,6 @@ async def _may_write(hub: Hub, request: AnyRequest, attempt: str, name: str) -> 
     session = await asyncio.to_thread(sessions.authenticate, hub, bearer(request))
     await asyncio.to_thread(queue.may_write, hub, session, attempt, fence_of(request))
     return session
-
-
-async def _in(threads: ThreadPoolExecutor, function: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
 
 
 def _ticket(hub: Hub, name: str) -> wire.Ticket:
