@@ -5,12 +5,15 @@ import random
 import msgspec
 import pytest
 from busy import dense
+from farms import planned
 from hypothesis import settings
 from schedules import Queue
 
 from penstock.hub import placer, recorder
 from penstock.hub.steps import look
 from penstock.model.farm import Farm
+from penstock.model.job import Job
+from penstock.model.machine import Machine
 from penstock.ports import Tx
 
 
@@ -54,3 +57,23 @@ def test_the_view_of_a_busy_farm_is_the_farm(seed: int) -> None:
         chance.choices([act for _, act in weighted], [weight for weight, _ in weighted])[0](queue)
         waited += agrees(queue)
     assert waited > 10, "a view of an empty queue shows nothing"
+
+
+def test_what_no_event_told_is_found_when_the_queue_is_looked_at_again() -> None:
+    queue = Queue()
+    queue.begin()
+    for number in range(3):
+        queue.farm.submit(f"c{number}", planned(f"z{number}", platform="nowhere"))
+    assert agrees(queue) == 3
+    job = queue.farm.all(Job)[1]
+    machine = queue.farm.all(Machine)[0]
+
+    def behind_its_back(tx: Tx) -> None:
+        tx.replace(msgspec.structs.replace(job, rank=-7))
+        tx.replace(msgspec.structs.replace(machine, slots=9))
+
+    queue.farm.store.write(behind_its_back)
+    with pytest.raises(AssertionError):
+        agrees(queue)
+    queue.farm.pass_time(90_000)
+    assert agrees(queue) == 3

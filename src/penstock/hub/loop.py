@@ -57,6 +57,7 @@ class Services:
             counts |= releaser.run_once(self.hub, now_ms)
             counts |= pruner.run_once(self.hub, now_ms)
             self._derived_ms = now_ms
+            self.view.check(machines=True)
         counts |= placer.run_once(self.hub, now_ms, self.view)
         stamped = self._stamp()
         ended, self._ended = self._ended, set()
@@ -68,6 +69,7 @@ class Services:
         if now_ms == self._rescued_ms:
             return rescuer.NOTHING
         self._rescued_ms = now_ms
+        self.view.check(machines=False)
         return rescuer.run_once(self.hub, now_ms)
 
     def _time(self, monotonic_ms: int) -> Farm:

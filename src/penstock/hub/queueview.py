@@ -9,7 +9,7 @@ reads for each job that moved, however long the queue is.
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from penstock.model.farm import Event
 from penstock.model.job import Attempt, Job
@@ -18,6 +18,9 @@ from penstock.model.snapshot import Ask, Group, Queued, ask_of
 from penstock.model.states import JobState, Power
 from penstock.ports import Tx
 
+PAGE = 1000
+CHECKED = 100
+"""Queued jobs that are looked at again in one check."""
 _AT_WORK = (JobState.OFFERED, JobState.RUNNING)
 
 
@@ -28,7 +31,11 @@ class QueueView:
         self._known = False
         self._news: list[Event] = []
         self._heard: set[int] = set()
+        self._checking = False
+        self._checked: tuple[object, ...] = ()
+        self._known_machines = True
         self._doubted: set[tuple[str, str]] = set()
+        self._asks: dict[Ask, Ask] = {}
         self._groups: dict[Ask, list[Queued]] = {}
         self._waiting: dict[str, tuple[Ask, Queued]] = {}
         self._later: dict[str, int] = {}
@@ -51,6 +58,11 @@ class QueueView:
         """An offer of this job to this machine was refused: one of them is not what it seemed."""
         self._doubted |= {("job", job), ("machine", machine)}
 
+    def check(self, machines: bool) -> None:
+        """Hold a little of the view against the store at the next `follow`: a piece of the queue, and `machines`."""
+        self._checking = True
+        self._known_machines = self._known_machines and not machines
+
     def forget(self) -> None:
         """Read everything again at the next `follow`."""
         self._known = False
@@ -61,6 +73,7 @@ class QueueView:
         if not self._known:
             self._load(tx)
         else:
+            self._check(tx)
             self._follow(tx)
         self._news = []
         self._doubted = set()
@@ -80,18 +93,35 @@ class QueueView:
     def _load(self, tx: Tx) -> None:
         """Read everything. O(queue)."""
         self._groups, self._waiting, self._later, self._held = {}, {}, {}, {}
+        self._asks = {}
         self.running.clear()
-        for job in tx.find(Job, "state", JobState.QUEUED):
-            ask, queued = ask_of(job), Queued(job.rank, job.ready_ms, job.id, job.version)
-            self._note(job, ask, queued)
+        for job in _all_queued(tx):
+            ask, queued = self._noted(job)
             if job.id not in self._later:
                 self._groups.setdefault(ask, []).append(queued)
         for jobs in self._groups.values():
             jobs.sort()
         for attempt in tx.find(Attempt, "live", True):
             self._hold(attempt.job, attempt.project, attempt.size.cores)
-        self.machines = {machine.id: machine for machine in tx.find(Machine, "power", Power.UP)}
+        self._read_machines(tx)
         self._known = True
+
+    def _check(self, tx: Tx) -> None:
+        """What is not here as it is there is read again. What is here only is found when its offer is refused."""
+        if self._checking:
+            jobs = tx.find(Job, "state", JobState.QUEUED, limit=CHECKED, after=self._checked)
+            for job in jobs:
+                known = self._waiting.get(job.id)
+                if known is None or known[1].version != job.version:
+                    self._doubted.add(("job", job.id))
+            self._checked = _place(jobs[-1]) if len(jobs) == CHECKED else ()
+            self._checking = False
+        if not self._known_machines:
+            self._read_machines(tx)
+
+    def _read_machines(self, tx: Tx) -> None:
+        self.machines = {machine.id: machine for machine in tx.find(Machine, "power", Power.UP)}
+        self._known_machines = True
 
     def _follow(self, tx: Tx) -> None:
         jobs = {event.job: event for event in self._news if event.job}
@@ -138,15 +168,17 @@ class QueueView:
                 self._hold(name, newest[0].project, newest[0].size.cores)
 
     def _put(self, job: Job) -> None:
-        ask, queued = ask_of(job), Queued(job.rank, job.ready_ms, job.id, job.version)
-        self._note(job, ask, queued)
+        ask, queued = self._noted(job)
         if job.id not in self._later:
             insort(self._groups.setdefault(ask, []), queued)
 
-    def _note(self, job: Job, ask: Ask, queued: Queued) -> None:
-        self._waiting[job.id] = (ask, queued)
+    def _noted(self, job: Job) -> tuple[Ask, Queued]:
+        """A job that waits, as it is kept: equal asks are one object."""
+        ask = self._asks.setdefault(ask := ask_of(job), ask)
+        kept = self._waiting[job.id] = (ask, Queued(job.rank, job.ready_ms, job.id, job.version))
         if job.not_before_ms:
             self._later[job.id] = job.not_before_ms
+        return kept
 
     def _drop(self, name: str) -> None:
         """Take a job out of the queue, if it is there."""
@@ -175,6 +207,19 @@ class QueueView:
         self.running[project] -= cores
         if not self.running[project]:
             del self.running[project]
+
+
+def _all_queued(tx: Tx) -> Iterator[Job]:
+    """All queued jobs, read in pages: a hundred thousand whole jobs at once would be hundreds of megabytes."""
+    after: tuple[object, ...] = ()
+    while jobs := tx.find(Job, "state", JobState.QUEUED, limit=PAGE, after=after):
+        yield from jobs
+        after = _place(jobs[-1])
+
+
+def _place(job: Job) -> tuple[object, ...]:
+    """Where a job is in the index of its state."""
+    return job.rank, job.ready_ms, job.id
 
 
 def ahead(groups: Sequence[Group], job: Queued) -> int:

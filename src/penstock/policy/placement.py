@@ -96,6 +96,7 @@ class _Round:
         for index, room in enumerate(self._rooms):
             self._kinds.setdefault(_kind(room.machine), []).append(index)
         self._candidates: dict[int, list[tuple[tuple[int, int, str], int]]] = {}
+        self._alike: dict[tuple[object, ...], list[tuple[tuple[int, int, str], int]]] = {}
         self.free = sum(len(room.free) for room in self._rooms)
         self.places: list[Place] = []
         self.left: list[tuple[str, Reason]] = []
@@ -104,7 +105,7 @@ class _Round:
         """Place one job of a group. False when there is no room; then no other of the group finds any either."""
         heap = self._candidates.get(number)
         if heap is None:
-            heap = self._candidates[number] = self._eligible(group.ask)
+            heap = self._candidates[number] = self._shared(group.ask)
         while heap:
             preference, index = heap[0]
             room = self._rooms[index]
@@ -134,6 +135,19 @@ class _Round:
             self.left.append((job.job, Reason("full", text)))
             return True
         return False
+
+    def _shared(self, ask: Ask) -> list[tuple[tuple[int, int, str], int]]:
+        """Candidates of this ask, one list for all asks that differ in nothing that counts here: of fifty projects
+        each would else find out by itself how full every machine is by now."""
+        takers = tuple(
+            number
+            for number, members in enumerate(self._kinds.values())
+            if not any(kind_refusals(ask, self._rooms[members[0]].machine, self._snapshot))
+        )
+        key = (takers, ask.size, frozenset(self._avoided(ask)))
+        if key not in self._alike:
+            self._alike[key] = self._eligible(ask)
+        return self._alike[key]
 
     def _eligible(self, ask: Ask) -> list[tuple[tuple[int, int, str], int]]:
         """Rooms that take such jobs, best first; lost machines and, for a steady ask, reclaimable ones only if
