@@ -8,7 +8,8 @@ import pytest
 
 from penstock.config.submitting import Submitter, given_to
 from penstock.forges.git import Git
-from penstock.hub.context import Refused
+from penstock.hub import incarnation
+from penstock.hub.context import Moved, Refused
 from penstock.hub.submission import Submission, Unfit
 from penstock.model.change import Change
 from penstock.model.job import Job
@@ -83,6 +84,13 @@ def test_the_same_request_is_the_same_build_whatever_has_happened_since(desk: De
     assert len(desk.farm.all(Change)) == 3
 
 
+def test_a_farm_that_has_moved_takes_nothing(desk: Desk) -> None:
+    incarnation.freeze(desk.farm.hub, "moved", "https://elsewhere.example")
+    with pytest.raises(Moved, match=r"elsewhere\.example"):
+        desk.submit(desk.asked())
+    assert desk.farm.all(Change) == []
+
+
 def test_two_bodies_under_one_request_that_meet_in_the_store_are_one_build(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,7 +98,7 @@ def test_two_bodies_under_one_request_that_meet_in_the_store_are_one_build(
     looked = desk.farm.hub.store.read
 
     def blind(operation):  # type: ignore[no-untyped-def]
-        return None if "known" in operation.__code__.co_names else looked(operation)
+        return None if "_known" in operation.__code__.co_names else looked(operation)
 
     desk.submit(desk.asked())
     monkeypatch.setattr(desk.farm.store, "read", blind)

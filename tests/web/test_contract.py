@@ -27,7 +27,7 @@ from penstock.web.site import Site
 from tests.farms import Agent, TestFarm, planned
 from tests.web.edges import OPERATOR, OneSource
 
-EXAMPLES = os.environ.get("PENSTOCK_API_EXAMPLES", "8")
+EXAMPLES = os.environ.get("PENSTOCK_API_EXAMPLES", "5")
 """Cases per operation in the random phase, beside those that schemathesis makes of each field's bounds."""
 PROGRAM = Path(sys.executable).with_name("schemathesis")
 SEED = "8010"

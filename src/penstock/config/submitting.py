@@ -8,14 +8,16 @@ from penstock.config.mistakes import Mistake, Mistakes
 from penstock.forges.git import Git
 from penstock.hub import planner
 from penstock.hub.context import Hub
+from penstock.hub.sessions import refuse_where_moved
 from penstock.hub.submission import Submission, Unfit, change_id, known
 from penstock.model.change import Build, Change
+from penstock.model.farm import Farm
 from penstock.model.job import Source
 from penstock.model.rules import Rules
 from penstock.model.units import DAY_MS
 from penstock.policy.admission import Facts, admit, groups_of
 from penstock.policy.planning import CLASSES, Given, PlanningError, lower_class, plan
-from penstock.ports import ForgeError
+from penstock.ports import ForgeError, Tx
 
 FAR = (
     "{!r} is a folder, and this hub sees only what it can fetch: push it and name an https or ssh address, "
@@ -32,8 +34,8 @@ class Submitter:
 
     def __call__(self, asked: Submission) -> Build:
         """The build that answers. Raises Unfit for what cannot be built as it is; Refused for a request id that was
-        used for something else."""
-        there = self._hub.store.read(lambda tx: known(tx, asked))
+        used for something else; Moved where the farm is served elsewhere now."""
+        there = self._hub.store.read(lambda tx: _known(tx, asked))
         if there is not None:
             return there
         try:
@@ -65,7 +67,14 @@ class Submitter:
             priority=asked.priority,
             queue_limit_ms=asked.queue_limit_ms or DAY_MS,
         )
-        return planner.submit(self._hub, change, made, first=lambda tx: known(tx, asked))
+        return planner.submit(self._hub, change, made, first=lambda tx: _known(tx, asked))
+
+
+def _known(tx: Tx, asked: Submission) -> Build | None:
+    farm = tx.get(Farm, "farm")
+    if farm is not None:
+        refuse_where_moved(farm)
+    return known(tx, asked)
 
 
 def given_to(asked: Submission, rules: Rules) -> Given:

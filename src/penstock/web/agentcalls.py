@@ -26,6 +26,7 @@ class Offset(msgspec.Struct):
 
 
 def _call(name: str, path: str, text: str, **more: Any) -> Call:
+    more["errors"] = {503: d.NotNow, **more["errors"]}
     return Call(
         **({"method": "POST", "security": "agent", "tag": "agent"} | more),
         name=name,

@@ -57,6 +57,13 @@ class Problem(Document):
     reason: str
 
 
+class NotNow(Document):
+    """Why a call cannot be answered now. `address`: the farm has moved there, else it is left out."""
+
+    reason: str
+    address: str = ""
+
+
 # What is asked ------------------------------------------------------------------------------------------------
 
 

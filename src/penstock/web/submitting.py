@@ -59,7 +59,7 @@ def submit_call(site: Site) -> Call:
         role=Role.DEVELOPER,
         body=Submit,
         answer=d.Submitted,
-        errors={409: d.Problem},
+        errors={409: d.Problem, 503: d.NotNow},
     )
 
 
