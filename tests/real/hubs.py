@@ -1,6 +1,7 @@
 """Several `penstock serve` processes on one database, agents before them, and an address that leads to whoever lives."""
 
 import contextlib
+import functools
 import json
 import os
 import select
@@ -33,7 +34,7 @@ platforms = ["p"]
 
 
 class HubProcess:
-    """One `penstock serve`; its address is known when it is made."""
+    """One `penstock serve`; its address is waited for when it is first asked for."""
 
     def __init__(self, folder: Path, name: str, *options: str, farm: str = "farm.toml") -> None:
         self.log = folder / f"{name}.log"
@@ -52,12 +53,16 @@ class HubProcess:
             self.process = subprocess.Popen(
                 [*words, *options], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log
             )
+
+    @functools.cached_property
+    def address(self) -> str:
+        """The first line that it prints says it."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         assert line, self.log.read_text()
         said = json.loads(line)
-        self.address: str = said["address"]
         assert said["pid"] == self.process.pid
+        return str(said["address"])
 
     def ready(self) -> Document:
         """What /readyz says; {} when nobody answers."""

@@ -41,6 +41,7 @@ ClickException: Any = next(kind for kind in typer.BadParameter.__mro__ if kind._
 INTERRUPTED = 130
 
 app.command()(hub_commands.serve)
+app.command()(hub_commands.migrate)
 app.add_typer(hub_commands.tokens_app, name="tokens")
 for command in (farm_commands.backup, farm_commands.restore):
     app.command()(command)

@@ -25,6 +25,9 @@ def serve(
     public_url: Annotated[
         str, typer.Option("--public-url", help="What people and agents call it, behind a proxy.")
     ] = "",
+    no_migrate: Annotated[
+        bool, typer.Option("--no-migrate", help="Refuse a database that is not of this release yet.")
+    ] = False,
     no_sandbox: NoSandbox = False,
     farm: FarmFile = None,
     state: StateFolder = None,
@@ -40,10 +43,18 @@ def serve(
         tls_key=tls_key,
         insecure=insecure,
         public_url=public_url,
+        no_migrate=no_migrate,
         no_sandbox=no_sandbox,
         as_json=as_json,
     )
     run_serve(farm, state, wanted)
+
+
+def migrate(farm: FarmFile = None, state: StateFolder = None, as_json: AsJson = False) -> None:
+    """Bring the database to this release's schema, and say what was done."""
+    from penstock.cli.migrate import run_migrate
+
+    run_migrate(farm, state, as_json)
 
 
 tokens_app = typer.Typer(

@@ -28,6 +28,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     insecure: bool = False
     public_url: str = ""
+    no_migrate: bool = False
     no_sandbox: bool = False
     as_json: bool = False
 

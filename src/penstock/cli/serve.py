@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from penstock.cli.listening import Wanted, listen_on, manner_of
+from penstock.cli.migrate import refuse_unless_current
 from penstock.cli.output import Leave, say
 from penstock.cli.place import Place, find_place
 from penstock.cli.problems import farm_line, lines_of
@@ -34,6 +35,8 @@ def run_serve(farm: Path | None, state: Path | None, wanted: Wanted) -> None:
     manner = manner_of(wanted, place)
     files_at_most()
     listen = listen_on(wanted.listen)
+    if wanted.no_migrate:
+        refuse_unless_current(place)
     parts = assemble(place.rules, place.folder, bell := Bell())
     said = Said()
     hub = RunningHub(place, parts, bell, said.note, manner)

@@ -21,7 +21,7 @@ from penstock.wiring import Quiet, assemble
 
 Document = dict[str, Any]
 SPAN = re.compile(r"(\d{1,6})([mhd])")
-REFUSED = 409
+REFUSED = (400, 409)
 UNITS_MS = {"m": 60_000, "h": 3_600_000, "d": DAY_MS}
 
 
@@ -113,7 +113,7 @@ def _do(
             client = Client(Address(served["address"]), served["token"])
             return client.call(method, f"/api/v1/{path}", body, tries=1)
         except HubError as problem:
-            if problem.status == REFUSED:
+            if problem.status in REFUSED:
                 refuse(problem.reason)
             raise
         except Unreachable:
