@@ -125,6 +125,7 @@ class FakeHub:
         self.right_s = 1200.0
         self.finish_log_bytes = 0
         self.address = ""
+        self.gone_to = ""
         self.release = ""
         self.refuse: set[str] = set()
         self.refused_words: list[str] = []
@@ -225,6 +226,8 @@ class FakeHub:
         token = headers.get("Authorization", "").removeprefix("Bearer ")
         with self.changed:
             try:
+                if self.gone_to:
+                    return 503, {"reason": "moved", "address": self.gone_to}
                 if words == ["register"]:
                     return self.register(json.loads(body), token)
                 if token not in self.tokens[-1:]:
@@ -265,7 +268,7 @@ class FakeHub:
         held = {item["attempt"] for item in body["holds"]}
 
         def news() -> bool:
-            stale = session != self.tokens[-1] or self.drain
+            stale = session != self.tokens[-1] or self.drain or bool(self.gone_to)
             return bool(self.offers(body)) or bool(held & set(self.orders)) or stale
 
         self.changed.notify_all()

@@ -141,6 +141,39 @@ def test_a_hub_that_moved_is_followed_also_after_a_restart(
     assert len(hub.registrations) == 1
 
 
+def test_a_hub_that_is_gone_says_where_to(hub: FakeHub, other: FakeHub, agent: Agent) -> None:
+    other.tokens, other.credentials, other.enrolment = hub.tokens, hub.credentials, hub.enrolment
+    agent.start()
+    hub.offer("a", "echo one; while [ ! -e go ]; do sleep 0.05; done")
+    hub.wait(lambda: b"one\n" in hub.log("a"))
+    other.logs = hub.logs
+    hub.gone_to = other.url
+    (agent.work / "slots/0/place/src/go").write_text("")
+    assert other.ended("a")["result"] == "passed"
+    assert f"the hub has moved to {other.url}" in agent.said()
+
+
+def test_downloads_that_fail_are_told_with_a_poll(hub: FakeHub, agent: Agent, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/file").write_text("x")
+    agent.start()
+    hub.fault("/source", *["500"] * 2)
+    hub.offer(
+        "a",
+        "echo 'curl: (6) Could not resolve host: mirror.example.org'; exit 6",
+        kind="fetch",
+        network="full",
+        source=tmp_path / "source",
+    )
+    assert hub.ended("a")["result"] == "failed"
+    hub.wait(lambda: any(poll["trouble"] for poll in hub.polls) and not hub.polls[-1]["trouble"])
+    told = [one for poll in hub.polls for one in poll["trouble"]]
+    assert {"host": "mirror.example.org", "what": "cannot be resolved", "count": 1} in told
+    assert (
+        sum(one["count"] for one in told if (one["host"], one["what"]) == ("127.0.0.1", "answered 500")) == 2
+    )
+
+
 def test_a_hub_of_another_release_is_named(hub: FakeHub, agent: Agent) -> None:
     hub.release = "9.9"
     agent.start()

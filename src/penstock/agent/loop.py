@@ -102,6 +102,7 @@ class Loop:
             self._stop_all("", error.reason or "the session has ended")
             self._register()
         except (Unreachable, HubError) as error:
+            self._follow(getattr(error, "body", {}))
             self._back_off(str(error))
         else:
             self._failures, self._renewed = 0, began
@@ -235,7 +236,8 @@ class Loop:
                 say(str(error))
             except (Unreachable, HubError) as error:
                 say(f"cannot register: {error}")
-                self._session.next_address()
+                if not self._follow(getattr(error, "body", {})):
+                    self._session.next_address()
             else:
                 self._renewed, self._call = began, 0
                 say(f"registered as {answer.get('machine')}, session {answer.get('session')}")
@@ -255,12 +257,14 @@ class Loop:
             where = f"{self._session.address.url.rstrip('/')}{answer.get('agent_file') or ''}"
             say(f"this agent is release {self._about['version']}, the hub {release}: its agent is at {where}")
 
-    def _follow(self, answer: dict[str, Any]) -> None:
-        """Go where the hub says that it will be."""
+    def _follow(self, answer: dict[str, Any]) -> bool:
+        """Go where the hub says that it will be; with 503 it says that it is not here any more. True when we go."""
         url = answer.get("address")
-        if url and url != self._session.address.url:
-            problem = self._session.follow(str(url))
-            say(f"not followed: {problem}" if problem else f"the hub has moved to {url}")
+        if not url or url == self._session.address.url:
+            return False
+        problem = self._session.follow(str(url))
+        say(f"not followed: {problem}" if problem else f"the hub has moved to {url}")
+        return not problem
 
     def _back_off(self, why: str) -> None:
         if self._failures == 0:

@@ -11,7 +11,7 @@ from penstock.hub.ender import lose
 from penstock.hub.queue import Ending, Right, Work
 from penstock.hub.sessions import Held, Ordered, order_for, session_of
 from penstock.hub.steps import Step, begin, change, look
-from penstock.model.farm import Farm
+from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, Health, JobState, Power, SessionState
@@ -39,6 +39,15 @@ class Finished:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """Downloads from one host that failed since the poll before."""
+
+    host: str
+    what: str
+    count: int
+
+
+@dataclass(frozen=True)
 class Said:
     """What an agent says: `call` rises with every call of the session; `holds` names all that it has."""
 
@@ -47,6 +56,7 @@ class Said:
     acknowledged: tuple[Acknowledged, ...] = ()
     finished: tuple[Finished, ...] = ()
     draining: bool = False
+    trouble: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,6 +163,9 @@ def _contact(step: Step, caller: Session, said: Said) -> str:
     busy = SessionState.BUSY if said.holds else SessionState.IDLE
     state = SessionState.DRAINING if said.draining else busy
     step.put(msgspec.structs.replace(session, call=said.call, contact_ms=step.now_ms, state=state))
+    for one in said.trouble:
+        why = f"{one.count} downloads failed: {one.what}"
+        step.tell(Event(kind="download", machine=session.machine, state=one.host, reason=why))
     machine = step.need(Machine, session.machine)
     after = msgspec.structs.replace(machine, accepting=not said.draining)
     if machine.health == Health.SUSPECT:

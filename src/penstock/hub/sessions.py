@@ -35,7 +35,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """What an agent says of its machine. `key`: 64 hex digits, its own secret; `memory_mb` None = not measured."""
+    """What an agent says of its machine. `key`: 64 hex digits, its own secret; `memory_mb` None = not measured;
+    `agent`: the agent's release."""
 
     name: str
     key: str
@@ -44,6 +45,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     memory_mb: int | None = None
     identity: str = ""
     sandbox: str = "bubblewrap"
+    agent: str = ""
     holds: tuple[Held, ...] = ()
 
 
@@ -239,6 +241,7 @@ def _described(hub: Hub, machine: Machine, asked: Registration) -> Machine:
         sized=pool.size is not None or asked.memory_mb is not None,
         identity=asked.identity,
         sandbox=asked.sandbox,
+        agent=asked.agent,
         price_per_hour_micros=pool.price_per_hour_micros,
         health=Health.GOOD if suspect else machine.health,
         health_reason="" if suspect else machine.health_reason,

@@ -16,12 +16,14 @@ from litestar.response import Stream
 from litestar.status_codes import HTTP_200_OK
 from litestar.types import Receive
 
+from penstock import __version__
 from penstock.hub import poller, queue, sessions
 from penstock.hub.context import Hub, Refused
 from penstock.model.job import Output
 from penstock.model.machine import Session
 from penstock.ports import Forge, LogStore, Upload
 from penstock.web import translate
+from penstock.web.agentfile import PATH, agent_file
 from penstock.web.bell import Bell
 from penstock.web.guards import bearer
 from penstock.wire import messages as wire
@@ -151,6 +153,9 @@ class AgentApi:
             orders=translate.ordered(done.orders),
             direct=self._hub.blobs.direct,
             finish_log_bytes=FINISH_LOG_BYTES,
+            release=__version__,
+            agent_file=PATH,
+            agent_digest=agent_file().digest,
         )
 
     async def poll(self, token: str, data: wire.Poll, receive: Receive) -> wire.Polled:
@@ -186,10 +191,11 @@ class AgentApi:
 
     def _keep_logs(self, token: str, finishes: list[wire.Finish]) -> None:
         """Short logs that come with their finish: stored first, so that who hears of the end can read all."""
-        session = sessions.authenticate(self._hub, token)
+        logs = {one.attempt: _log_of(one) for one in finishes if one.log}
+        allowed = queue.may_finish(self._hub, token, [(one.attempt, one.fence) for one in finishes])
         for one in finishes:
-            if one.log and queue.may_finish(self._hub, session, one.attempt, one.fence):
-                self._logs.append(one.attempt, one.log_offset, _log_of(one))
+            if one.log and one.attempt in allowed:
+                self._logs.append(one.attempt, one.log_offset, logs[one.attempt])
                 self._bell.wake(f"log:{one.attempt}")
 
     async def _log(self, request: AnyRequest, attempt: str, offset: int) -> wire.NextOffset:

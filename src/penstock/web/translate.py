@@ -6,10 +6,12 @@ from collections.abc import Sequence
 import msgspec
 
 from penstock.hub import poller, queue, sessions
-from penstock.model.job import JobSpec, Output, Usage
+from penstock.model.job import JobSpec, Output, Source, Usage
 from penstock.model.units import seconds
 from penstock.wire import messages as wire
 
+MOST_TROUBLE = 64
+"""So many hosts one poll may complain of."""
 SOURCE_DATE_EPOCH = 315532800
 """1980-01-01: the earliest moment that every archive format can hold."""
 
@@ -29,6 +31,7 @@ def registration(said: wire.Register) -> sessions.Registration:
         memory_mb=said.memory_mb,
         identity=said.identity,
         sandbox=said.sandbox,
+        agent=said.version[:64],
         holds=held(said.holds),
     )
 
@@ -46,6 +49,9 @@ def said_in_poll(poll: wire.Poll) -> poller.Said:
         acknowledged=tuple(poller.Acknowledged(a.attempt, a.fence, body_digest(a)) for a in poll.acknowledge),
         finished=tuple(poller.Finished(f.attempt, f.fence, body_digest(f), ending(f)) for f in poll.finish),
         draining=poll.draining,
+        trouble=tuple(
+            poller.Trouble(one.host[:253], one.what[:64], one.count) for one in poll.trouble[:MOST_TROUBLE]
+        ),
     )
 
 
@@ -108,6 +114,7 @@ def offer(work: queue.Work) -> wire.Offer:
         retry=spec.retry,
         source=work.inputs.source,
         source_key=spec.source.digest if spec.source is not None and not work.inputs.source else "",
+        git=_public(spec.source) if not work.inputs.source else None,
         inputs=[
             wire.Input(module=p.module, platform=p.platform, digest=p.digest, size_bytes=p.size_bytes)
             for p in work.inputs.parts
@@ -117,6 +124,15 @@ def offer(work: queue.Work) -> wire.Offer:
         source_date_epoch=SOURCE_DATE_EPOCH,
         offer_s=seconds(work.right_ms),
     )
+
+
+def _public(source: Source | None) -> wire.GitSource | None:
+    """Where an agent may fetch a source itself: over https, to which the hub brings no secret either."""
+    if source is None or not source.repository.startswith("https://") or "@" in source.repository:
+        return None
+    if not source.commit or not source.tree:
+        return None
+    return wire.GitSource(url=source.repository, commit=source.commit, tree=source.tree, path=source.path)
 
 
 def outputs_of(spec: JobSpec) -> list[str]:
