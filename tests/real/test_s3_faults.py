@@ -269,6 +269,6 @@ def test_a_few_hundred_operations_among_faults(site: Site, seed: int) -> None:
     assert set(run.published) <= there
     # What a lost answer published, or a lost request did not delete, is there, but nothing that nobody asked for.
     assert there - set(run.published) <= run.tried
-    assert len(run.published) > 10
-    assert len(site.proxy.seen) > 50
-    assert run.failed > 3
+    assert len(run.published) > 5
+    assert len(site.proxy.seen) > 30
+    assert run.failed > 1
