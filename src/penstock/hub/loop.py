@@ -59,10 +59,10 @@ class Services:
             self._derived_ms = now_ms
             self.view.check(machines=True)
         counts |= placer.run_once(self.hub, now_ms, self.view)
-        stamped = self._stamp()
+        stamped = self._stamp(some=counts["offered"] > 0)
         ended, self._ended = self._ended, set()
         closed = closer.run_once(self.hub, now_ms, None if seldom else ended)
-        return counts | closed | {"stamped": stamped + (self._stamp() if closed["closed"] else 0)}
+        return counts | closed | {"stamped": stamped + (self._stamp(some=True) if closed["closed"] else 0)}
 
     def _rescue(self, now_ms: int) -> dict[str, int]:
         """Rights and deadlines end by farm time alone: as long as it stands still there is nothing to find."""
@@ -84,9 +84,9 @@ class Services:
             raise NotLeading(f"epoch {farm.leader_epoch} leads, this is {self.hub.epoch}")
         return farm
 
-    def _stamp(self) -> int:
+    def _stamp(self, some: bool = False) -> int:
         """Stamp what was told; the view hears of it, and builds that are new or of which a job has ended are looked at."""
-        events = recorder.stamp(self.hub)
+        events = recorder.stamp(self.hub, some or self.view.unstamped)
         self.view.stamped(events)
         self._ended |= {event.build for event in events if _may_close(event)}
         return len(events)

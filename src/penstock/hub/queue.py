@@ -4,6 +4,7 @@ The functions that take a Step work inside a transaction that a poll shares betw
 everything before they write, so a refusal leaves nothing behind.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,9 +14,10 @@ from penstock.hub import archive
 from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.ender import cost, lose, release_machine
 from penstock.hub.ending import Ending, cause_of, complete, conclude
+from penstock.hub.sessions import session_of
 from penstock.hub.steps import Step, change, look
 from penstock.model.artifact import Inputs
-from penstock.model.farm import Event
+from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job, Output, attempt_moved
 from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, JobState
@@ -97,13 +99,22 @@ def may_write(hub: Hub, session: Session, attempt: str, fence: str) -> Attempt:
     return look(hub, check)
 
 
-def may_finish(hub: Hub, session: Session, attempt: str, fence: str) -> bool:
-    """True when this attempt is still to be finished under this fence: its last words may be written."""
-    try:
-        may_write(hub, session, attempt, fence)
-    except (Refused, NotFound):
-        return False
-    return True
+def may_finish(hub: Hub, token: str, rights: Iterable[tuple[str, str]]) -> set[str]:
+    """Of these (attempt, fence) the attempts that this session may still finish: their last words may be written.
+
+    Raises Unauthorized.
+    """
+
+    def check(tx: Tx, farm: Farm) -> set[str]:
+        machine = session_of(tx, farm, token).machine
+        found = [(tx.get(Attempt, attempt), fence) for attempt, fence in rights]
+        return {
+            one.id
+            for one, fence in found
+            if one and one.live and (one.fence, one.machine) == (fence, machine)
+        }
+
+    return look(hub, check)
 
 
 def input_allowed(hub: Hub, session: Session, attempt: str, digest: str) -> bool:

@@ -49,6 +49,11 @@ class QueueView:
             self._news += [event for event in events if event.seq not in self._heard]
         self._heard |= {event.seq for event in events}
 
+    @property
+    def unstamped(self) -> bool:
+        """True when events were heard that have no position yet."""
+        return bool(self._heard)
+
     def stamped(self, events: Sequence[Event]) -> None:
         """The same events, after they got their positions: they are not heard of again."""
         self.hear(events)

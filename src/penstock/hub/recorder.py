@@ -15,16 +15,25 @@ def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     return {"stamped": len(stamp(hub))}
 
 
-def stamp(hub: Hub) -> list[Event]:
-    """As `run_once`; returns the events that were stamped, in the order of their positions."""
+def stamp(hub: Hub, some: bool = False) -> list[Event]:
+    """As `run_once`; returns the events that were stamped, in the order of their positions.
+
+    `some`: the caller has seen events without a position. Else it is looked for first: a vain write costs more.
+    """
     stamped: list[Event] = []
-    while look(hub, lambda tx, farm: tx.find(Event, "position", 0, limit=1)):
-        stamped += lead(hub, _stamp)
+    while some or look(hub, lambda tx, farm: tx.find(Event, "position", 0, limit=1)):
+        batch = lead(hub, _stamp)
+        stamped += batch
+        some = len(batch) == TOGETHER
+        if not some:
+            break
     return stamped
 
 
 def _stamp(step: Step) -> list[Event]:
     events = step.tx.find(Event, "position", 0, limit=TOGETHER)
+    if not events:
+        return []
     for position, event in enumerate(events, step.farm.position + 1):
         step.tx.replace(msgspec.structs.replace(event, position=position))
     step.put(msgspec.structs.replace(step.farm, position=step.farm.position + len(events)))
