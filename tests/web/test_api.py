@@ -38,6 +38,7 @@ EXAMPLES = {
     "name": "tree",
     "digest": "sha256:" + "0" * 64,
     "job": "x",
+    "user": "ada",
 }
 
 
@@ -82,6 +83,9 @@ def test_a_revoked_token_is_refused_at_once(edge: Edge) -> None:
     assert revoked.json() == {"revoked": 1}
     answer = edge.client.get("/api/v1/builds", headers=bearer(token))
     assert (answer.status_code, answer.json()) == (401, {"reason": "the token is revoked"})
+    other = tokens.create(edge.farm.hub, "ada", Role.VIEWER, 0, "ci")
+    assert edge.people("DELETE", "tokens/ada?name=ci").json() == {"revoked": 1}
+    assert edge.client.get("/api/v1/builds", headers=bearer(other)).status_code == 401
 
 
 def test_who_did_it_is_kept_and_shown(edge: Edge) -> None:

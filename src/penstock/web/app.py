@@ -19,7 +19,7 @@ from penstock.web.describing import schema_handler
 from penstock.web.direct import direct_router
 from penstock.web.feed import Feed
 from penstock.web.front import Front
-from penstock.web.guards import Gate, digest_of, with_token
+from penstock.web.guards import Gate, with_token
 from penstock.web.pages import pages_router
 from penstock.web.peoplecalls import people_calls
 from penstock.web.site import Site
@@ -58,9 +58,7 @@ def make_app(site: Site) -> Litestar:
             HTTPException: _http_problem,
             500: _fault,
         },
-        state=State(
-            {"gate": Gate(site.hub, site.operator_token), "operator_digest": digest_of(site.operator_token)}
-        ),
+        state=State({"gate": Gate(site.hub, site.operator_token)}),
         after_exception=[_telling(site.on_fault)] if site.on_fault else [],
         openapi_config=None,
         logging_config=None,

@@ -103,6 +103,12 @@ class NewToken(Document):
     valid_ms: Annotated[int, Meta(ge=0, le=315_360_000_000)] = 0
 
 
+class NamedSo(Document):
+    """Which of a user's tokens."""
+
+    name: TokenName = ""
+
+
 class WhichTokens(Document):
     """The tokens of a user by their name."""
 

@@ -1,7 +1,6 @@
 """Who may call: the Host header, people's tokens and roles, and what the answer says to browsers."""
 
 import asyncio
-import hashlib
 import hmac
 from collections.abc import Collection
 from typing import Any
@@ -14,6 +13,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from penstock.hub import tokens
 from penstock.hub.context import Hub
+from penstock.hub.sessions import digest
 from penstock.model.people import Role, Token, may
 
 COOKIE = "penstock"
@@ -28,11 +28,6 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 """Sent with every answer: what a job printed must never run in a reader's browser."""
-
-
-def digest_of(token: str) -> str:
-    """What is kept of a token."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 class HostCheck:
@@ -82,12 +77,12 @@ class Gate:
 
     def __init__(self, hub: Hub, operator_token: str) -> None:
         self._hub = hub
-        self._operator_digest = digest_of(operator_token)
+        self._operator_digest = digest(operator_token)
         self._operator = Token(digest="", user=OPERATOR, role=Role.ADMIN)
 
     def caller(self, token: str) -> Token:
         """Whose token this is. Raises Unauthorized. May wait for the store."""
-        if hmac.compare_digest(digest_of(token), self._operator_digest):
+        if hmac.compare_digest(digest(token), self._operator_digest):
             return self._operator
         return tokens.who(self._hub, token)
 

@@ -54,9 +54,6 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
 }
 """What can be read, by name: (hub, id or "") -> document. Raises context.NotFound."""
 
-LISTS = ("builds", "jobs", "machines", "fsck")
-"""What can be read without an id."""
-
 
 Act = Callable[[Hub, str, str, str], bool]
 

@@ -82,6 +82,17 @@ def token_calls(hub: Hub) -> list[Call]:
             answer=d.Tokens,
         ),
         Call(
+            method="DELETE",
+            path="/api/v1/tokens/{user}",
+            name="delete_tokens",
+            text="As `tokens/revoke`: the tokens of a user with this name are good for nothing any more.",
+            run=lambda said: revoke_token(hub, {"user": said.names["user"], "name": said.query.name}),
+            role=Role.ADMIN,
+            names={"user": d.UserName},
+            query=d.NamedSo,
+            answer=d.Revoked,
+        ),
+        Call(
             method="POST",
             path="/api/v1/tokens/revoke",
             name="revoke_token",
