@@ -81,8 +81,13 @@ def write_hub_address(folder: Path, address: str, token: str) -> None:
 
 
 def forget_hub_address(folder: Path) -> None:
-    """Take back what `write_hub_address` left."""
-    (folder / HUB_FILE).unlink(missing_ok=True)
+    """Take back what `write_hub_address` left, unless another hub has written there since."""
+    try:
+        left = json.loads((folder / HUB_FILE).read_text())
+    except (OSError, ValueError):
+        return
+    if isinstance(left, dict) and left.get("process") == os.getpid():
+        (folder / HUB_FILE).unlink(missing_ok=True)
 
 
 def _beside(source: Path | None) -> Path | None:

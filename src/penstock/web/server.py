@@ -16,6 +16,8 @@ from penstock.web.entry import Entry, Ready
 
 START_S = 20.0
 BACKLOG = 2048
+GRACE_S = 3
+"""For calls that are under way when it stops: uploads are sent again elsewhere."""
 FILES_APART = 256
 TICK_S = 30.0
 """An event loop that has not turned for so long hangs."""
@@ -71,7 +73,7 @@ class Edge:
         return time.monotonic() - self._ticked_s < TICK_S
 
     def stop(self) -> None:
-        """Stop serving. Long polls must have been ended (Bell.close): one that goes on is cut after a second."""
+        """Stop serving. Long polls must have been ended (Bell.close): what goes on is cut after GRACE_S."""
         for server, _ in self._servers:
             server.should_exit = True
         self._thread.join()
@@ -95,7 +97,7 @@ class Edge:
             log_level="warning",
             access_log=False,
             lifespan="off",
-            timeout_graceful_shutdown=1,
+            timeout_graceful_shutdown=GRACE_S,
             ws="none",
             proxy_headers=False,
             server_header=False,
