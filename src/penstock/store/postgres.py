@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from penstock.ports import StoreError, Tx
+from penstock.store.link import Broken
 from penstock.store.postgrescommit import Writing
 from penstock.store.postgreslink import READING, PostgresLink
 from penstock.store.postgresschema import prepare
@@ -38,16 +39,18 @@ class PostgresStore:
         self._link.waiting = self._writer.refuse_waiting
 
     def read(self, operation: Callable[[Tx], T]) -> T:
-        """As ports.Store.read: a snapshot, which neither waits for writers nor holds them up."""
+        """As ports.Store.read: a snapshot, which neither waits for writers nor holds them up.
+
+        When its connection is lost in the middle it is run once more, on another.
+        """
         self._refuse_inside()
         with self._reader() as link:
             try:
-                self._busy.reading = True
-                link.begin()
-                return operation(SqlTx(link, writes=False))
-            finally:
-                self._busy.reading = False
-                link.abandon()
+                return self._look(link, operation)
+            except Broken as lost:
+                if not lost.again:
+                    raise
+                return self._look(link, operation)
 
     def write(self, operation: Callable[[Tx], T]) -> T:
         """As ports.Store.write."""
@@ -65,6 +68,15 @@ class PostgresStore:
         self._closed = True
         while self._readers:
             self._readers.pop().close()
+
+    def _look(self, link: PostgresLink, operation: Callable[[Tx], T]) -> T:
+        try:
+            self._busy.reading = True
+            link.begin()
+            return operation(SqlTx(link, writes=False))
+        finally:
+            self._busy.reading = False
+            link.abandon()
 
     def _refuse_inside(self) -> None:
         if getattr(self._busy, "reading", False):

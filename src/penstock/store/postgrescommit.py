@@ -65,8 +65,9 @@ class Writing(PostgresLink):
             super().commit()
             return
         name = uuid.uuid4().hex
-        if any(one_row for _, one_row in self._ahead):
-            # A row that is not what it was must not be committed.
+        if any(one_row for _, one_row in self._ahead) or self._is_unsent():
+            # A row that is not what it was must not be committed; and where the network holds up a whole
+            # transaction, it would begin when it arrives, after it was asked about, and be kept.
             self._send()
         try:
             self._send((_REMEMBER, bound((self._writer, name))), ("COMMIT", ()))

@@ -123,6 +123,10 @@ class PostgresLink:
         self._away = True
         raise Broken(f"no database: {' '.join(str(wrong).split())}", everybody=True) from wrong
 
+    def _is_unsent(self) -> bool:
+        """True while the server has not heard of the transaction."""
+        return bool(self._ahead) and self._ahead[0][0][0] == self._begin
+
     def _send(self, *statements: Statement) -> PGresult:
         """Send what waits and then `statements`, in one round trip. Returns the last answer. Raises Broken."""
         assert self._session is not None

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 
 from penstock.ports import StoreError
-from penstock.store.postgressession import connect
+from penstock.store.postgressession import connect, describe
 from penstock.store.revision import Standing, standing
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
@@ -38,12 +38,6 @@ def prepare(url: str, pause: Callable[[float], None] = time.sleep) -> None:
             connection.execute(_FORGET)
     except psycopg.Error as wrong:
         raise StoreError(f"{name}: {' '.join(str(wrong).split())}") from wrong
-
-
-def describe(url: str) -> str:
-    """The database's name for people: the address without its password."""
-    told = psycopg.conninfo.conninfo_to_dict(url)
-    return f"database {told.get('dbname', '')!r} on {told.get('host') or 'this machine'}"
 
 
 def _standing(connection: psycopg.Connection, name: str) -> Standing:

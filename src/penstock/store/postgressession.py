@@ -61,10 +61,7 @@ class Refused(Exception):
 
 def connect(url: str) -> psycopg.Connection:
     """One connection that begins no transaction by itself. Raises psycopg.Error, StoreError for a bad address."""
-    try:
-        told = make_conninfo("", **{**CONNECT, **conninfo_to_dict(url)})  # type: ignore[arg-type]
-    except psycopg.ProgrammingError as wrong:
-        raise StoreError(f"the address of the database cannot be read: {str(wrong).strip()}") from None
+    told = make_conninfo("", **{**CONNECT, **_read(url)})
     connection = psycopg.connect(told, autocommit=True)
     try:
         settings = "; ".join(f"SET {name} = '{value}'" for name, value in SETTINGS.items())
@@ -73,6 +70,19 @@ def connect(url: str) -> psycopg.Connection:
         connection.close()
         raise
     return connection
+
+
+def describe(url: str) -> str:
+    """The database at `url` for people, without the password. Raises StoreError for a bad address."""
+    told = _read(url)
+    return f"database {told.get('dbname', '')!r} on {told.get('host', 'this machine')}"
+
+
+def _read(url: str) -> dict[str, str]:
+    try:
+        return {name: str(value) for name, value in conninfo_to_dict(url).items() if value is not None}
+    except psycopg.ProgrammingError as wrong:
+        raise StoreError(f"the address of the database cannot be read: {str(wrong).strip()}") from None
 
 
 def bound(values: Sequence[Any]) -> "list[bytes | None]":
