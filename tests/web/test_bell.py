@@ -50,3 +50,19 @@ def test_the_loop_of_the_services_hears_what_came_before_it_waited() -> None:
     waited.start()
     waited.join(30)
     assert not waited.is_alive()
+
+
+def test_everybody_is_woken_where_something_may_have_been_missed() -> None:
+    bell = Bell()
+
+    async def scene() -> bool:
+        events = [bell.listen("machine:a"), bell.listen("machine:b")]
+        bell.wake("*")
+        await asyncio.gather(*(event.wait() for event in events))
+        return bell.listen("machine:a").is_set()
+
+    assert asyncio.run(scene()) is False
+    waited = threading.Thread(target=bell.wait_farm, args=(3600,))
+    waited.start()
+    waited.join(30)
+    assert not waited.is_alive()
