@@ -22,7 +22,7 @@ from penstock.agent.usage import descendants
 START, KILL = b"S", b"K"
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
-_MS_BIND, _MS_REC, _MS_SLAVE = 4096, 16384, 1 << 19
+_MS_BIND, _MS_REC, _MS_ONE_WAY = 4096, 16384, 1 << 19
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _DEFAULT = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE}
 _CHILDREN = "/proc/self/task/%d/children"
@@ -63,7 +63,7 @@ def own_place(real: str, seen: str) -> None:
         ):
             with open(f"/proc/self/{name}", "w") as file:
                 file.write(line)
-    _checked(_LIBC.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None))
+    _checked(_LIBC.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_ONE_WAY), None))
     _checked(_LIBC.mount(os.fsencode(real), os.fsencode(seen), None, ctypes.c_ulong(_MS_BIND), None))
 
 
