@@ -11,15 +11,21 @@ class Broken(StoreError):
     """The transaction is lost, and nothing of it was kept.
 
     `again`: the same may well succeed if it is run again (it met another transaction, or lost its connection).
-    `careful`: then with savepoints, and with statements that look before they write. `everybody`: whoever waits
+    `careful`: then with savepoints, and with statements that look before they write. `met`: it was another
+    transaction. `everybody`: whoever waits
     would meet the same, so that all are to be refused at once.
     """
 
     def __init__(
-        self, wrong: object, again: bool = False, careful: bool = False, everybody: bool = False
+        self,
+        wrong: object,
+        again: bool = False,
+        careful: bool = False,
+        met: bool = False,
+        everybody: bool = False,
     ) -> None:
         super().__init__(f"the transaction is lost: {wrong}")
-        self.again, self.careful, self.everybody = again, careful, everybody
+        self.again, self.careful, self.met, self.everybody = again, careful, met, everybody
 
 
 class Violation(Exception):

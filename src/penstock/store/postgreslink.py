@@ -16,9 +16,11 @@ PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, *[1.0] * 10)
 """Between the tries to connect: long enough for a server that starts again."""
 TOGETHER = 100
 """Statements that wait to be sent with the next one, at most."""
-_AGAIN = {
+_MET = {
     "40001",  # met another transaction, which won
     "40P01",  # waited for another one that waited for this one
+}
+_ENDED = {
     "57P01",  # the server ends this session: it stops, or an operator asked for it
     "57P02",  # a session crashed, and all go
     "25P03",  # idle for too long: this process stalled
@@ -141,6 +143,7 @@ class PostgresLink:
         return results[-1]
 
     def _meaning(self, wrong: Refused) -> Broken:
-        taken, held = wrong.sqlstate == _TAKEN, wrong.sqlstate == _HELD
-        again = wrong.lost or taken or wrong.sqlstate in _AGAIN
-        return Broken(wrong, again=again, careful=taken, everybody=held)
+        state = wrong.sqlstate
+        taken, met = state == _TAKEN, state in _MET
+        again = wrong.lost or taken or met or state in _ENDED
+        return Broken(wrong, again=again, careful=taken, met=met, everybody=state == _HELD)

@@ -131,11 +131,11 @@ class GroupWriter:
             lost = self._transact(batch, careful, alone)
             if lost is None or not lost.again:
                 return lost
+            # Who met another transaction lets nobody else in the next time, so it does not meet them for ever.
+            alone = alone or lost.met
             if lost.careful and not careful:
                 careful = True
             else:
-                # It met another one: the next time it lets nobody else in, so it does not meet them for ever.
-                alone = True
                 self._pause(random.uniform(0, pause_s))
         return lost
 
