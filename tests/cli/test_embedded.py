@@ -5,16 +5,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from penstock.config.asking import Asked
+from penstock.cli.build import begin
 from penstock.cli.embedded import EmbeddedFarm
 from penstock.cli.opened import Opened
+from penstock.cli.output import Leave
 from penstock.cli.place import Place
+from penstock.config.asking import Asked
+from penstock.model.farm import Farm
 from penstock.model.job import Source
 from penstock.model.machine import Machine
 from penstock.model.plan import Plan
 from penstock.ports import FarmFailed
 from penstock.store.logs import FolderLogs
-from penstock.store.marks import FolderMarks
+from penstock.store.marks import FolderMarks, open_marks
 from penstock.web.bell import Bell
 from penstock.wiring import Parts, open_git
 from tests.farms import POOL, RULES, Agent, TestFarm, planned
@@ -64,3 +67,19 @@ def test_what_agents_held_ends_with_the_farm_and_is_held_against_nobody(tmp_path
     assert farm.states(build) == {"zlib:build": "queued"}
     assert farm.job(build, "zlib:build").losses == 0
     assert not farm.get(Machine, agent.answer.machine.id).accepting
+
+
+def test_a_farm_that_others_may_serve_is_no_farm_for_one_build(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    farm = TestFarm()
+    here = Parts(
+        farm.hub, FolderLogs(tmp_path / "logs"), open_git(tmp_path), tmp_path, open_marks("file:b", tmp_path)
+    )
+    epoch = farm.get(Farm, "farm").leader_epoch
+    with pytest.raises(Leave):
+        begin(msgspec.structs.replace(here, alone=False))
+    assert "this farm's database is shared" in capsys.readouterr().err
+    assert farm.get(Farm, "farm").leader_epoch == epoch
+    begin(here)
+    assert farm.get(Farm, "farm").leader_epoch == epoch + 1

@@ -19,7 +19,8 @@ PASS_S = 0.25
 WATCH_S = 0.5
 """How often the leader is heard of, and how often the others look whether it is."""
 AGAIN_S = 1.0
-"""After a pass that failed."""
+SOON_S = 0.02
+"""After a pass that failed, and after one that only came at a bad moment."""
 MARK_MS = 30_000
 """How far the farm has come is noted beside the blobs so often, and when it begins."""
 STUCK_MS = 600_000
@@ -123,7 +124,7 @@ class Deciding:
         except NotLeading:
             self._leader.lost(term)
         except Stale:
-            return  # the row was written by the other thread: again
+            self._stopping.wait(SOON_S)  # the row was written by the other thread: again
         except Exception as problem:
             self._note(problem)
             self._stopping.wait(AGAIN_S)

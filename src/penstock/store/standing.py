@@ -39,8 +39,8 @@ def _on_sqlite(path: Path) -> Standing:
 def _on_postgres(url: str) -> Standing:
     import psycopg
 
-    from penstock.store.postgressession import connect, describe
     from penstock.store.postgresschema import TABLES
+    from penstock.store.postgressession import connect, describe
 
     try:
         with connect(url) as connection:
