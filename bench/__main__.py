@@ -6,7 +6,16 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("plan_qt", "plan_many", "trees", "store", "nothing_to_do", "latency", "throughput")
+NAMES = (
+    "plan_qt",
+    "plan_many",
+    "trees",
+    "store",
+    "nothing_to_do",
+    "latency",
+    "throughput",
+    "scale",
+)
 OUT = Path("build/bench.json")
 
 

@@ -19,6 +19,7 @@ from penstock.model.change import Change
 from penstock.model.job import Attempt, Job, JobSpec, Source
 from penstock.model.plan import Plan, PlannedJob
 from penstock.model.rules import Platform, Pool, Rules
+from penstock.model.units import Size
 from penstock.web.app import make_app
 from penstock.web.bell import Bell
 from penstock.web.server import Edge
@@ -29,8 +30,8 @@ PASS_S = 0.25
 
 
 def rules(folder: Path, state: str) -> Rules:
-    """One pool of owned machines that takes any job slot by slot."""
-    pool = Pool(name="bench", provider="owned", platforms=("bench",), slots=4)
+    """One pool of owned machines, each with room for four jobs of one core."""
+    pool = Pool(name="bench", provider="owned", platforms=("bench",), slots=4, size=Size(4, 8192))
     platform = Platform(name="bench", image="debian-12")
     return Rules(
         state=state, blobs="file:blobs", folder=str(folder), platforms={"bench": platform}, pools=(pool,)

@@ -9,7 +9,7 @@ import time
 from bench import buildbot, databases
 from bench.served import Served
 
-JOBS = 40
+JOBS = 20
 ROUNDS = 5
 COMMAND = "date +%s%N"
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from bench import buildbot
 from bench.served import Served
 
-JOBS = {"plain": 600, "sandboxed": 400}
+JOBS = {"plain": 400, "sandboxed": 300}
 ROUNDS = 5
 AT_ONCE = 8
 BARE = 2000
