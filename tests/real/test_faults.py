@@ -158,7 +158,7 @@ def peaks_until_the_end(running: Running) -> dict[str, int]:
     def look() -> bool:
         hub = running.pid
         found = {"hub": hub} | {
-            f"agent {p}": p for p, words in below(hub).items() if "penstock.agent" in words
+            f"agent {p}": p for p, words in below(hub).items() if "-m penstock.agent" in words
         }
         for name, pid in found.items():
             peaks[name] = max(peaks.get(name, 0), peak_kb(pid))
@@ -346,7 +346,7 @@ def test_what_must_not_run_twice_is_an_error_when_its_agent_dies(tmp_path: Path)
     place = made(tmp_path, a={"build": json.loads(gated("gate-a")), "retry": "never"})
     running = place.start_build()
     place.reached("gate-a")
-    (agent,) = [pid for pid, words in below(running.pid).items() if "penstock.agent" in words]
+    (agent,) = [pid for pid, words in below(running.pid).items() if "-m penstock.agent" in words]
     os.kill(agent, 9)
     ended = running.wait()
     assert (ended.status, ended.left) == (3, []), ended.err

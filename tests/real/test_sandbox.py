@@ -50,7 +50,7 @@ class Box:
         self.plain = plain
         code = package(folder)
         self.space = self.shop.slot(0, not plain or own_places(code, self.shop.folder))
-        self.above = Keeper(code, self.space.place)
+        self.above = Keeper(code, plain, self.space.place)
         self.groups = cgroups.Groups(f"penstock-test-{uuid.uuid4().hex}")
         self.log = bytearray()
         self.cancel = Cancel()
@@ -356,6 +356,14 @@ def test_it_dies_with_its_agent(tmp_path: Path, plain: bool) -> None:
         os.close(handle)
 
 
+STATUS = {
+    **dict.fromkeys(("Uid", "Gid"), {"65534"}),
+    **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), {"0" * 16}),
+    "Groups": set(),
+    "NoNewPrivs": {"1"},
+}
+
+
 def test_plain_attempts_of_root_run_as_somebody_else(tmp_path: Path) -> None:
     if os.geteuid():
         pytest.skip("only root can become somebody else")
@@ -365,4 +373,12 @@ def test_plain_attempts_of_root_run_as_somebody_else(tmp_path: Path) -> None:
     assert "\n65534\n" in box.text
     assert "PREFIX=/var/tmp/penstock-0/prefix" in box.text
     assert "PATH=/usr/bin:/bin:/usr/sbin:/sbin\n" in box.text
+    assert (
+        box.run("grep -E '^(Uid|Gid|Groups|Cap(Inh|Prm|Eff|Amb)|NoNewPrivs):' /proc/self/status").exit_code
+        == 0
+    )
+    status = dict(line.split(":", 1) for line in box.text.splitlines() if line.partition(":")[0] in STATUS)
+    assert {key: set(status[key].split()) for key in STATUS} == STATUS
+    # Nor can it get at who started it.
+    assert box.run("if kill -9 $PPID; then exit 3; fi").exit_code == 0
     box.close()

@@ -49,7 +49,7 @@ def goes_on(place: Place) -> dict[str, str]:
 
 
 def agents_of(hub: int) -> list[int]:
-    return [pid for pid, words in below(hub).items() if "penstock.agent" in words]
+    return [pid for pid, words in below(hub).items() if "-m penstock.agent" in words]
 
 
 @pytest.mark.parametrize("at", range(len(GATES)), ids=GATES)

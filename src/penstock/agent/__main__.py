@@ -176,7 +176,7 @@ def _means(options: argparse.Namespace, session: Session, shop: Workshop) -> lis
         say("without a mount namespace plain attempts run one at a time")
     spaces = [shop.slot(number, apart) for number in range(options.slots if apart else 1)]
     return [
-        Means(session, shop, space, Keeper(code, space.place), groups.slot(str(number)), *shared)
+        Means(session, shop, space, Keeper(code, shop.plain, space.place), groups.slot(str(number)), *shared)
         for number, space in enumerate(spaces)
     ]
 

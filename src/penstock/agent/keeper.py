@@ -20,7 +20,7 @@ from typing import Any
 from penstock.agent.usage import descendants
 
 START, KILL = b"S", b"K"
-_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 36, 38
+_PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_BIND, _MS_REC, _MS_ONE_WAY = 4096, 16384, 1 << 19
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -30,7 +30,11 @@ _DYING_S = 0.02
 
 
 def main(text: str) -> None:
-    """Serve until the agent is gone. `text`: {"channel": descriptor, "place": [real folder, where it is seen] or null}."""
+    """Serve until the agent is gone.
+
+    `text`: {"channel": descriptor, "place": [real folder, where it is seen] or null, "plain": whether it is for
+    ordinary processes}.
+    """
     said = json.loads(text)
     channel = socket.socket(fileno=said["channel"])
     os.set_inheritable(said["channel"], False)
@@ -39,6 +43,12 @@ def main(text: str) -> None:
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     if said.get("place"):
         own_place(*said["place"])
+    if said.get("plain"):
+        # For good: bubblewrap may have to be setuid, what a plain attempt starts may not.
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        if not os.geteuid():
+            os.setgroups([])
+    os.umask(0o022)
     os.chdir("/")
     _serve(channel, _Bell())
 
@@ -166,43 +176,33 @@ def _back(order: dict[str, Any]) -> bool:
 
 
 def _start(order: dict[str, Any], handles: list[int]) -> int:
-    if order["plain"]:
-        return _fork(order, handles)
+    """Start the program without a fork of our own, which would cost more than the program does.
+
+    As another user: whoever's real ids differ from the effective ones has a child that drops the latter.
+    """
+    owner = order.get("owner")
     arguments = order["arguments"]
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     actions += [(os.POSIX_SPAWN_DUP2, handle, number) for number, handle in enumerate(handles, 1)]
-    return os.posix_spawnp(
-        arguments[0], arguments, order["environment"], file_actions=actions, setsid=True, setsigdef=_DEFAULT
-    )
-
-
-def _fork(order: dict[str, Any], handles: list[int]) -> int:
-    """A plain attempt: what posix_spawn cannot do is done between fork and exec."""
-    parent = os.getpid()
-    child = os.fork()
-    if child:
-        return child
     try:
-        signal.set_wakeup_fd(-1)
-        for name in _DEFAULT:
-            signal.signal(name, signal.SIG_DFL)
-        os.setsid()
-        for number, handle in enumerate([os.open("/dev/null", os.O_RDONLY), *handles]):
-            os.dup2(handle, number)
-        if order["owner"]:
-            os.setgroups([])
-            os.setgid(order["owner"][1])
-            os.setuid(order["owner"][0])
-        prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() == parent:
-            os.umask(0o022)
-            os.chdir(order["folder"])
-            os.execvpe(order["arguments"][0], order["arguments"], order["environment"])  # noqa: S606
-    except OSError as error:
-        os.write(2, f"{error}\n".encode())
+        if owner:
+            os.setresgid(owner[1], 0, 0)
+            os.setresuid(owner[0], 0, 0)
+        os.chdir(order.get("folder", "/"))
+        return os.posix_spawnp(
+            arguments[0],
+            arguments,
+            order["environment"],
+            file_actions=actions,
+            setsid=True,
+            setsigdef=_DEFAULT,
+            resetids=bool(owner),
+        )
     finally:
-        os._exit(127)
+        os.chdir("/")
+        if owner:
+            os.setresuid(0, 0, 0)
+            os.setresgid(0, 0, 0)
 
 
 class _Reaped:

@@ -69,7 +69,6 @@ class Start:
         self.order = {
             "arguments": arguments,
             "environment": _ENVIRONMENT if environment is None else environment,
-            "plain": plain is not None,
             "joins": groups[0],
             "leaves": groups[1],
             **(plain or {}),
@@ -77,10 +76,14 @@ class Start:
 
 
 class Keeper:
-    """The agent's side of one keeper. `place`: (real folder, where attempts see it), or None."""
+    """The agent's side of one keeper, for bubblewrap or for ordinary processes.
 
-    def __init__(self, package: str, place: tuple[str, str] | None = None) -> None:
+    `place`: (real folder, where attempts see it), or None.
+    """
+
+    def __init__(self, package: str, plain: bool = False, place: tuple[str, str] | None = None) -> None:
         self._package = package
+        self._plain = plain
         self._place = place
         self._process: subprocess.Popen[bytes] | None = None
         self._channel: socket.socket | None = None
@@ -146,7 +149,7 @@ class Keeper:
     def _open(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         with theirs:
-            said = json.dumps({"channel": theirs.fileno(), "place": self._place})
+            said = json.dumps({"channel": theirs.fileno(), "place": self._place, "plain": self._plain})
             start = f"import sys; sys.path.insert(0, {self._package!r}); from {_ABOVE} import main; main(sys.argv[1])"
             self._process = subprocess.Popen(
                 [sys.executable or "/usr/bin/python3", "-S", "-E", "-c", start, said],
@@ -186,7 +189,7 @@ def own_places(code: str, folder: Path) -> bool:
     real, seen = folder / "seen", folder / "place"
     for path in (real, seen):
         path.mkdir(exist_ok=True)
-    above = Keeper(code, (str(real), str(seen)))
+    above = Keeper(code, True, (str(real), str(seen)))
     pipes = [os.pipe(), os.pipe()]
     try:
         start = Start(["/bin/sh", "-c", ":"], {}, plain={"folder": "/", "owner": None})
