@@ -4,7 +4,8 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,10 +13,10 @@ PROGRAMS = Path("/usr/lib/postgresql/15/bin")
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """The address of a fresh database, "" where there is no server."""
+def postgresql() -> Iterator[Callable[[], str] | None]:
+    """What makes a fresh database and gives its address, None where there is no server."""
     if not (PROGRAMS / "initdb").exists():
-        yield ""
+        yield None
         return
     with tempfile.TemporaryDirectory() as name:
         os.chmod(name, 0o777)
@@ -24,10 +25,15 @@ def postgresql() -> Iterator[str]:
         options = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={name}"
         _as_postgres("pg_ctl", "-D", data, "-w", "-l", f"{name}/log", "-o", options, "start")
         try:
-            _as_postgres("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "bench", "bench")
-            yield f"postgresql://bench@127.0.0.1:{port}/bench"
+            yield lambda: _fresh(port)
         finally:
             _as_postgres("pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def _fresh(port: int) -> str:
+    name = f"bench{time.monotonic_ns()}"
+    _as_postgres("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "bench", name)
+    return f"postgresql://bench@127.0.0.1:{port}/{name}"
 
 
 def _as_postgres(program: str, *words: str) -> None:

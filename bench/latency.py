@@ -21,9 +21,9 @@ def run() -> dict[str, object]:
         figures |= _median(
             f"SQLite, {name}", lambda sandboxed=sandboxed: ours("sqlite:///farm.db", sandboxed)
         )
-    with databases.postgresql() as url:
-        if url:
-            figures |= _median("PostgreSQL, plain", lambda: ours(url, False))
+    with databases.postgresql() as fresh:
+        if fresh:
+            figures |= _median("PostgreSQL, plain", lambda: ours(fresh(), False))
         else:
             figures["PostgreSQL"] = "not measured: no server here"
     peer = buildbot.latency(JOBS)

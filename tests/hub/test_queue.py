@@ -9,7 +9,6 @@ from penstock.hub.context import NotFound, Refused
 from penstock.hub.fsck import fsck
 from penstock.hub.queue import Ending, Work
 from penstock.model.artifact import Blob, Failure, Module
-from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Output, Usage
 from penstock.model.states import AttemptState, Health, ModuleState
 
@@ -133,30 +132,6 @@ def test_an_offer_is_not_renewed_and_a_finished_one_stays(farm: TestFarm, agent:
     farm.tick()
     with pytest.raises(Refused, match="has ended: PASSED"):
         queue.renew(farm.hub, agent.session, *right)
-
-
-def test_an_end_without_uploads_is_settled_at_once(farm: TestFarm, agent: Agent) -> None:
-    build = farm.submit("c1", planned("zlib"), planned("png", needs=["zlib"]))
-    farm.tick()
-    (work,) = agent.start()
-    assert agent.fail(work).state == AttemptState.FAILED
-    assert set(farm.states(build).values()) == {"FAILED", "BLOCKED_DEAD"}
-    assert agent.fail(work).state == AttemptState.FAILED, "a repeat gets the first answer"
-
-
-def test_what_a_passed_job_must_have_made_is_looked_for_by_the_leader(farm: TestFarm, agent: Agent) -> None:
-    work = offered(farm, agent)
-    agent.take(work)
-    assert agent.finish(work, passed()).state == AttemptState.FINISHING
-    farm.tick()
-    assert farm.get(Attempt, work.attempt.id).cause == "refused by the machine: tree is missing"
-
-
-def test_a_frozen_farm_records_ends_and_settles_nothing(farm: TestFarm, agent: Agent) -> None:
-    work = offered(farm, agent)
-    agent.take(work)
-    farm.store.write(lambda tx: tx.replace(msgspec.structs.replace(tx.get(Farm, "farm"), frozen=True)))
-    assert agent.fail(work).state == AttemptState.FINISHING
 
 
 def test_a_newer_upload_takes_the_place_of_an_older_one(farm: TestFarm, agent: Agent) -> None:
