@@ -85,6 +85,14 @@ def applied(tx: Tx, verb: str, row: Any) -> str:
     return "ok"
 
 
+def last_number(tx: Tx) -> int:
+    """The number that was given last; a number is spent on that."""
+    tx.insert(Event())
+    last = tx.find(Event, "key")[-1]
+    tx.delete(last)
+    return int(last.seq)
+
+
 FEW = st.integers(0, 2)
 ROWS = st.one_of(
     st.builds(
@@ -122,36 +130,31 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(steps=STEPS)
     def commit(self, steps: list[tuple[str, Any]]) -> None:
-        self.align_numbers()
-        told = self.driven.store.write(lambda tx: [applied(tx, *step) for step in steps])
+        number, told = self.driven.store.write(
+            lambda tx: (last_number(tx), [applied(tx, *step) for step in steps])
+        )
+        self.align(self.model, number)
         assert told == [self.model.apply(*step) for step in steps]
 
     @rule(steps=STEPS)
     def undo(self, steps: list[tuple[str, Any]]) -> None:
-        self.align_numbers()
         trial, told = self.model.copy(), []
 
         def operation(tx: Tx) -> None:
-            told[:] = [applied(tx, *step) for step in steps]
+            told[:] = [last_number(tx), *(applied(tx, *step) for step in steps)]
             raise Undone
 
         try:
             self.driven.store.write(operation)
         except Undone:
-            assert told == [trial.apply(*step) for step in steps]
+            self.align(trial, told[0])
+            assert told[1:] == [trial.apply(*step) for step in steps]
 
-    def align_numbers(self) -> None:
-        """Numbers of undone inserts may be left out or given again: only what was kept counts."""
-
-        def operation(tx: Tx) -> int:
-            tx.insert(Event())
-            last = tx.find(Event, "key")[-1]
-            tx.delete(last)
-            return last.seq
-
-        number = self.driven.store.write(operation)
-        assert number > self.model.last_number
-        self.model.last_number = number
+    @staticmethod
+    def align(model: Model, number: int) -> None:
+        """Numbers of undone inserts, and of a first try, may be left out or given again: only what was kept counts."""
+        assert number > model.last_number
+        model.last_number = number
 
     @rule()
     def reopen(self) -> None:

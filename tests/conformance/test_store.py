@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from conformance.store_concurrency import ConcurrencySuite
-from conformance.store_model import StoreMachine
+from conformance.store_interleaved import InterleavedSuite
+from conformance.store_model import KINDS, StoreMachine
 from conformance.store_suite import Driver, StoreSuite
 from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 
 from penstock.model.job import Edge
 from penstock.ports import Tx
@@ -66,13 +68,13 @@ class Processes:
     """Two hub processes on one database, as one store: each thread that writes goes to the next of them."""
 
     def __init__(self, url: str) -> None:
-        self._stores = [PostgresStore(url), PostgresStore(url)]
+        self.sides = [PostgresStore(url), PostgresStore(url)]
         self._turns = count()
         self._mine = threading.local()
 
     def _store(self) -> PostgresStore:
         if not hasattr(self._mine, "store"):
-            self._mine.store = self._stores[next(self._turns) % 2]
+            self._mine.store = self.sides[next(self._turns) % 2]
         return self._mine.store
 
     def read(self, operation: Callable[[Tx], Any]) -> Any:
@@ -85,7 +87,7 @@ class Processes:
         return self._store().submit(operation)
 
     def close(self) -> None:
-        for store in self._stores:
+        for store in self.sides:
             store.close()
 
 
@@ -94,8 +96,12 @@ class ProcessesDriver(PostgresDriver):
 
     interleaves = True
 
+    @property
+    def sides(self) -> list[PostgresStore]:
+        return self.store.sides
 
-class TestPostgresProcesses(ConcurrencySuite):
+
+class TestPostgresProcesses(ConcurrencySuite, InterleavedSuite):
     @pytest.fixture
     def driver(self, postgres_url: str) -> Iterator[Driver]:
         made = ProcessesDriver(lambda: Processes(postgres_url))
@@ -105,6 +111,18 @@ class TestPostgresProcesses(ConcurrencySuite):
 
 class MemoryMachine(StoreMachine):
     driver = staticmethod(lambda: Driver(MemoryStore))
+
+
+class PostgresMachine(StoreMachine):
+    """On one database; what was there is removed before each run."""
+
+    url = ""
+
+    @staticmethod
+    def driver() -> Driver:
+        driver = PostgresDriver(lambda: PostgresStore(PostgresMachine.url))
+        driver.store.write(lambda tx: [tx.delete(row) for kind in KINDS for row in tx.find(kind, "key")])
+        return driver
 
 
 class SqliteMachine(StoreMachine):
@@ -124,9 +142,27 @@ TestSqliteModel = SqliteMachine.TestCase
 TestSqliteModel.settings = settings(max_examples=40, stateful_step_count=15)
 
 
+def test_postgres_does_as_the_model(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PostgresMachine, "url", postgres_url)
+    run_state_machine_as_test(
+        PostgresMachine, settings=settings(max_examples=15, stateful_step_count=10, deadline=None)
+    )
+
+
 @pytest.mark.parametrize("answered", [1, 40, 400])
 def test_kill_9_in_a_storm_loses_nothing_and_leaves_nothing_half(tmp_path: Path, answered: int) -> None:
-    url = "sqlite:///storm.db"
+    kill_in_a_storm("sqlite:///storm.db", tmp_path, answered)
+
+
+@pytest.mark.parametrize("answered", [1, 400])
+def test_kill_9_of_a_hub_leaves_nothing_half_in_postgres(
+    postgres_url: str, tmp_path: Path, answered: int
+) -> None:
+    kill_in_a_storm(postgres_url, tmp_path, answered)
+
+
+def kill_in_a_storm(url: str, tmp_path: Path, answered: int) -> None:
+    """Kill a process that writes; then look at what it was told and at what is there."""
     command = [sys.executable, str(Path(__file__).parent / "storm.py"), url, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as program:
         told = [program.stdout.readline() for _ in range(answered)]
