@@ -176,33 +176,45 @@ def _back(order: dict[str, Any]) -> bool:
 
 
 def _start(order: dict[str, Any], handles: list[int]) -> int:
-    """Start the program without a fork of our own, which would cost more than the program does.
+    """Start the program without a fork of our own, which would cost more than the program does."""
+    os.chdir(order.get("folder", "/"))
+    try:
+        return _as_owner(order, handles) if order.get("owner") else _spawn(order, handles)
+    finally:
+        os.chdir("/")
 
-    As another user: whoever's real ids differ from the effective ones has a child that drops the latter.
+
+def _as_owner(order: dict[str, Any], handles: list[int]) -> int:
+    """As another user: whoever's real ids differ from the effective ones has a child that drops the latter.
+
+    As long as ours do, that user may send us signals, so the script waits at descriptor 3 until they are back.
     """
-    owner = order.get("owner")
+    uid, gid = order["owner"]
+    gate, opened = os.pipe()
+    try:
+        os.setresgid(gid, 0, 0)
+        os.setresuid(uid, 0, 0)
+        return _spawn(order, [*handles, gate], resetids=True)
+    finally:
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+        os.close(gate)
+        os.close(opened)
+
+
+def _spawn(order: dict[str, Any], handles: list[int], resetids: bool = False) -> int:
     arguments = order["arguments"]
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0)]
     actions += [(os.POSIX_SPAWN_DUP2, handle, number) for number, handle in enumerate(handles, 1)]
-    try:
-        if owner:
-            os.setresgid(owner[1], 0, 0)
-            os.setresuid(owner[0], 0, 0)
-        os.chdir(order.get("folder", "/"))
-        return os.posix_spawnp(
-            arguments[0],
-            arguments,
-            order["environment"],
-            file_actions=actions,
-            setsid=True,
-            setsigdef=_DEFAULT,
-            resetids=bool(owner),
-        )
-    finally:
-        os.chdir("/")
-        if owner:
-            os.setresuid(0, 0, 0)
-            os.setresgid(0, 0, 0)
+    return os.posix_spawnp(
+        arguments[0],
+        arguments,
+        order["environment"],
+        file_actions=actions,
+        setsid=True,
+        setsigdef=_DEFAULT,
+        resetids=resetids,
+    )
 
 
 class _Reaped:

@@ -105,13 +105,14 @@ def environment(offer: dict[str, Any], layout: Layout) -> dict[str, str]:
     return {**given, **fixed, **{key: given[key] for key in _FREE if key in given}}
 
 
-def script(commands: list[str]) -> str:
+def script(commands: list[str], gated: bool = False) -> str:
     """One shell for all commands, so that `cd` and variables last; each is shown before it runs.
 
     It says on descriptor 9, which the commands do not inherit, how far it came. `eval` keeps an unclosed quote of one
-    command from swallowing the next.
+    command from swallowing the next. `gated`: begins when descriptor 3 ends (see keeper.py).
     """
-    lines = ["exec 9>&2 2>&1", "umask 022", "echo begin >&9"]
+    lines = ["read -r _ <&3 || :", "exec 3<&-"] if gated else []
+    lines += ["exec 9>&2 2>&1", "umask 022", "echo begin >&9"]
     for number, command in enumerate(commands, 1):
         quoted = shlex.quote(command)
         lines += [f"echo {number} >&9", f"printf '+ %s\\n' {quoted}", f"eval {quoted} 9>&-"]
@@ -217,15 +218,14 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
     for name in ("source", "destination", "home"):
         arguments += ["--bind", str(getattr(layout, name)), layout.inside[name]]
     arguments += ["--ro-bind", str(layout.prefix), PREFIX]
-    shell, long = _shell(offer["commands"], layout, "/build/commands")
+    shell, long = _shell(script(offer["commands"]), layout, "/build/commands")
     arguments += ["--ro-bind", str(layout.commands), "/build/commands"] if long else []
     arguments += ["--remount-ro", "/"] if full else []
     return [*arguments, "--chdir", SOURCE, "--", *shell]
 
 
-def _shell(commands: list[str], layout: Layout, seen: str) -> tuple[list[str], bool]:
+def _shell(text: str, layout: Layout, seen: str) -> tuple[list[str], bool]:
     """The shell and its script, as an argument where it fits, else in a file; True for the file."""
-    text = script(commands)
     if len(text.encode("utf-8", "surrogatepass")) < _ARGUMENT_MAX and "\0" not in text:
         return ["/bin/sh", "-e", "-c", text, seen], False
     layout.commands.write_text(text)
@@ -265,5 +265,5 @@ def plain(
 ) -> tuple[list[str], dict[str, str], dict[str, Any]]:
     """The same script as an ordinary process: arguments, environment, and where and as whom the keeper runs it."""
     seen = str(Path(layout.inside["source"]).with_name("commands"))
-    shell, _ = _shell(offer["commands"], layout, seen)
+    shell, _ = _shell(script(offer["commands"], gated=owner is not None), layout, seen)
     return shell, environment(offer, layout), {"folder": layout.inside["source"], "owner": owner}
