@@ -17,6 +17,7 @@ from conformance.store_concurrency import ConcurrencySuite
 from conformance.store_interleaved import InterleavedSuite
 from conformance.store_model import KINDS, StoreMachine
 from conformance.store_suite import Driver, StoreSuite
+from conformance.store_text import TextSuite
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -35,13 +36,13 @@ class SqliteDriver(Driver):
     durable = True
 
 
-class TestMemory(StoreSuite, ConcurrencySuite):
+class TestMemory(StoreSuite, ConcurrencySuite, TextSuite):
     @pytest.fixture
     def driver(self) -> Driver:
         return Driver(MemoryStore)
 
 
-class TestSqlite(StoreSuite, ConcurrencySuite):
+class TestSqlite(StoreSuite, ConcurrencySuite, TextSuite):
     @pytest.fixture
     def driver(self, tmp_path: Path) -> Iterator[Driver]:
         made = SqliteDriver(lambda: SqliteStore(tmp_path / "penstock.db"))
@@ -56,7 +57,7 @@ class PostgresDriver(Driver):
     durable = True
 
 
-class TestPostgres(StoreSuite, ConcurrencySuite):
+class TestPostgres(StoreSuite, ConcurrencySuite, TextSuite):
     @pytest.fixture
     def driver(self, postgres_url: str) -> Iterator[Driver]:
         made = PostgresDriver(lambda: PostgresStore(postgres_url))

@@ -31,7 +31,8 @@ def standing(ask: Ask, tables_sql: str, name: str) -> Standing:
     if not revision:
         raise StoreError(f"{name}: there is a database, but not one of Penstock: name another one")
     oldest = _only(ask, "SELECT oldest FROM penstock_schema") if "penstock_schema" in tables else ""
-    if revision == HEAD or (revision > HEAD and oldest and oldest <= HEAD):
+    later = revision.isdigit() and revision > HEAD
+    if revision == HEAD or (later and oldest and oldest <= HEAD):
         return Standing.USABLE
     _check_known(revision, name)
     return Standing.OLD
