@@ -283,7 +283,7 @@ def test_two_threads_of_a_leader_count_each_moment_once() -> None:
     one.run(STEP_MS)
     services = first.services()
     began_ms, time_ms = first.now_ms, one.farm.time_ms
-    for passed_ms in (300, 200, 900, 500):
+    for passed_ms in (300, 200, 900, 900):
         first.clock.monotonic += passed_ms
         services.run_once(first.now_ms)
         first.look()

@@ -16,15 +16,20 @@ SELDOM_MS = 60_000
 """How often everything is derived again, in farm time."""
 MOMENT_MS = 400
 """Farm time is not written again before: what happens within a moment happens at the same time."""
+BEAT_MS = 1_500
+"""The same where somebody else keeps time, too (leader.Leader, once a second): then no pass waits for that write."""
 
 
 class Services:
-    """All services of one leader. `farm`: what intake.open_farm returned; without it whoever leads now is joined."""
+    """All services of one leader. `farm`: what intake.open_farm returned; without it whoever leads now is joined.
+    `timekeeper`: one that another thread uses as well, to be heard of.
+    """
 
     def __init__(self, hub: Hub, farm: Farm | None = None, timekeeper: Timekeeper | None = None) -> None:
         led = farm if farm is not None else look(hub, lambda tx, row: row)
         self.hub = replace(hub, epoch=led.leader_epoch)
         self._timekeeper = timekeeper or Timekeeper(self.hub)
+        self._moment_ms = MOMENT_MS if timekeeper is None else BEAT_MS
         self.view = QueueView()
         self._ended: set[str] = set()
         self._derived_ms: int | None = None
@@ -75,7 +80,7 @@ class Services:
     def _time(self, monotonic_ms: int) -> Farm:
         """Advance farm time, unless it was written a moment ago: what happens meanwhile happens at that moment."""
         last_ms = self._timekeeper.last_ms
-        if last_ms is not None and 0 <= monotonic_ms - last_ms < MOMENT_MS:
+        if last_ms is not None and 0 <= monotonic_ms - last_ms < self._moment_ms:
             return look(self.hub, self._led)
         return self._timekeeper.run_once(monotonic_ms)
 
