@@ -16,6 +16,7 @@ import pytest
 from conformance.store_concurrency import ConcurrencySuite
 from conformance.store_interleaved import InterleavedSuite
 from conformance.store_model import KINDS, StoreMachine
+from conformance.store_pages import PagesSuite
 from conformance.store_suite import Driver, StoreSuite
 from conformance.store_text import TextSuite
 from hypothesis import settings
@@ -36,13 +37,13 @@ class SqliteDriver(Driver):
     durable = True
 
 
-class TestMemory(StoreSuite, ConcurrencySuite, TextSuite):
+class TestMemory(StoreSuite, ConcurrencySuite, PagesSuite, TextSuite):
     @pytest.fixture
     def driver(self) -> Driver:
         return Driver(MemoryStore)
 
 
-class TestSqlite(StoreSuite, ConcurrencySuite, TextSuite):
+class TestSqlite(StoreSuite, ConcurrencySuite, PagesSuite, TextSuite):
     @pytest.fixture
     def driver(self, tmp_path: Path) -> Iterator[Driver]:
         made = SqliteDriver(lambda: SqliteStore(tmp_path / "penstock.db"))
@@ -57,7 +58,7 @@ class PostgresDriver(Driver):
     durable = True
 
 
-class TestPostgres(StoreSuite, ConcurrencySuite, TextSuite):
+class TestPostgres(StoreSuite, ConcurrencySuite, PagesSuite, TextSuite):
     @pytest.fixture
     def driver(self, postgres_url: str) -> Iterator[Driver]:
         made = PostgresDriver(lambda: PostgresStore(postgres_url))

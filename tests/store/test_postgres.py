@@ -201,18 +201,25 @@ def test_a_database_that_is_away_is_refused_after_a_while_and_then_at_once(
 def test_each_search_goes_through_its_index_without_sorting(store: PostgresStore, postgres_url: str) -> None:
     with postgressession.connect(postgres_url) as connection:
         for kind, shape in SHAPES.items():
-            how = statements(kind, POSTGRES)
             for index in ("key", *shape.indexes):
-                fields = shape.key if index == "key" else shape.indexes[index]
-                for given in range(len(fields) + 1):
-                    connection.execute(f"PREPARE asked AS {how.find(index, given)}", prepare=False)
-                    values = ", ".join(["NULL"] * given + ["10"])
-                    lines = connection.execute(f"EXPLAIN EXECUTE asked({values})", prepare=False)
-                    plan = "\n".join(line for (line,) in lines)
-                    connection.execute("DEALLOCATE asked", prepare=False)
-                    assert "Index Scan" in plan, plan
-                    assert "Sort" not in plan, plan
-                    assert "Filter" not in plan, plan
+                fields = len(shape.key if index == "key" else shape.indexes[index])
+                for given, after in [*((count, 0) for count in range(fields + 1)), (fields - 1, 1)]:
+                    for backwards in (False, True):
+                        asked = statements(kind, POSTGRES).find(index, given, after, backwards)
+                        plan = planned(connection, asked, given + after)
+                        assert "Index Scan" in plan, plan
+                        assert "Sort" not in plan, plan
+                        assert "Filter" not in plan, plan
+
+
+def planned(connection: psycopg.Connection, asked: str, values: int) -> str:
+    """How PostgreSQL would run a search that was prepared."""
+    connection.execute(f"PREPARE asked AS {asked}", prepare=False)
+    bound = ", ".join(["NULL"] * values + ["10"])
+    lines = connection.execute(f"EXPLAIN EXECUTE asked({bound})", prepare=False)
+    plan = "\n".join(line for (line,) in lines)
+    connection.execute("DEALLOCATE asked", prepare=False)
+    return plan
 
 
 def test_what_no_column_takes_harms_only_its_operation(store: PostgresStore) -> None:

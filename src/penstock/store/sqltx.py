@@ -1,19 +1,17 @@
 """One transaction on a connection to a database. Who begins and ends it is the writer's or the reader's business."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from penstock.ports import Duplicate, Stale, StoreError
 from penstock.store.link import Broken, Link, Violation
-from penstock.store.shapes import KEY, check_key, check_question, order_fields
+from penstock.store.shapes import check_key, check_question, order_fields
 from penstock.store.statements import NO_LIMIT, Statements, statements
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
-PAGE = 1000
-"""Records that `scan` holds at a time."""
 
 
 class SqlTx:
@@ -53,13 +51,6 @@ class SqlTx:
         bound = how.searched(order_fields(how.shape, index), (*values, *after))
         rows = self._run(self._link.rows, asked, [*bound, NO_LIMIT if limit is None else limit])
         return [how.codec.record(row) for row in rows]
-
-    def scan(self, kind: type[R]) -> Iterator[R]:
-        """As ports.Tx.scan."""
-        key, after = statements(kind, self._link.dialect).shape.key, ()
-        while page := self.find(kind, KEY, limit=PAGE, after=after):
-            yield from page
-            after = tuple(getattr(page[-1], field) for field in key)
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""
