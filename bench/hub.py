@@ -9,12 +9,12 @@ import json
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
-from penstock.hub import intake, planner, sessions
-from penstock.hub.loop import Services
+from penstock.cli.deciding import Deciding
+from penstock.hub import planner, sessions
+from penstock.hub.leader import Leader
 from penstock.model.change import Change
 from penstock.model.job import Attempt, Job, JobSpec, Source
 from penstock.model.plan import Plan, PlannedJob
@@ -26,7 +26,7 @@ from penstock.web.server import Edge
 from penstock.web.site import Site
 from penstock.wiring import Parts, assemble
 
-PASS_S = 0.25
+START_S = 30.0
 
 
 def rules(folder: Path, state: str) -> Rules:
@@ -67,7 +67,7 @@ class Bench:
 
     def __init__(self, parts: Parts, bell: Bell, source: Source) -> None:
         self.parts, self.bell, self.source = parts, bell, source
-        self.services = Services(parts.hub, intake.open_farm(parts.hub, "bench"))
+        self.deciding = Deciding(parts, Leader(parts.hub, alone=parts.alone), bell, self._note)
         self.changes = 0
 
     def serve(self) -> str:
@@ -75,13 +75,13 @@ class Bench:
         parts = self.parts
         listen = socket.create_server(("127.0.0.1", 0))
         edge = Edge(make_app(Site(parts.hub, parts.logs, parts.git, self.bell, "operator")), listen).start()
-        threading.Thread(target=self._decide, name="services", daemon=True).start()
+        self.deciding.start()
+        if not self.deciding.begun.wait(START_S):
+            raise RuntimeError("the services did not begin")
         return edge.address
 
-    def _decide(self) -> None:
-        while True:
-            self.services.run_once(self.parts.hub.clock.monotonic_ms())
-            self.bell.wait_farm(PASS_S)
+    def _note(self, problem: Exception) -> None:
+        print(f"bench.hub: {problem!r}", file=sys.stderr)
 
     def answer(self, order: dict[str, Any]) -> Any:
         """Do what one line asks for."""
