@@ -50,7 +50,11 @@ def main(text: str) -> None:
             os.setgroups([])
     os.umask(0o022)
     os.chdir("/")
-    _serve(channel, _Bell())
+    try:
+        _serve(channel, _Bell())
+    except ConnectionError:
+        # The agent is gone, and had not read our last word.
+        return
 
 
 def prctl(option: int, value: int) -> None:
@@ -261,9 +265,10 @@ def _await(child: int, reaped: _Reaped, channel: socket.socket, bell: _Bell) -> 
             return True
         for handle, _ in watch.poll():
             if handle == channel.fileno():
-                told = channel.recv(1)
-                end_all(reaped, bell)
-                return bool(told)
+                try:
+                    return bool(channel.recv(1))
+                finally:
+                    end_all(reaped, bell)
 
 
 def end_all(reaped: _Reaped, bell: _Bell) -> None:

@@ -1,0 +1,33 @@
+"""The process above a slot's attempts, alone: its agent is this test."""
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+
+from penstock.agent import keeper
+
+
+def test_an_agent_that_dies_before_it_has_read_how_an_attempt_ended_leaves_a_keeper_that_ends_quietly() -> (
+    None
+):
+    mine, its = socket.socketpair()
+    os.set_inheritable(its.fileno(), True)
+    said = json.dumps({"channel": its.fileno(), "place": None})
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; from penstock.agent.keeper import main; main(sys.argv[1])",
+        said,
+    ]
+    with subprocess.Popen(words, pass_fds=[its.fileno()], stderr=subprocess.PIPE) as process, its, mine:
+        its.close()
+        order = {"arguments": ["true"], "environment": {}, "joins": [], "leaves": [], "owner": None}
+        data = json.dumps(order).encode()
+        mine.sendall(keeper.START + len(data).to_bytes(4, "big") + data)
+        select.select([mine], [], [], 60)
+        mine.close()  # with an answer in it: the other side reads a reset
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, b"")
