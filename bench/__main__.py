@@ -12,6 +12,7 @@ NAMES = (
     "trees",
     "store",
     "nothing_to_do",
+    "agent",
     "latency",
     "throughput",
     "scale",
