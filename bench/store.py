@@ -1,4 +1,4 @@
-"""What a durable answer costs: the SQLite store beside plain sqlite3 on the same disk in the same run, and blobs."""
+"""What a durable answer costs: SQLite and PostgreSQL beside their plain drivers on the same disk in the same run; blobs."""
 
 import hashlib
 import os
@@ -7,15 +7,20 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 
+import psycopg
+
+from bench.databases import postgresql
 from penstock.model.farm import Event
 from penstock.model.job import Job, JobSpec, moved
 from penstock.model.states import JobState
 from penstock.ports import Store, Tx
 from penstock.store.folderblobs import FolderBlobs
 from penstock.store.memory import MemoryStore
+from penstock.store.postgres import PostgresStore
 from penstock.store.sql import SqliteStore
 
 ROUNDS = 5
@@ -49,6 +54,22 @@ def offer(tx: Tx) -> None:
     tx.insert(Event(kind="job", job=job.id, state="offered"))
 
 
+def submission(numbers: Iterator[int]) -> Callable[[Tx], None]:
+    """What a build of ten jobs writes, roughly."""
+
+    def submit(tx: Tx) -> None:
+        build = f"b{next(numbers)}"
+        for at in range(10):
+            tx.insert(
+                Job(
+                    id=f"{build}-{at}", build=build, name=str(at), spec=SPEC, state=JobState.QUEUED, rank=9**9
+                )
+            )
+            tx.insert(Event(kind="job", build=build, job=f"{build}-{at}", state="queued"))
+
+    return submit
+
+
 def in_threads(work: Callable[[], object]) -> None:
     """The same from CALLERS threads."""
     threads = [threading.Thread(target=work) for _ in range(CALLERS)]
@@ -64,18 +85,55 @@ def stores(folder: Path) -> dict[str, float]:
     for each in (store, memory):
         fill(each)
     found = {
-        "offers/s, one caller": per_second(CALLS, lambda: repeat(lambda: store.write(offer))),
-        f"offers/s, {CALLERS} callers": per_second(
-            CALLERS * CALLS, lambda: in_threads(lambda: repeat(lambda: store.write(offer)))
-        ),
-        "offers/s, 1000 queued at once": per_second(1000, lambda: queued(store)),
-        "reads/s of one job": per_second(1000, lambda: reads(store)),
+        **rates(store, ""),
         "offers/s, memory store": per_second(1000, lambda: repeat(lambda: memory.write(offer), 1000)),
     }
     store.close()
     began = time.perf_counter()
     SqliteStore(folder / "farm.db").close()
     return {**found, "opening and closing, ms": 1000 * (time.perf_counter() - began)}
+
+
+def rates(store: Store, where: str) -> dict[str, float]:
+    """What a store does in a second."""
+    submit = submission(count())
+    return {
+        f"{where}offers/s, one caller": per_second(CALLS, lambda: repeat(lambda: store.write(offer))),
+        f"{where}offers/s, {CALLERS} callers": per_second(
+            CALLERS * CALLS, lambda: in_threads(lambda: repeat(lambda: store.write(offer)))
+        ),
+        f"{where}offers/s, 1000 queued at once": per_second(1000, lambda: queued(store)),
+        f"{where}submissions of 10 jobs/s, one caller": per_second(
+            CALLS, lambda: repeat(lambda: store.write(submit))
+        ),
+        f"{where}reads/s of one job": per_second(1000, lambda: reads(store)),
+    }
+
+
+def shared(url: str) -> dict[str, float]:
+    """The same on PostgreSQL, and its peer: psycopg with a connection for each caller, an INSERT and its COMMIT."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.plain (a bigint, b text)")
+        found = {"plain psycopg, inserts/s, one caller": per_second(CALLS, lambda: inserts(connection))}
+        callers = [psycopg.connect(url, autocommit=True) for _ in range(CALLERS)]
+        turns = iter(callers)
+        found[f"plain psycopg, inserts/s, {CALLERS} callers"] = per_second(
+            CALLERS * CALLS, lambda: in_threads(lambda: inserts(next(turns)))
+        )
+        for each in callers:
+            each.close()
+        connection.execute("DROP TABLE public.plain")
+    store = PostgresStore(url)
+    fill(store)
+    found |= rates(store, "PostgreSQL, ")
+    store.close()
+    return found
+
+
+def inserts(connection: psycopg.Connection) -> None:
+    """Transactions of one insert."""
+    for _ in range(CALLS):
+        connection.execute("INSERT INTO public.plain VALUES (%s, %s)", (1, "x" * 600))
 
 
 def repeat(work: Callable[[], object], times: int = CALLS) -> None:
@@ -151,8 +209,11 @@ def blobs(folder: Path) -> dict[str, float]:
 def run() -> dict[str, float]:
     """Medians of five rounds; store and peer take turns, so that both meet the same disk."""
     rounds = []
-    for _ in range(ROUNDS):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            rounds.append({**stores(folder), **plain(folder), **blobs(folder)})
+    with postgresql() as fresh:
+        for _ in range(ROUNDS):
+            with tempfile.TemporaryDirectory() as name:
+                folder = Path(name)
+                rounds.append(
+                    {**stores(folder), **plain(folder), **(shared(fresh()) if fresh else {}), **blobs(folder)}
+                )
     return {row: round(statistics.median(each[row] for each in rounds), 1) for row in rounds[0]}

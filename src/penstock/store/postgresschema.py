@@ -13,7 +13,8 @@ from penstock.store.postgressession import connect, describe
 from penstock.store.revision import Standing, standing
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-OLDEST_SERVER = 130000
+OLDEST_SERVER = 140000
+"""The first that looks after lost clients while it is busy."""
 LOCK = 0x70656E73746F636B
 """The advisory lock of whoever changes the schema: "penstock" in ASCII."""
 _NEEDS = {
@@ -47,7 +48,7 @@ def _standing(connection: psycopg.Connection, name: str) -> Standing:
 def _check_server(connection: psycopg.Connection, name: str) -> None:
     """Refuse a server that forgets, or writes other letters."""
     if connection.info.server_version < OLDEST_SERVER:
-        raise StoreError(f"{name}: PostgreSQL {OLDEST_SERVER // 10000} is the oldest that is known to work")
+        raise StoreError(f"{name}: PostgreSQL {OLDEST_SERVER // 10000} is the oldest that will do")
     for setting, (wanted, instead) in _NEEDS.items():
         row = connection.execute("SELECT current_setting(%s)", (setting,)).fetchone()
         if row and row[0] != wanted:
