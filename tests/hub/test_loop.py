@@ -13,7 +13,9 @@ from penstock.hub.timekeeper import Timekeeper
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Edge, Job
 from penstock.model.machine import Machine
+from penstock.model.rules import Pool
 from penstock.model.states import JobState
+from penstock.model.units import Size
 from penstock.store.memory import MemoryStore
 
 
@@ -149,6 +151,32 @@ def test_many_offers_are_written_in_several_transactions(farm: TestFarm) -> None
         Agent(farm, f"m{number}")
     farm.submit("c1", *(planned(f"z{number}") for number in range(50)))
     assert farm.tick()["offered"] == 40
+
+
+def test_a_large_machine_is_filled_in_one_pass(farm: TestFarm) -> None:
+    rented = Pool(name="big", provider="ec2", platforms=("linux",), slots=100, size=Size(100, 1 << 20))
+    farm.with_rules(msgspec.structs.replace(RULES, pools=(rented,)))
+    Agent(farm, "m1", "big", slots=100)
+    farm.submit("c1", *(planned(f"z{number}") for number in range(90)))
+    assert farm.tick()["offered"] == 90
+
+
+def test_a_machine_whose_agent_calls_while_it_is_decided_gets_its_offer_in_the_same_pass(
+    farm: TestFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Agent(farm, "m1").machine.id
+    farm.submit("c1", planned("zlib"))
+    real, decided = placer.placement.decide, []
+
+    def meanwhile(view):  # type: ignore[no-untyped-def]
+        decided.append(real(view))
+        if len(decided) == 1:
+            farm.store.write(lambda tx: tx.replace(tx.get(Machine, machine)))
+        return decided[-1]
+
+    monkeypatch.setattr(placer.placement, "decide", meanwhile)
+    counts = farm.tick()
+    assert (counts["offered"], counts["stale"], len(decided)) == (1, 0, 2)
 
 
 # What transactions should have done is derived again (I15)

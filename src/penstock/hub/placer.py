@@ -1,6 +1,6 @@
 """Asks policy/placement what goes where, and writes the offers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import msgspec
@@ -20,28 +20,56 @@ from penstock.ports import Tx
 
 TOGETHER = 32
 """Offers written in one transaction: few commits, and none that takes long."""
+TRIES = 3
+"""Decisions in one pass: a machine whose agent called meanwhile would else be left until something rings again."""
 OWN = ("local", "owned")
 """Providers of machines that cost the same used or not."""
 
 
 def run_once(hub: Hub, now_ms: int, view: QueueView | None = None) -> dict[str, int]:
-    """Offer what can be offered. Those whose job or machine changed meanwhile are decided again in the next pass.
+    """Offer what can be offered. Those whose job or machine changed meanwhile are decided again, at once or in the next
+    pass.
 
     `view`: what this leader knows already; without one everything is read.
     """
     known = view or QueueView()
-    snapshot = look(hub, lambda tx, farm: _seen(hub, tx, farm, known))
+    offered = stale = 0
+    for _ in range(TRIES):
+        written, stale = _place(hub, known)
+        offered += written
+        if not stale:
+            break
+    return {"offered": offered, "stale": stale}
+
+
+def _place(hub: Hub, view: QueueView) -> tuple[int, int]:
+    """One decision and its offers. Returns how many were written and how many were refused."""
+    snapshot = look(hub, lambda tx, farm: _seen(hub, tx, farm, view))
     if snapshot is None:
-        return {"offered": 0, "stale": 0}
+        return 0, 0
     places = placement.decide(snapshot).places
-    changed, stale = frozenset[str](), 0
-    for start in range(0, len(places), TOGETHER):
-        chunk = [(place, hub.entropy.token(16)) for place in places[start : start + TOGETHER]]
-        refused, changed = lead(hub, partial(_apply, chunk=chunk, changed=changed))
+    stale = 0
+    for together in _chunks(places):
+        refused = lead(hub, partial(_apply, chunk=[(place, hub.entropy.token(16)) for place in together]))
         stale += len(refused)
         for place in refused:
-            known.doubt(place.job, place.machine)
-    return {"offered": len(places) - stale, "stale": stale}
+            view.doubt(place.job, place.machine)
+    return len(places) - stale, stale
+
+
+def _chunks(places: Iterable[Place]) -> Iterator[list[Place]]:
+    """About TOGETHER places each; those of one machine stay together, as its row is written once for all of them."""
+    by_machine: dict[str, list[Place]] = {}
+    for place in places:
+        by_machine.setdefault(place.machine, []).append(place)
+    chunk: list[Place] = []
+    for group in by_machine.values():
+        chunk += group
+        if len(chunk) >= TOGETHER:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
 
 
 def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView) -> Snapshot | None:
@@ -93,19 +121,18 @@ def _facts(pool: Pool, machines: Sequence[Machine], now_ms: int) -> PoolFacts:
     )
 
 
-def _apply(
-    step: Step, chunk: Sequence[tuple[Place, str]], changed: frozenset[str]
-) -> tuple[list[Place], frozenset[str]]:
-    """Write offers. Returns those that were refused, and the machines that are not what they were.
+def _apply(step: Step, chunk: Sequence[tuple[Place, str]]) -> list[Place]:
+    """Write offers. Returns those that were refused.
 
     After one refusal a machine gets nothing more in this pass: its versions may have been counted up by others.
     """
-    refused, machines = [], set(changed)
+    refused: list[Place] = []
+    machines: set[str] = set()
     for place, attempt_id in chunk:
         if place.machine in machines or not _offer(step, place, attempt_id):
             refused.append(place)
             machines.add(place.machine)
-    return refused, frozenset(machines)
+    return refused
 
 
 def _offer(step: Step, place: Place, attempt_id: str) -> bool:
