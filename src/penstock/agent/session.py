@@ -152,6 +152,8 @@ class Session:
                 answer = client.call("POST", f"{API}/register", body, tries=1)
             except Denied:
                 continue
+            if not answer.get("token"):
+                raise Unreachable("what answers there is no hub")
             self._begin(answer, client)
             return answer
         raise Unwelcome("the hub accepts neither this machine's credential nor the enrolment token")

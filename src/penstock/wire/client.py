@@ -354,16 +354,22 @@ def _whole(response: http.client.HTTPResponse) -> Callable[[int], bytes]:
 
 
 def _read_json(response: http.client.HTTPResponse) -> dict[str, Any]:
+    good, expected = response.status in (200, 201, 202, 204), response.length
     data = response.read(_ANSWER_MAX + 1)
     if len(data) > _ANSWER_MAX:
         raise HubError(response.status, {"reason": "the answer is too long"})
+    if expected is not None and len(data) < expected:
+        # Asked for so many bytes, the library takes a connection that was cut for the end.
+        raise http.client.IncompleteRead(data, expected - len(data))
     try:
         body = json.loads(data) if data else {}
-    except ValueError:
+    except ValueError as error:
+        if good:
+            raise http.client.HTTPException("the answer is no JSON: something else answers there") from error
         body = {"reason": data[:200].decode("utf-8", "replace")}
     if not isinstance(body, dict):
         body = {"value": body}
-    if response.status in (200, 201, 202, 204):
+    if good:
         return body
     kinds = {409: Refused, 401: Denied, 403: Denied}
     raise kinds.get(response.status, HubError)(response.status, body)
