@@ -43,13 +43,14 @@ def run(many: int = MANY) -> dict[str, object]:
     """Milliseconds, claims a second, megabytes; medians of five."""
     with tempfile.TemporaryDirectory() as name:
         figures = _passes(_hub(Path(name)))
-    rates = {}
-    for finished in (FEW, many):
-        with tempfile.TemporaryDirectory() as name:
-            rates[finished] = _claims(_hub(Path(name)), finished)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        claims = {FEW: _claiming(_hub(Path(one)), FEW), many: _claiming(_hub(Path(other)), many)}
+        rounds = [{finished: _rate(claim) for finished, claim in claims.items()} for _ in range(ROUNDS)]
+    rates = {finished: statistics.median(one[finished] for one in rounds) for finished in claims}
     label = "claims/s (finish and next offer in one poll), {:,} finished jobs"
     figures |= {label.format(finished): round(rate, 1) for finished, rate in rates.items()}
-    figures["the same, part of that with few"] = round(rates[many] / rates[FEW], 3)
+    parts = [one[many] / one[FEW] for one in rounds]
+    figures["the same, part of that with few"] = round(statistics.median(parts), 3)
     return figures | _log()
 
 
@@ -155,8 +156,15 @@ def _passes(hub: Hub) -> dict[str, object]:
     return found
 
 
-def _claims(hub: Hub, finished: int) -> float:
-    """Claims a second of one agent with one slot, on a store with so many finished jobs, attempts and their events."""
+def _rate(claim: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    for _ in range(CLAIMS):
+        claim()
+    return CLAIMS / (time.perf_counter() - began)
+
+
+def _claiming(hub: Hub, finished: int) -> Callable[[], None]:
+    """What one agent with one slot does again and again, on a store with so many finished jobs, their attempts and events."""
     _insert(hub.store, (row for n in range(finished) for row in _history(n)))
     _insert(hub.store, (_job(n, JobState.QUEUED) for n in range(10_000)))
     token = sessions.create_token(hub, "bench")
@@ -182,14 +190,7 @@ def _claims(hub: Hub, finished: int) -> float:
 
     for _ in range(20):
         claim()
-    rates = []
-    for _ in range(ROUNDS):
-        began = time.perf_counter()
-        for _ in range(CLAIMS):
-            claim()
-        rates.append(CLAIMS / (time.perf_counter() - began))
-    hub.store.close()
-    return statistics.median(rates)
+    return claim
 
 
 def _history(number: int) -> list[Any]:

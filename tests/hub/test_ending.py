@@ -48,3 +48,12 @@ def test_a_frozen_farm_records_ends_and_settles_nothing(farm: TestFarm, agent: A
     agent.take(work)
     farm.store.write(lambda tx: tx.replace(msgspec.structs.replace(tx.get(Farm, "farm"), frozen=True)))
     assert agent.fail(work).state == AttemptState.FINISHING
+
+
+def test_who_reports_an_end_is_not_woken_for_it(farm: TestFarm, agent: Agent) -> None:
+    """Else a poll that brings a finish and waits for the next offer would wake itself."""
+    work = offered(farm, agent)
+    agent.take(work)
+    farm.bell.topics.clear()
+    agent.fail(work)
+    assert farm.bell.topics == ["farm"]

@@ -111,8 +111,9 @@ class Step:
 
 
 def end_attempt(step: Step, attempt: Attempt, state: AttemptState, cause: str, **changes: object) -> Attempt:
-    """One step of an attempt into an end; its machine's agent is woken, so that it hears of it."""
-    step.woken.add(f"machine:{attempt.machine}")
+    """One step of an attempt into an end. Its machine's agent is woken to hear of it, unless it said so itself."""
+    if attempt.state != AttemptState.FINISHING:
+        step.woken.add(f"machine:{attempt.machine}")
     ended_ms = attempt.ended_ms or step.wall_ms
     return step.put(attempt_moved(attempt, state, cause, ended_ms=ended_ms, **changes))
 
