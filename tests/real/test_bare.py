@@ -12,7 +12,7 @@ import pytest
 from real import bare
 from real.served import ServedFarm
 
-from penstock.model.job import Attempt
+from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from tests.conftest import not_run
 from tests.farms import planned
@@ -65,7 +65,10 @@ def test_one_file_on_a_bare_machine(farm: ServedFarm, release: Path, tmp_path: P
             assert machine.sandbox == way
             # What the machine is, it says itself: the job must ask for just that.
             build = farm.submit("c", planned("m", commands=commands, identity=machine.identity))
-            wait(lambda: farm.verdict(build) != "open", lambda: f"{said.read_text()}{farm.states(build)}")
+            wait(
+                lambda: farm.verdict(build) != "open",
+                lambda: f"{said.read_text()}{farm.all(Job)}{farm.all(Machine)}",
+            )
             assert farm.verdict(build) == "PASSED"
             (attempt,) = farm.all(Attempt)
             shown = farm.logs.read(attempt.id, 0, 1 << 20).decode()

@@ -23,6 +23,7 @@ def test_it_is_given_to_everybody_with_its_digest(edge: Edge) -> None:
 
 
 def test_the_same_code_gives_the_same_bytes() -> None:
+    agentfile.agent_file.cache_clear()
     first = agentfile.agent_file()
     agentfile.agent_file.cache_clear()
     assert agentfile.agent_file() == first

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import subprocess
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,14 +209,14 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
     arguments += ["--unshare-cgroup-try", *([] if full else ["--unshare-net"])]
     arguments += ["--uid", str(_UID), "--gid", str(_UID), "--hostname", HOSTNAME]
     arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
-    arguments += ["--clearenv", *_each("--setenv", environment(offer, layout))]
+    # What the keeper gives it (process.py) is all set anew here: there is nothing to clear, which old ones cannot.
+    arguments += _each("--setenv", environment(offer, layout))
     if full:
         arguments += [*_usr(root), *_etc(root.etc), "--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
     else:
         arguments += ["--ro-bind", str(root.current()), "/", *_usr(root, links=False)]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
-    arguments += ["--size", str(tmp_mb << 20), "--tmpfs", "/dev/shm", "--remount-ro", "/dev"]
-    arguments += ["--perms", "1777", "--size", str(tmp_mb << 20), "--tmpfs", "/tmp"]
+    arguments += [*_limited(tmp_mb, "/dev/shm"), "--remount-ro", "/dev", *_limited(tmp_mb, "/tmp", "1777")]
     for name in ("source", "destination", "home"):
         arguments += ["--bind", str(getattr(layout, name)), layout.inside[name]]
     arguments += ["--ro-bind", str(layout.prefix), PREFIX]
@@ -222,6 +224,20 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
     arguments += ["--ro-bind", str(layout.commands), "/build/commands"] if long else []
     arguments += ["--remount-ro", "/"] if full else []
     return [*arguments, "--chdir", SOURCE, "--", *shell]
+
+
+def _limited(size_mb: int, path: str, mode: str = "") -> list[str]:
+    """A file system in memory. Old ones (0.4 of Debian 11) can neither limit it nor say its mode."""
+    words = ["--perms", mode] if mode and _knows("--perms") else []
+    words += ["--size", str(size_mb << 20)] if _knows("--size") else []
+    return [*words, "--tmpfs", path]
+
+
+@cache
+def _knows(option: str) -> bool:
+    """Whether this machine's bubblewrap has an option."""
+    told = subprocess.run(["bwrap", "--help"], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return option.encode() in told.stdout + told.stderr
 
 
 def _shell(text: str, layout: Layout, seen: str) -> tuple[list[str], bool]:
