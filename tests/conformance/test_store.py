@@ -12,6 +12,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from conformance.store_concurrency import ConcurrencySuite
 from conformance.store_interleaved import InterleavedSuite
@@ -21,8 +22,10 @@ from conformance.store_suite import Driver, StoreSuite
 from conformance.store_text import TextSuite
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
+from postgres import Cluster
 
 from penstock.model.job import Edge
+from penstock.model.records import SHAPES
 from penstock.ports import Tx
 from penstock.store.memory import MemoryStore
 from penstock.store.open import open_store
@@ -58,10 +61,27 @@ class PostgresDriver(Driver):
     durable = True
 
 
+@pytest.fixture(scope="module")
+def one_database(postgres: Cluster) -> Iterator[str]:
+    """One for all tests here: to make one for each would take most of the time."""
+    url = postgres.farm()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture
+def emptied(one_database: str) -> str:
+    """The same, with nothing in it."""
+    tables = [shape.table for shape in SHAPES.values()]
+    with psycopg.connect(one_database, autocommit=True) as connection:
+        connection.execute("; ".join(f'DELETE FROM "{table}"' for table in tables))  # noqa: S608
+    return one_database
+
+
 class TestPostgres(StoreSuite, ConcurrencySuite, PagesSuite, TextSuite):
     @pytest.fixture
-    def driver(self, postgres_url: str) -> Iterator[Driver]:
-        made = PostgresDriver(lambda: PostgresStore(postgres_url))
+    def driver(self, emptied: str) -> Iterator[Driver]:
+        made = PostgresDriver(lambda: PostgresStore(emptied))
         yield made
         made.store.close()
 
@@ -105,8 +125,8 @@ class ProcessesDriver(PostgresDriver):
 
 class TestPostgresProcesses(ConcurrencySuite, InterleavedSuite):
     @pytest.fixture
-    def driver(self, postgres_url: str) -> Iterator[Driver]:
-        made = ProcessesDriver(lambda: Processes(postgres_url))
+    def driver(self, emptied: str) -> Iterator[Driver]:
+        made = ProcessesDriver(lambda: Processes(emptied))
         yield made
         made.store.close()
 
@@ -144,10 +164,10 @@ TestSqliteModel = SqliteMachine.TestCase
 TestSqliteModel.settings = settings(max_examples=40, stateful_step_count=15)
 
 
-def test_postgres_does_as_the_model(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(PostgresMachine, "url", postgres_url)
+def test_postgres_does_as_the_model(emptied: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PostgresMachine, "url", emptied)
     run_state_machine_as_test(
-        PostgresMachine, settings=settings(max_examples=15, stateful_step_count=10, deadline=None)
+        PostgresMachine, settings=settings(max_examples=10, stateful_step_count=8, deadline=None)
     )
 
 
@@ -157,10 +177,8 @@ def test_kill_9_in_a_storm_loses_nothing_and_leaves_nothing_half(tmp_path: Path,
 
 
 @pytest.mark.parametrize("answered", [1, 400])
-def test_kill_9_of_a_hub_leaves_nothing_half_in_postgres(
-    postgres_url: str, tmp_path: Path, answered: int
-) -> None:
-    kill_in_a_storm(postgres_url, tmp_path, answered)
+def test_kill_9_of_a_hub_leaves_nothing_half_in_postgres(emptied: str, tmp_path: Path, answered: int) -> None:
+    kill_in_a_storm(emptied, tmp_path, answered)
 
 
 def kill_in_a_storm(url: str, tmp_path: Path, answered: int) -> None:

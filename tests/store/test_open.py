@@ -74,7 +74,7 @@ def test_opening_imports_neither_sqlalchemy_nor_alembic(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from penstock.store.open import open_store;"
         "[open_store('sqlite:///farm.db', Path(sys.argv[1])).close() for _ in range(2)];"
-        "sys.exit(any(name in sys.modules for name in ('sqlalchemy', 'alembic', 'obstore')))"
+        "sys.exit(any(name in sys.modules for name in ('sqlalchemy', 'alembic', 'obstore', 'psycopg')))"
     )
     assert subprocess.run([sys.executable, "-c", program, str(tmp_path)], check=False).returncode == 0
 
