@@ -5,6 +5,7 @@ what a scan of /proc happened to see. RESULT gets {"pid"} at once and {"pid", "s
 names what still lived LIMIT_S after the command had ended; it is killed.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -64,7 +65,8 @@ def wait_for_all(main: int, limit_s: int) -> tuple[int | None, list[str]]:
     except Late:
         left = below(os.getpid())
         for pid in left:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the end of one may have ended another
+                os.kill(pid, signal.SIGKILL)
         return status, sorted(left.values())
 
 
