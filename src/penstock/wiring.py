@@ -147,9 +147,10 @@ def open_git(folder: Path, leave_out: Iterable[Path] = ()) -> Git:
 
 
 def open_submitter(hub: Hub, folder: Path) -> Submitter:
-    """What is submitted to a farm that is served becomes a build. Callers name public addresses; the local operator
-    also folders of this machine and hosts of its network. Mirrors are those that `open_git` reads."""
-    return Submitter(hub, Git(folder / "mirrors", local_user=False), open_git(folder))
+    """What is submitted to a farm that is served becomes a build. Callers name public addresses, and
+    hosts that the rules allow; the local operator also folders of this machine and any host. Mirrors are those that `open_git` reads."""
+    far = Git(folder / "mirrors", local_user=False, hosts=hub.rules.git_hosts)
+    return Submitter(hub, far, open_git(folder))
 
 
 def provider(name: str) -> Callable[..., Any]:

@@ -33,14 +33,16 @@ def test_the_example_of_the_reference_is_read(tmp_path: Path) -> None:
     found = re.search(r"```toml\n(.*?)```", REFERENCE.read_text(encoding="utf-8"), re.S)
     assert found
     rules = read(tmp_path, found[1])
-    own, burst = rules.pools
-    assert (own.machines, own.trust, own.price_per_hour_micros) == (10, ("trusted",), 0)
+    pool, burst = rules.pools
+    assert (pool.machines, pool.trust, pool.price_per_hour_micros) == (10, ("trusted",), 0)
     assert (burst.price_per_hour_micros, burst.stopped_price_per_hour_micros) == (403_200, 10_960)
     assert (burst.boot, burst.resume) == (Quantiles(90_000, 150_000), Quantiles(45_000, 45_000))
     assert (burst.billing, burst.max) == (Billing(granularity_ms=1000, minimum_ms=60_000), 1000)
     assert rules.rules[0].match == {"branch": "main", "group": "committer"}
     assert rules.groups == {"committer": ("ada", "bob")}
-    assert rules.projects == {"qemu": Project(name="qemu", share=3)}
+    own = ("https://git.example.org/qemu", "ssh://git@git.internal.example/srv/qemu")
+    assert rules.projects == {"qemu": Project(name="qemu", share=3, repositories=own)}
+    assert rules.git_hosts == ("git.internal.example",)
     assert (rules.rules[0].trust, rules.rules[0].klass, rules.rules[0].pools) == (
         "trusted",
         "change",
@@ -65,6 +67,66 @@ def test_a_group_in_a_rule_is_never_a_person_of_that_name(tmp_path: Path) -> Non
     )
     matches = [rule.match for rule in rules.rules]
     assert matches == [{"group": "team", "branch": "*"}, {"who": "bob"}, {"branch": "x"}]
+
+
+def test_repositories_and_hosts_are_kept_in_one_way_to_write_them(tmp_path: Path) -> None:
+    rules = read(
+        tmp_path,
+        '[git]\nhosts = ["GIT.internal", "10.0.0.1:8443", "[FD00::1]"]\n[project.q]\n'
+        'repositories = ["https://ada@H.org:443/q.git/", "git@h.org:q"]\n[project.r]\nrepositories = []\n',
+    )
+    assert rules.git_hosts == ("git.internal", "10.0.0.1:8443", "[fd00::1]")
+    assert rules.projects["q"].repositories == ("https://h.org/q", "ssh://git@h.org/~/q")
+    assert rules.projects["r"].repositories == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[project.q]\nrepositories = 7", "2: `repositories` of project 'q' is 7; write a list of addresses"),
+        (
+            '[project.q]\nrepositories = "x"',
+            "2: `repositories` of project 'q' is 'x'; write a list of addresses",
+        ),
+        (
+            '[project.q]\nrepositories = [\n"/srv/q"]',
+            "3: element 1 of .* is the folder '/srv/q'; write an address",
+        ),
+        (
+            '[project.q]\nrepositories = ["http://h/q"]',
+            "2: element 1 .* protocol 'http' .*; write https://HOST/PATH",
+        ),
+        (
+            '[project.q]\nrepositories = ["https://h"]',
+            "2: element 1 .* is not a complete address; write https://",
+        ),
+        ('[project.q]\nrepositories = ["https://u:p@h/q"]', "2: element 1 .* holds a password; keep it out"),
+        ('[project.q]\nrepositories = ["https://h/q", 7]', "2: element 2 of .* is 7; write text in quotes"),
+        (
+            '[project.q]\nrepositories = ["https://h/q.git"]\n[project.r]\nrepositories = [\n"https://H:443/q"]',
+            "5: 'https://H:443/q' is a repository of project 'q' on line 2, too; name it in one of them",
+        ),
+        ("[git]\nhosts = 7", "2: `hosts` of `git` of farm.toml is 7; write a list of hosts"),
+        (
+            '[git]\nhosts = ["*.example"]',
+            "2: element 1 of .* is '\\*.example'; write the whole name of a host",
+        ),
+        ('[git]\nhosts = ["https://h"]', "2: element 1 .* write the whole name of a host"),
+        ('[git]\nhosts = ["10.0.0.0/8"]', "2: element 1 .* write the whole name of a host"),
+        ('[git]\nhosts = ["h:0"]', "2: element 1 .* write the whole name of a host"),
+        ('[git]\nhosts = ["h:65536"]', "2: element 1 .* write the whole name of a host"),
+        ('[git]\nhost = ["h"]', "2: `git` of farm.toml has no `host`; did you mean `hosts`?"),
+        ("git = 7", "1: `git` of farm.toml is 7; write a table of `hosts`"),
+    ],
+)
+def test_mistakes_in_repositories_and_hosts(tmp_path: Path, text: str, told: str) -> None:
+    (line,) = mistakes(tmp_path, text)
+    assert re.match(told, line), line
+
+
+def test_a_project_may_name_a_repository_twice(tmp_path: Path) -> None:
+    text = '[project.q]\nrepositories = ["https://h/q", "https://h/q.git"]\n'
+    assert read(tmp_path, text).projects["q"].repositories == ("https://h/q", "https://h/q")
 
 
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:

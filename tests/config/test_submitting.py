@@ -1,6 +1,7 @@
 """What somebody submits becomes a build once, by the rules of the farm; what is wrong is one line."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,9 +12,11 @@ from penstock.forges.git import Git
 from penstock.hub import incarnation
 from penstock.hub.context import Moved, Refused
 from penstock.hub.submission import Submission, Unfit
-from penstock.model.change import Change
+from penstock.model.change import Build, Change
 from penstock.model.job import Job
-from penstock.model.rules import Platform, Rule, Rules
+from penstock.model.rules import Platform, Pool, Rule, Rules
+from penstock.model.units import Size
+from penstock.policy.admission import Vouched
 from tests.farms import POOL, Agent, TestFarm
 
 MANIFEST = """version: 1
@@ -24,8 +27,11 @@ modules:
     build: [make]
     test: [make check]
 """
+MORE = "  tiny: { source: ., platforms: [linux], build: [make] }\n"
 PINNED = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "PATH": "/usr/bin:/bin"}
 RULES = Rules(platforms={"linux": Platform(name="linux", image="host")}, pools=(POOL,))
+
+NOBODY = Vouched()
 
 
 class Desk:
@@ -38,7 +44,10 @@ class Desk:
         self.git("init", "--quiet", "--initial-branch=main")
         self.commit(MANIFEST)
         far = Git(folder / "mirrors", local_user=False, lookup=lambda host, port: ["127.0.0.1"])
-        self.submit = Submitter(self.farm.hub, far, Git(folder / "mirrors", local_user=True))
+        self.submitter = Submitter(self.farm.hub, far, Git(folder / "mirrors", local_user=True))
+
+    def submit(self, asked: Submission) -> Build:
+        return self.submitter(asked).build
 
     def git(self, *words: str) -> None:
         who = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -193,20 +202,64 @@ def test_nobody_becomes_trusted_by_naming_a_branch_or_a_project() -> None:
         groups={"committers": ("ada",)},
     )
     asked = Submission(request="r", repository="x", ref="main", project="qt", user="eve", who="eve")
-    assert given_to(asked, rules).trust == "untrusted"
+    assert given_to(asked, rules, NOBODY).trust == "untrusted"
     ada = msgspec.structs.replace(asked, user="ada", who="ada")
-    assert (given_to(ada, rules).trust, given_to(ada, rules).pools) == ("trusted", ("own",))
+    assert (given_to(ada, rules, NOBODY).trust, given_to(ada, rules, NOBODY).pools) == ("trusted", ("own",))
     local = msgspec.structs.replace(asked, local=True)
-    assert (given_to(local, rules).trust, given_to(local, rules).klass) == ("trusted", "release")
+    assert (given_to(local, rules, NOBODY).trust, given_to(local, rules, NOBODY).klass) == (
+        "trusted",
+        "release",
+    )
 
 
 @pytest.mark.parametrize(("asked", "given"), [("", "change"), ("nightly", "nightly"), ("release", "change")])
 def test_a_class_can_only_be_lowered(asked: str, given: str) -> None:
     said = Submission(request="r", repository="x", user="ada", who="ada", klass=asked)
-    assert given_to(said, Rules()).klass == given
+    assert given_to(said, Rules(), NOBODY).klass == given
 
 
 def test_without_rules_only_the_local_operator_is_trusted() -> None:
     asked = Submission(request="r", repository="x", user="ada", who="ada")
-    assert given_to(asked, Rules()).trust == "untrusted"
-    assert given_to(msgspec.structs.replace(asked, local=True), Rules()).trust == "trusted"
+    assert given_to(asked, Rules(), NOBODY).trust == "untrusted"
+    assert given_to(msgspec.structs.replace(asked, local=True), Rules(), NOBODY).trust == "trusted"
+
+
+# What nobody could take ---------------------------------------------------------------------------------------
+
+
+def warned(desk: Desk, request: str = "r1", **changes: object) -> tuple[str, ...]:
+    return desk.submitter(desk.asked(request, **changes)).warnings
+
+
+def test_who_submits_what_no_pool_takes_is_told_at_once_and_again(desk: Desk) -> None:
+    assert warned(desk) == ()
+    others = msgspec.structs.replace(POOL, projects=("qt",), classes=("release",))
+    other_rules(desk, pools=(others,))
+    said = (
+        "no machine and no pool of this farm can ever take the jobs for linux, such as zlib:build@linux: "
+        "pool own: its pool takes no jobs of class change, its pool takes no jobs without a project",
+    )
+    assert warned(desk, "r2", who="bob") == said
+    assert warned(desk, "r2", who="bob") == said, "a repeat is told the same"
+    assert len([job for job in desk.farm.all(Job) if job.open]) == 4, "they wait: a pool may be added"
+
+
+def other_rules(desk: Desk, **changes: object) -> None:
+    """What is submitted from now goes by these."""
+    hub = replace(desk.farm.hub, rules=msgspec.structs.replace(desk.farm.hub.rules, **changes))
+    desk.submitter._hub = hub
+
+
+def test_a_platform_is_warned_of_once_whatever_of_it_is_too_big(desk: Desk) -> None:
+    desk.commit(MANIFEST.replace("    test:", "    size: { cores: 64 }\n    test:") + MORE)
+    pools = tuple(Pool(name=f"p{n}", provider="owned", platforms=("linux",), size=Size(2)) for n in range(7))
+    other_rules(desk, pools=(POOL, *pools))
+    (said,) = warned(desk)
+    assert "take 2 of 3 jobs for linux, such as zlib:build@linux: " in said
+    assert "pool p0: its machines have 2 cores, 1024 MB, the job asks for 64 cores, 1024 MB" in said
+    assert said.endswith("; 3 more pools")
+
+
+def test_a_farm_without_pools_says_so(desk: Desk) -> None:
+    other_rules(desk, pools=(), platforms={"linux": Platform(name="linux", image="debian-12")})
+    assert [said.rpartition(": ")[2] for said in warned(desk)] == ["it has no pool"]

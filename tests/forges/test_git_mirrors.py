@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from penstock.forges.git import Git, GitError
 from penstock.forges.git.address import NotAllowed, address_of, check_path, check_ref
 from penstock.forges.git.errors import NoSuchRef, Refused, Unreachable
-from penstock.forges.git.network import calling, public
+from penstock.forges.git.network import Callers, calling, public
 
 SSH = '#!/bin/sh\necho "$@" >> {log}\nfor last; do :; done\nexec sh -c "$last"\n'
 PUBLIC = "93.184.216.34"
@@ -56,6 +56,51 @@ def test_only_the_commit_that_is_asked_for_is_fetched(
         forge.resolve(f"git@host.example:{repository.folder}", path="lib").tree
         == forge.inside(here, "lib").tree
     )
+
+
+def test_the_repository_itself_says_which_ref_it_was(make: Any, forge: Git, ssh_log: Path) -> None:
+    repository = make()
+    for ref in (
+        "refs/merge-requests/1/head",
+        "refs/heads/refs/tags/v1",
+        "refs/heads/work",
+        "refs/remotes/o/main",
+    ):
+        repository.git("update-ref", ref, "HEAD")
+    repository.git("tag", "v2")
+    repository.git("tag", "--annotate", "--message", "x", "v3")
+
+    def full(ref: str) -> str:
+        return forge.named(url(repository), ref)[1]
+
+    assert {full(ref) for ref in ("HEAD", "main", "refs/heads/main")} == {"refs/heads/main"}
+    assert full("v2") == full("refs/tags/v2") == "refs/tags/v2"
+    assert full("v3") == "refs/tags/v3"
+    assert full("work") == "refs/heads/work"
+    assert full("refs/merge-requests/1/head") == "refs/merge-requests/1/head"
+    assert full("refs/tags/v1") == "refs/heads/refs/tags/v1"
+    assert full(repository.git("rev-parse", "HEAD")) == ""
+    with pytest.raises(NoSuchRef):
+        full("o/main")
+    repository.git("checkout", "--quiet", "--detach")
+    assert full("HEAD") == ""
+    assert forge.named(str(repository.folder), "main")[1] == ""
+
+
+def test_a_tag_that_is_called_like_a_branch_is_neither(make: Any, forge: Git, ssh_log: Path) -> None:
+    """Who may only make tags would else have a commit of his taken for one of the branch."""
+    repository = make()
+    main = repository.git("rev-parse", "HEAD")
+    repository.git("checkout", "--quiet", "-b", "other")
+    repository.write("README", "evil\n")
+    other = repository.commit()
+    repository.git("tag", "main")
+    repository.git("tag", "--annotate", "--message", "x", "other")
+    for ref in ("main", "refs/tags/main", "other"):
+        source, full = forge.named(url(repository), ref)
+        assert (source.commit, full) == (other, "")
+    source, full = forge.named(url(repository), "refs/heads/main")
+    assert (source.commit, full) == (main, "refs/heads/main")
 
 
 def test_what_is_here_is_not_fetched_again(make: Any, forge: Git, ssh_log: Path) -> None:
@@ -136,8 +181,9 @@ def test_others_are_called_at_the_address_that_was_checked(make: Any, ssh_log: P
     line = ssh_log.read_text().splitlines()[0]
     assert f"-oHostName={PUBLIC} -oHostKeyAlias=host.example" in line
     assert "-F /dev/null -oBatchMode=yes -oStrictHostKeyChecking=yes" in line
+    callers = Callers(False, lambda host, port: ["2606:4700::1"])
     env = calling(
-        address_of("https://h.example/x"), False, lambda host, port: ["2606:4700::1"], {"https_proxy": "p"}
+        address_of("https://h.example/x"), callers, {"https_proxy": "p", "SSL_CERT_FILE": "/etc/own.pem"}
     )
     told = {
         env[f"GIT_CONFIG_KEY_{n}"]: env[f"GIT_CONFIG_VALUE_{n}"] for n in range(int(env["GIT_CONFIG_COUNT"]))
@@ -145,6 +191,7 @@ def test_others_are_called_at_the_address_that_was_checked(make: Any, ssh_log: P
     assert told["http.curloptResolve"] == "h.example:443:[2606:4700::1]"
     assert told["http.followRedirects"] == "false"
     assert (env["GIT_ALLOW_PROTOCOL"], env["https_proxy"]) == ("https", "p")
+    assert env["GIT_SSL_CAINFO"] == "/etc/own.pem"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +204,23 @@ def test_networks_of_the_farm_are_not_called(number: str, tmp_path: Path) -> Non
     forge = Git(tmp_path, local_user=False, lookup=lambda host, port: [PUBLIC, number])
     with pytest.raises(Refused, match="in a network of the farm itself; name a public host"):
         forge.resolve("https://host.example/a")
+
+
+def test_hosts_that_the_operator_names_may_be_private(make: Any, ssh_log: Path, tmp_path: Path) -> None:
+    repository = make()
+    hosts = ["host.example", "git.example:8443", "[fd00::1]", "10.0.0.1:443"]
+    forge = Git(tmp_path / "farm", local_user=False, lookup=lambda host, port: ["10.1.1.1"], hosts=hosts)
+    assert forge.resolve(url(repository)).commit == repository.git("rev-parse", "HEAD")
+    assert "-oHostName=10.1.1.1 -oHostKeyAlias=host.example" in ssh_log.read_text()
+    callers = forge.mirrors.callers
+    for named in ("https://HOST.example/x", "https://host.example:443/x", "ssh://git@host.example:22/x",
+                  "https://git.example:8443/x", "https://[fd00::1]/x", "https://10.0.0.1/x", "git@host.example:x"):  # fmt: skip
+        assert calling(address_of(named), callers, {})["GIT_CONFIG_COUNT"] != "0"
+    for other in ("https://host.example:8443/x", "ssh://host.example:443/x", "https://git.example/x", "git@git.example:x",
+                  "https://a.host.example/x", "https://host.example.evil/x", "https://host.example./x",
+                  "https://10.0.0.2/x", "https://[fd00::2]/x", "https://[fd00:0::1]/x"):  # fmt: skip
+        with pytest.raises(Refused, match=r"that \[git\] hosts of farm\.toml allows"):
+            calling(address_of(other), callers, {})
 
 
 @pytest.mark.parametrize("number", [PUBLIC, "2606:4700::1", "::ffff:93.184.216.34"])
@@ -216,6 +280,42 @@ def test_addresses_that_are_on_no_list(text: str, forge: Git) -> None:
 def test_addresses_that_are(text: str, kind: str, host: str, port: int) -> None:
     found = address_of(text)
     assert (found.kind, found.host, found.port) == (kind, host, port)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://git.example.org/qemu.git", "https://GIT.example.ORG:443/qemu/"),
+        ("https://git.example.org/a/b", "https://ada@git.example.org/a/b.git/"),
+        ("https://[FD00::1]:8443/q", "https://[fd00::1]:8443/q.git"),
+        ("ssh://git@h.org:22/srv/q.git", "git@H.org:/srv/q"),
+        ("git@h.org:qemu/q.git", "ssh://git@h.org/~/qemu/q"),
+    ],
+)
+def test_one_repository_written_in_two_ways(one: str, other: str) -> None:
+    assert address_of(one).canonical == address_of(other).canonical
+    assert address_of(address_of(one).canonical).canonical == address_of(one).canonical
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["https://git.example.org:8443/qemu.git", "ssh://git.example.org/qemu.git", "https://git.example.org/Qemu",
+     "https://git.example.org/eve/qemu.git", "https://git.example.org/qemu.git.git", "https://git.example.org/qemu/.git",
+     "https://git.example.org/x/../qemu", "https://git.example.org/%71emu", "https://git.example.org/qemu?x=/qemu",
+     "https://git.example.org./qemu", "https://git.example.org/x#/qemu", "https://git.example.org.evil/qemu",
+     "/git.example.org/qemu", "https://x@evil.example/git.example.org/qemu.git"],
+)  # fmt: skip
+def test_other_repositories_are_others(other: str) -> None:
+    assert address_of(other).canonical != address_of("https://git.example.org/qemu.git").canonical
+
+
+def test_over_ssh_the_account_counts() -> None:
+    """`eve@host:qemu` lies in the home folder of eve."""
+    told = {
+        address_of(text).canonical
+        for text in ("git@h.org:q", "eve@h.org:q", "ssh://h.org/~/q", "ssh://git@h.org/q")
+    }
+    assert len(told) == 4
 
 
 def passes(check: Callable[[str], object], text: str) -> bool:

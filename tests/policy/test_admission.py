@@ -4,8 +4,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from penstock.model.rules import Rule
-from penstock.policy.admission import Facts, admit, alike, groups_of, matches
+from penstock.model.rules import Project, Rule
+from penstock.policy.admission import Facts, Vouched, admit, alike, branch_of, groups_of, matches, vouched_for
 from penstock.policy.planning import Given
 
 GROUPS = {"core": ("ada", "bob"), "all": ("ada",), "odd": ("",)}
@@ -83,3 +83,44 @@ PARTS = st.lists(st.text("ab", max_size=2), min_size=1, max_size=5)
 def test_what_was_put_for_the_stars_is_found_again(parts: list[str], fill: list[str]) -> None:
     made = parts[0] + "".join(between + part for between, part in zip(fill, parts[1:], strict=False))
     assert alike("*".join(parts), made)
+
+
+QEMU = Project(name="qemu", repositories=("https://git.example.org/qemu", "ssh://git@git.example.org/~/qemu"))
+PROJECTS = {"bare": Project(name="bare", repositories=("",)), "qt": Project(name="qt"), "qemu": QEMU}
+
+
+@pytest.mark.parametrize(
+    ("repository", "ref", "known"),
+    [
+        (QEMU.repositories[0], "refs/heads/main", Vouched(project="qemu", ref="refs/heads/main")),
+        (QEMU.repositories[1], "refs/tags/v1", Vouched(project="qemu", ref="refs/tags/v1")),
+        (QEMU.repositories[0], "", Vouched(project="qemu")),
+        (QEMU.repositories[0], "refs/pull/1/head", Vouched(project="qemu")),
+        ("https://git.example.org/eve/qemu", "refs/heads/main", Vouched()),
+        ("", "refs/heads/main", Vouched()),
+    ],
+)
+def test_a_repository_says_its_project_and_its_own_refs_their_branch(
+    repository: str, ref: str, known: Vouched
+) -> None:
+    assert vouched_for(PROJECTS, repository, ref) == known
+
+
+@pytest.mark.parametrize(
+    ("ref", "branch"),
+    [
+        ("refs/heads/main", "main"),
+        ("refs/tags/v1", "v1"),
+        ("refs/heads/refs/tags/v1", "refs/tags/v1"),
+        ("", ""),
+    ],
+)
+def test_the_branch_of_a_ref(ref: str, branch: str) -> None:
+    assert branch_of(ref) == branch
+
+
+def test_a_pattern_that_begins_with_refs_means_full_names() -> None:
+    tags = Rule(match={"branch": "refs/tags/v*"})
+    assert matches(tags, Facts(branch="v1", ref="refs/tags/v1"))
+    assert not matches(tags, Facts(branch="refs/tags/v1", ref="refs/heads/refs/tags/v1"))
+    assert not matches(Rule(match={"branch": "*/v1"}), Facts(branch="v1", ref="refs/tags/v1"))

@@ -18,6 +18,7 @@ import httpx
 import msgspec
 import pytest
 
+from penstock.hub.submission import Accepted
 from penstock.model.change import Build
 from penstock.store.logs import FolderLogs
 from penstock.web.app import make_app
@@ -58,7 +59,7 @@ class Asked:
             OneSource(),  # type: ignore[arg-type]
             bell,
             OPERATOR,
-            submit=lambda asked: Build(id="b1", change="c", source=asked.repository),
+            submit=lambda asked: Accepted(build=Build(id="b1", change="c", source=asked.repository)),
         )
         self.edge = Edge(make_app(site), socket.create_server(("127.0.0.1", 0))).start()
 

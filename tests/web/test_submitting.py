@@ -11,7 +11,7 @@ from litestar.testing import TestClient
 
 from penstock.hub import tokens
 from penstock.hub.context import Refused
-from penstock.hub.submission import Submission, Unfit
+from penstock.hub.submission import Accepted, Submission, Unfit
 from penstock.model.change import Build
 from penstock.model.people import Role
 from penstock.store.logs import FolderLogs
@@ -23,6 +23,7 @@ from tests.farms import TestFarm
 from tests.web.edges import OPERATOR, OneSource
 
 BODY = {"request": "r1", "repository": "https://git.example/zlib.git"}
+BUILT = Accepted(build=Build(id="b1", change="c1", source="x"))
 
 
 class Desk:
@@ -31,7 +32,7 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.farm = TestFarm()
         self.asked: list[Submission] = []
-        self.answer: Any = lambda: Build(id="b1", change="c1", source="x")
+        self.answer: Any = lambda: BUILT
         site = Site(
             self.farm.hub,
             FolderLogs(folder),
@@ -42,9 +43,9 @@ class Desk:
         )
         self.client = TestClient(make_app(site), base_url="http://127.0.0.1")
 
-    def _submit(self, asked: Submission) -> Build:
+    def _submit(self, asked: Submission) -> Accepted:
         self.asked.append(asked)
-        built: Build = self.answer()
+        built: Accepted = self.answer()
         return built
 
     def post(self, token: str = OPERATOR, **changes: Any) -> Any:
@@ -61,7 +62,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def test_a_developer_submits_under_their_own_name(desk: Desk) -> None:
     ada = tokens.create(desk.farm.hub, "ada", Role.DEVELOPER, 0)
-    assert desk.post(ada, ref="v1", queue_limit_s=60).json() == {"build": "b1"}
+    assert desk.post(ada, ref="v1", queue_limit_s=60).json() == {"build": "b1", "warnings": []}
     (asked,) = desk.asked
     assert asked == Submission(
         request="r1",
@@ -87,6 +88,15 @@ def test_an_operator_submits_for_others_and_raises_priorities(desk: Desk) -> Non
     ]
 
 
+def test_what_nobody_could_take_is_answered(desk: Desk) -> None:
+    desk.answer = lambda: Accepted(build=BUILT.build, warnings=("no pool", "no machine"))
+    answer = desk.post()
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"build": "b1", "warnings": ["no pool", "no machine"]},
+    )
+
+
 def test_only_the_local_operators_token_on_this_machine_is_local(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -101,7 +111,7 @@ def test_only_the_local_operators_token_on_this_machine_is_local(
 
 @pytest.mark.parametrize(("problem", "status"), [(Unfit("a: b; c"), 400), (Refused("no", stop=False), 409)])
 def test_what_is_wrong_is_said(desk: Desk, problem: Exception, status: int) -> None:
-    def refuse() -> Build:
+    def refuse() -> Accepted:
         raise problem
 
     desk.answer = refuse
@@ -133,9 +143,9 @@ def test_a_slow_repository_holds_up_nobody_and_ends(desk: Desk, monkeypatch: pyt
     monkeypatch.setattr(submitting, "LIMIT_S", 0.2)
     go = threading.Event()
 
-    def slow() -> Build:
+    def slow() -> Accepted:
         assert go.wait(20)
-        return Build(id="b1", change="c1", source="x")
+        return BUILT
 
     desk.answer = slow
     answers: list[Any] = []

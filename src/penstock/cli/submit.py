@@ -11,7 +11,7 @@ import msgspec
 
 from penstock.cli.following import follow, patiently
 from penstock.cli.hubs import refuse_answer
-from penstock.cli.output import Leave, print_json, refuse, say
+from penstock.cli.output import Leave, clean, print_json, refuse, say
 from penstock.cli.queries import ServedFarm, served
 from penstock.cli.results import print_build, status_of
 from penstock.wire.client import HubError
@@ -70,9 +70,12 @@ def run_submit(
     """Submit, and with `wait` leave with the exit status of the build."""
     body = order.body()
     with served(farm, state, hub, INSTEAD) as found:
-        build = str(found.call("POST", "/api/v1/submit", body, tries=7)["build"])
+        answer = found.call("POST", "/api/v1/submit", body, tries=7)
+        build, warnings = str(answer["build"]), [clean(one) for one in answer.get("warnings", [])]
+        for warning in warnings:
+            say(f"penstock: warning: {warning}")
         if not wait:
-            print_json({"build": build}) if as_json else print(build)
+            print_json({"build": build, "warnings": warnings}) if as_json else print(build)
             return
         say(f"penstock: build {build}, {found.target.url}/builds/{build}")
         document = wait_for(found, build, as_json)

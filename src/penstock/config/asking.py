@@ -42,9 +42,13 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What a repository asks for: its manifest, and the source of each module by name."""
+    """What a repository asks for: its manifest, and the source of each module by name.
+
+    `ref`: the full ref that it was read from, as the repository of another machine itself lists it; else "".
+    """
 
     source: Source
+    ref: str = ""
     manifest: Manifest
     sources: Mapping[str, Source]
 
@@ -52,10 +56,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 def find(git: Git, start: Source, shown: str = "", dirty: bool = False) -> Found:
     """Read what `start` (repository, ref, path) asks for, and find all its sources. `shown` is what lines about its
     manifest name it by. Raises Mistakes, ForgeError."""
-    own = git.resolve(start.repository, start.ref, dirty, start.path)
+    own, full = git.named(start.repository, start.ref, dirty, start.path)
     text = git.read_file(own, MANIFEST, MOST_MANIFEST_BYTES)
     manifest = read_manifest(text, shown or f"{start.repository} {MANIFEST}")
-    return Found(source=own, manifest=manifest, sources=_sources(manifest, own, dirty, git))
+    return Found(source=own, ref=full, manifest=manifest, sources=_sources(manifest, own, dirty, git))
 
 
 def ask(folder: Path, dirty: bool, rules: Rules, git: Git, sandboxed: bool = True) -> Asked:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.config import farm_fields as fields
-from penstock.config.farm_named import NAMED, with_groups
+from penstock.config.farm_named import NAMED, repositories_once, with_groups
 from penstock.config.files import read_text
 from penstock.config.items import (
     Desk,
@@ -34,7 +34,7 @@ def read_farm(path: Path | str) -> Rules:
     _across(desk, document)
     desk.finish()
     found["rules"] = with_groups(found.get("rules", ()), found.get("groups", {}))
-    return Rules(**found.pop("farm", {}), **found, folder=str(file.resolve().parent))
+    return Rules(**found.pop("farm", {}), **found.pop("git", {}), **found, folder=str(file.resolve().parent))
 
 
 def _tables(one: str, read: Callable[[Desk, Item, str], Any]) -> Callable[[Desk, Item, str], tuple[Any, ...]]:
@@ -85,6 +85,7 @@ TABLES: Fields = {
         read=fields.WAITING_RECORD, inner=fields.WAITING, about="what waiting is worth, and the promise"
     ),
     **NAMED,
+    "git": Field(read=_section(fields.GIT), inner=fields.GIT, about="where repositories may lie"),
     "pool": Field(
         read=_tables("pool", fields.POOL_RECORD),
         into="pools",
@@ -135,6 +136,7 @@ def _across(desk: Desk, document: Item) -> None:
         give = rule.value.get("give") if isinstance(rule, Item) and isinstance(rule.value, dict) else None
         if give:
             _names_known(desk, give, "pools", names, "pool")
+    repositories_once(desk, _get(document, "project"))
     for guard in _listed(document, "guard"):
         _caps(desk, guard, names)
     for grant in _listed(document, "grant"):

@@ -21,11 +21,13 @@ from penstock.config.values import (
     some_seconds,
     text,
 )
+from penstock.forges.git.address import HOST, NotAllowed, address_of
 from penstock.model.rules import Billing, Charge, Grant, Guard, Lease, Pool, Quantiles, Rule, Waiting
 from penstock.model.units import Size
 from penstock.policy.planning import CLASSES
 
 PROVIDERS = ("owned", "local", "libvirt", "ec2", "kubernetes", "simulated")
+PLACE = re.compile(rf"{HOST}(?::(?P<port>[0-9]{{1,5}}))?")
 FORECAST = re.compile(r"forecast\s*>\s*\d{1,4}(\.\d{1,6})?\s*%")
 ACT = re.compile(r"notify:\S+|cap:[^=\s]+=\d{1,9}|throttled|owned_only|frozen")
 
@@ -113,6 +115,30 @@ def _table(fields: Fields) -> Callable[[Desk, Item, str], dict[str, Any]]:
         return read_table(desk, item, where, fields)
 
     return read
+
+
+def _repository(desk: Desk, item: Item, where: str) -> str:
+    """The address of a repository that others can name, too, in the one way to write it."""
+    try:
+        address = address_of(text(desk, item, where))
+    except NotAllowed as wrong:
+        raise Refused(f"{where}: {wrong.what}", wrong.instead) from None
+    if not address.canonical:
+        raise Refused(
+            f"{where} is the folder {shown(item.value)}", "write an address such as https://HOST/PATH"
+        )
+    return address.canonical
+
+
+def _host(desk: Desk, item: Item, where: str) -> str:
+    """A host, as `Address.place` writes it, or with any port."""
+    found = PLACE.fullmatch(text(desk, item, where))
+    if not found or int(found["port"] or 1) not in range(1, 65536):
+        raise Refused(
+            f"{where} is {shown(item.value)}",
+            "write the whole name of a host, such as git.example.org, with :PORT behind it where that is not its own",
+        )
+    return found[0].lower()
 
 
 NAMES = each(text, "a list of names in quotes")
@@ -235,7 +261,10 @@ POOL: Fields = {
     "projects": Field(read=NAMES, about="projects whose jobs it takes; none named = all"),
 }
 MATCH: Fields = {
-    "branch": Field(read=text, about="the branch or tag, * stands for anything"),
+    "branch": Field(
+        read=text,
+        about="the branch or tag, * stands for anything; a pattern that begins with refs/ means full names, such as refs/tags/v*",
+    ),
     "who": Field(read=text, about="who asks: a person, * stands for anything, or a group of [group]"),
     "project": Field(read=text, about="the project, * stands for anything"),
 }
@@ -260,6 +289,17 @@ RULE: Fields = {
 PROJECT: Fields = {
     "share": Field(
         read=count(1), about="parts of the farm that it gets while others want more than there is, too"
+    ),
+    "repositories": Field(
+        read=each(_repository, 'a list of addresses such as ["https://git.example.org/qemu.git"]'),
+        about="its own repositories: what is built from them is of this project, on the branch that it was read from",
+    ),
+}
+GIT: Fields = {
+    "hosts": Field(
+        read=each(_host, 'a list of hosts such as ["git.example.org"]'),
+        into="git_hosts",
+        about="git servers that everybody may name though they are in a private network",
     ),
 }
 CHARGE: Fields = {

@@ -8,6 +8,7 @@ import msgspec
 from penstock.config import farm_fields as fields
 from penstock.config.items import Desk, Field, Fields, Item, Noted, Refused, each, record, shown
 from penstock.config.values import label, text
+from penstock.forges.git.address import NotAllowed, address_of
 from penstock.model.rules import Platform, Project, Rule
 
 
@@ -68,6 +69,27 @@ NAMED: dict[str, Field] = {
         about="projects that share the farm, by name",
     ),
 }
+
+
+def repositories_once(desk: Desk, projects: object) -> None:
+    """Notes every repository that a second project names, too: whose it is would be chance."""
+    first: dict[str, tuple[str, int]] = {}
+    for project, table in projects.items() if isinstance(projects, dict) else ():
+        named = table.value.get("repositories") if isinstance(table.value, dict) else None
+        for element in named.value if named and isinstance(named.value, list) else ():
+            address = _canonical(element.value)
+            other, line = first.setdefault(address, (project, element.line))
+            if address and other != project:
+                what = f"{shown(element.value)} is a repository of project {shown(other)} on line {line}, too"
+                desk.wrong(element.line, what, "name it in one of them")
+
+
+def _canonical(value: object) -> str:
+    """An address as it is compared; "" for what is none, which is told where it is read."""
+    try:
+        return address_of(value).canonical if isinstance(value, str) else ""
+    except NotAllowed:
+        return ""
 
 
 def with_groups(rules: tuple[Rule, ...], groups: Mapping[str, object]) -> tuple[Rule, ...]:

@@ -6,16 +6,18 @@ from penstock.config.asking import REMOTE, Found, find
 from penstock.config.identities import registered
 from penstock.config.mistakes import Mistake, Mistakes
 from penstock.forges.git import Git
+from penstock.forges.git.address import address_of
 from penstock.hub import planner
 from penstock.hub.context import Hub
+from penstock.hub.hopeless import warnings
 from penstock.hub.sessions import refuse_where_moved
-from penstock.hub.submission import Submission, Unfit, change_id, known
+from penstock.hub.submission import Accepted, Submission, Unfit, change_id, known
 from penstock.model.change import Build, Change
 from penstock.model.farm import Farm
 from penstock.model.job import Source
 from penstock.model.rules import Rules
 from penstock.model.units import DAY_MS
-from penstock.policy.admission import Facts, admit, groups_of
+from penstock.policy.admission import Facts, Vouched, admit, branch_of, groups_of, vouched_for
 from penstock.policy.planning import CLASSES, Given, PlanningError, lower_class, plan
 from penstock.ports import ForgeError, Tx
 
@@ -32,12 +34,13 @@ class Submitter:
     def __init__(self, hub: Hub, git: Git, local: Git) -> None:
         self._hub, self._git, self._local = hub, git, local
 
-    def __call__(self, asked: Submission) -> Build:
-        """The build that answers. Raises Unfit for what cannot be built as it is; Refused for a request id that was
+    def __call__(self, asked: Submission) -> Accepted:
+        """The build that answers, and what of it nobody could take. Raises Unfit for what cannot be built as it is; Refused for a request id that was
         used for something else; Moved where the farm is served elsewhere now."""
-        there = self._hub.store.read(lambda tx: _known(tx, asked))
-        if there is not None:
-            return there
+        build = self._hub.store.read(lambda tx: _known(tx, asked)) or self._new(asked)
+        return Accepted(build=build, warnings=warnings(self._hub, build.id))
+
+    def _new(self, asked: Submission) -> Build:
         try:
             return self._submit(asked, self._found(asked))
         except (ForgeError, Mistake, Mistakes, PlanningError) as wrong:
@@ -51,7 +54,8 @@ class Submitter:
 
     def _submit(self, asked: Submission, found: Found) -> Build:
         rules = self._hub.rules
-        given = given_to(asked, rules)
+        vouched = vouched_for(rules.projects, address_of(found.source.repository).canonical, found.ref)
+        given = given_to(asked, rules, vouched)
         platforms = [name for module in found.manifest.modules for name in module.platforms]
         identities = registered(self._hub, platforms)
         made = plan(found.manifest, rules.platforms, identities, found.sources, given)
@@ -62,12 +66,13 @@ class Submitter:
             who=asked.who,
             trust=given.trust,
             klass=given.klass,
-            project=asked.project,
+            project=vouched.project or asked.project,
             pools=given.pools,
             priority=asked.priority,
             queue_limit_ms=asked.queue_limit_ms or DAY_MS,
         )
-        return planner.submit(self._hub, change, made, first=lambda tx: _known(tx, asked))
+        whose = _counted(asked, vouched)
+        return planner.submit(self._hub, change, made, first=lambda tx: _known(tx, asked), project=whose)
 
 
 def _known(tx: Tx, asked: Submission) -> Build | None:
@@ -77,17 +82,39 @@ def _known(tx: Tx, asked: Submission) -> Build | None:
     return known(tx, asked)
 
 
-def given_to(asked: Submission, rules: Rules) -> Given:
+def _counted(asked: Submission, vouched: Vouched) -> str:
+    """The project whose share and pools the jobs use. What who asks calls it is a label, but for the local operator."""
+    return vouched.project or (asked.project if asked.local else "")
+
+
+def given_to(asked: Submission, rules: Rules, vouched: Vouched) -> Given:
     """What the rules give to a submission, and of that what it asks for.
 
-    A token vouches for who asks. Which branch or project a repository's text is of, nobody vouches for: anybody can
-    name a branch "main". Only the local operator's word is taken for it; who has no rules is trusted, as by
-    `penstock build`. Raises Unfit for a class that there is not.
+    A token vouches for who asks. Project and branch are those that the farm saw itself, at an address that farm.toml
+    names; anybody can name another branch "main". A commit that is on no branch or tag has no project for rules
+    either: forges also show those of forks under the address. Only the local operator's word is taken beyond that;
+    who has no rules is trusted, as by `penstock build`. Raises Unfit for a class that there is not, and for another
+    project than the repository's.
     """
     if asked.klass and asked.klass not in CLASSES:
         raise Unfit(f"class {asked.klass!r}: write one of {', '.join(CLASSES)}")
-    who = Facts(who=asked.who, groups=groups_of(rules.groups, asked.who))
-    if asked.local:
-        who = Facts(who=who.who, groups=who.groups, branch=asked.ref, project=asked.project)
-    found = admit(rules.rules, who) if rules.rules or not asked.local else Given(trust="trusted")
+    if vouched.project and asked.project not in ("", vouched.project):
+        raise Unfit(
+            f"project {asked.project!r}: {asked.repository} is of project {vouched.project!r}; leave the project out"
+        )
+    found = (
+        admit(rules.rules, _facts(asked, rules, vouched))
+        if rules.rules or not asked.local
+        else Given(trust="trusted")
+    )
     return Given(trust=found.trust, klass=lower_class(found.klass, asked.klass or None), pools=found.pools)
+
+
+def _facts(asked: Submission, rules: Rules, vouched: Vouched) -> Facts:
+    """What the rules are asked with."""
+    branch, ref, project = branch_of(vouched.ref), vouched.ref, vouched.project if vouched.ref else ""
+    if asked.local:
+        branch, ref = branch or asked.ref, ref or asked.ref
+        project = vouched.project or asked.project
+    groups = groups_of(rules.groups, asked.who)
+    return Facts(who=asked.who, groups=groups, branch=branch, ref=ref, project=project)

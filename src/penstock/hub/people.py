@@ -119,7 +119,7 @@ def undrain(hub: Hub, machine_id: str, reason: str = "drain taken back by a pers
 def repeat(hub: Hub, job_id: str, who: str = "") -> Build:
     """A person's retry: a new build of this job with all that it needs and all that needs it. Nothing that has
     passed runs again; what failed does, remembered or not. Raises NotFound."""
-    old, plan = look(hub, lambda tx, farm: _plan_again(tx, farm, job_id))
+    old, plan, project = look(hub, lambda tx, farm: _plan_again(tx, farm, job_id))
     asked = msgspec.structs.replace(
         old,
         id=f"{old.id}-{hub.entropy.token(4)}",
@@ -128,10 +128,11 @@ def repeat(hub: Hub, job_id: str, who: str = "") -> Build:
         created_ms=0,
         version=0,
     )
-    return submit(hub, asked, plan)
+    return submit(hub, asked, plan, project=project)
 
 
-def _plan_again(tx: Tx, farm: Farm, job_id: str) -> tuple[Change, Plan]:
+def _plan_again(tx: Tx, farm: Farm, job_id: str) -> tuple[Change, Plan, str]:
+    """The change, what of it is planned again, and the project whose jobs they are."""
     job = tx.get(Job, job_id)
     build = tx.get(Build, job.build) if job else None
     old = tx.get(Change, build.change) if build else None
@@ -141,7 +142,8 @@ def _plan_again(tx: Tx, farm: Farm, job_id: str) -> tuple[Change, Plan]:
     needs = {one: [edge.parent for edge in tx.find(Edge, "child", one)] for one in jobs}
     behind = graph.reach([job_id], graph.dependents(needs))
     chosen = graph.reach(behind, needs)
-    return old, Plan(tuple(_planned(jobs[one], needs[one], jobs) for one in jobs if one in chosen))
+    again = Plan(tuple(_planned(jobs[one], needs[one], jobs) for one in jobs if one in chosen))
+    return old, again, job.project
 
 
 def _planned(job: Job, parents: list[str], jobs: dict[str, Job]) -> PlannedJob:

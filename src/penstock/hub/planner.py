@@ -23,16 +23,19 @@ def submit(
     plan: Plan,
     supersede: bool = False,
     first: Callable[[Tx], object] = lambda tx: None,
+    project: str | None = None,
 ) -> Build:
     """Store a change and the build that answers it. Once per change id: a repeat gives the build that is there.
 
     What the plan says about reuse is decided again here, on the archive of this moment. With `supersede`
     unfinished builds of the same source give way; jobs of theirs that the new build waits for go on.
+    `project` is the one whose jobs they are, None = that of the change, which for the jobs is only a label else.
     `first` is called in the same transaction before anything is written: what it raises forbids it.
     Raises ValueError for a plan that only shows a graph, or that names jobs it does not have.
     """
     _check(plan)
     build_id = hub.entropy.token(6)
+    whose = asked if project is None else msgspec.structs.replace(asked, project=project)
 
     def write(step: Step) -> Build:
         first(step.tx)
@@ -43,7 +46,7 @@ def submit(
         build = Build(id=build_id, change=asked.id, source=asked.source, created_ms=step.wall_ms)
         step.tx.insert(build)
         step.tell_build(build)
-        for job in _insert_jobs(step, asked, plan, build_id):
+        for job in _insert_jobs(step, whose, plan, build_id):
             _begin(step, job)
         if supersede:
             _supersede_others(step, build)

@@ -35,6 +35,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     queue_limit_ms: int | None = None
 
 
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The build that answers a submission. `warnings`: what it waits for in vain as the farm is now, as sentences."""
+
+    build: Build
+    warnings: tuple[str, ...] = ()
+
+
 def change_id(asked: Submission) -> str:
     """The id of the change that a submission becomes: who asked with which request id, then what was asked."""
     body = msgspec.json.encode(asked)

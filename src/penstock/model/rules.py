@@ -77,10 +77,14 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """A project that others share the farm with: of what is held while all want more, `share` parts are its own."""
+    """A project that others share the farm with: of what is held while all want more, `share` parts are its own.
+
+    `repositories`: addresses of its own ones, each in the one way to write it (forges/git/address).
+    """
 
     name: str
     share: int = 1
+    repositories: tuple[str, ...] = ()
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +127,8 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """All of farm.toml. `state` and `blobs` are URLs as written; `folder` is what relative ones are relative to.
 
-    `groups`: for each name the people in it. `projects`: those that have settings of their own."""
+    `groups`: for each name the people in it. `projects`: those that have settings of their own. `git_hosts`: those of
+    git servers that may be in a private network."""
 
     name: str = "farm"
     state: str = "sqlite:///penstock.db"
@@ -137,6 +142,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     groups: dict[str, tuple[str, ...]] = {}
     projects: dict[str, Project] = {}
     rules: tuple[Rule, ...] = ()
+    git_hosts: tuple[str, ...] = ()
     charges: tuple[Charge, ...] = ()
     grants: tuple[Grant, ...] = ()
     guards: tuple[Guard, ...] = ()

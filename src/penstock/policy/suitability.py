@@ -1,6 +1,6 @@
 """Whether a machine suits a job, and why not: its state, its kind, its pool, the room on it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from penstock.model.decision import Reason
 from penstock.model.machine import Machine
@@ -74,6 +74,28 @@ def of_pool(ask: Ask, pool: Pool) -> list[Reason]:
             Reason("size", f"its machines have {said(pool.size)}, the job asks for {said(ask.size)}")
         )
     return found
+
+
+def of_all(
+    ask: Ask, pools: Iterable[Pool], machines: Mapping[str, Sequence[Machine]], snapshot: Snapshot
+) -> list[tuple[str, Reason]] | None:
+    """Why no pool that there is can ever take such jobs, pool by pool; None when one might.
+
+    `machines`: of each pool those that are known. As far as the rules and the machines say: either may change.
+    """
+    found: list[tuple[str, Reason]] = []
+    for pool in pools:
+        refused = of_pool(ask, pool) or _of_each(ask, machines.get(pool.name, ()), snapshot)
+        if not refused:
+            return None
+        found += [(pool.name, why) for why in refused]
+    return found
+
+
+def _of_each(ask: Ask, machines: Sequence[Machine], snapshot: Snapshot) -> list[Reason]:
+    """Why none of these machines is of a kind that takes it; [] when one is, or when there is none."""
+    refused = [list(kind_refusals(ask, machine, snapshot)) for machine in machines]
+    return sorted({why for found in refused for why in found}) if refused and all(refused) else []
 
 
 def _pool_refusals(ask: Ask, pool: str, facts: PoolFacts) -> Iterator[Reason]:

@@ -306,9 +306,11 @@ class Done(Document):
 
 
 class Submitted(Document):
-    """The build that answers a submission."""
+    """The build that answers a submission. `warnings`: for each platform with jobs that no machine and no pool of the
+    farm could ever take, as it is now, a sentence on why; such jobs wait until that changes or they expire."""
 
     build: str
+    warnings: list[str] = []
 
 
 class TokenLine(Document):

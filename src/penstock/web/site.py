@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from penstock.hub.context import Hub
-from penstock.hub.submission import Submission
-from penstock.model.change import Build
+from penstock.hub.submission import Accepted, Submission
 from penstock.ports import Forge, LogStore
 from penstock.web.bell import Bell
 
@@ -30,4 +29,4 @@ class Site:
     operator_token: str
     hosts: Collection[str] = LOOPBACK
     on_fault: Callable[[Exception], None] | None = None
-    submit: Callable[[Submission], Build] | None = None
+    submit: Callable[[Submission], Accepted] | None = None

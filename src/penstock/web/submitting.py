@@ -80,10 +80,10 @@ class _Desk:
         begun = self._threads.submit(self._submit, submission(said))
         begun.add_done_callback(lambda _: self._room.release())
         try:
-            build = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(begun)), LIMIT_S)
+            done = await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(begun)), LIMIT_S)
         except TimeoutError:
             raise busy("the repository is still being read: ask again with the same request id") from None
-        return d.Submitted(build=build.id)
+        return d.Submitted(build=done.build.id, warnings=list(done.warnings))
 
 
 def submission(said: Given) -> Submission:

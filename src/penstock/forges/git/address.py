@@ -9,10 +9,10 @@ from typing import Literal
 
 import msgspec
 
-USER = r"(?:[A-Za-z0-9_][A-Za-z0-9_.+-]*@)?"
+USER = r"(?:(?P<user>[A-Za-z0-9_][A-Za-z0-9_.+-]*)@)?"
 HOST = r"(?P<host>[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]+\])"
 URL = re.compile(rf"(?P<kind>https|ssh)://{USER}{HOST}(?::(?P<port>[0-9]{{1,5}}))?/(?P<path>[^/\s-]\S*)")
-SCP = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9_.+-]*@{HOST}:(?P<path>[^:\s-]\S*)")
+SCP = re.compile(rf"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.+-]*)@{HOST}:(?P<path>[^:\s-]\S*)")
 TRANSPORT = re.compile(r"(?P<transport>[A-Za-z0-9+.-]+)::")
 SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 PORTS = {"https": 443, "ssh": 22}
@@ -29,12 +29,36 @@ class NotAllowed(ValueError):
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """A repository's address, taken apart. `url` is what git is given; a folder has no host."""
+    """A repository's address, taken apart. `url` is what git is given; a folder has no host.
+
+    `path`: behind the host, without the slash between; "~/..." counts from the home folder of `user`.
+    """
 
     kind: Literal["https", "ssh", "folder"]
     url: str
     host: str = ""
     port: int = 0
+    user: str = ""
+    path: str = ""
+
+    @property
+    def place(self) -> str:
+        """The host as farm.toml names it: lower case, and the port where it is not the protocol's own."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == PORTS.get(self.kind) else f":{self.port}"
+        return f"{host.lower()}{port}"
+
+    @property
+    def canonical(self) -> str:
+        """The one way to write the address of a repository, to compare it by; "" for a folder.
+
+        Host and port as in `place`, no `.git` and no slash at the end. Over https everybody reads the same, so the
+        user is left out; over ssh the user decides whose account it is, and stays.
+        """
+        if self.kind == "folder":
+            return ""
+        user = f"{self.user}@" if self.kind == "ssh" and self.user else ""
+        return f"{self.kind}://{user}{self.place}/{self.path.rstrip('/').removesuffix('.git')}"
 
 
 def address_of(text: str) -> Address:
@@ -53,7 +77,10 @@ def address_of(text: str) -> Address:
     if found := SCHEME.match(text):
         return _remote(text, found["scheme"])
     if found := SCP.fullmatch(text):
-        return Address(kind="ssh", url=text, host=found["host"].strip("[]"), port=22)
+        path = found["path"].removeprefix("/") if found["path"].startswith("/") else f"~/{found['path']}"
+        return Address(
+            kind="ssh", url=text, host=found["host"].strip("[]"), port=22, user=found["user"], path=path
+        )
     if ":" in text.split("/", 1)[0]:
         raise NotAllowed(f"the repository {text!r} is neither a URL nor a folder", ALLOWED)
     return Address(kind="folder", url=text)
@@ -77,7 +104,12 @@ def _remote(text: str, scheme: str) -> Address:
         raise NotAllowed(f"the repository {text!r} is not a complete address", ALLOWED)
     kind: Literal["https", "ssh"] = "https" if scheme == "https" else "ssh"
     return Address(
-        kind=kind, url=text, host=found["host"].strip("[]"), port=int(found["port"] or PORTS[kind])
+        kind=kind,
+        url=text,
+        host=found["host"].strip("[]"),
+        port=int(found["port"] or PORTS[kind]),
+        user=found["user"] or "",
+        path=found["path"],
     )
 
 

@@ -11,23 +11,29 @@ from pathlib import Path
 
 from penstock.forges.git.address import HASH, Address
 from penstock.forges.git.errors import NoSuchRef, Unreachable
-from penstock.forges.git.network import Lookup, calling
+from penstock.forges.git.network import Callers, calling
 from penstock.forges.git.program import Call, Failed
 
 FETCH_TIMEOUT_S = 1800.0
 LIST_TIMEOUT_S = 60.0
+HEADS, TAGS = "refs/heads/", "refs/tags/"
+SYMBOLIC = "ref: "
 
 
 class Mirrors:
     """The mirrors below `folder`. Safe for many threads and processes at the same time."""
 
-    def __init__(self, folder: Path, local_user: bool, lookup: Lookup) -> None:
-        self.folder, self.local_user, self.lookup = folder, local_user, lookup
+    def __init__(self, folder: Path, callers: Callers) -> None:
+        self.folder, self.callers = folder, callers
 
-    def commit(self, address: Address, ref: str) -> tuple[str, str]:
-        """(commit, its tree) that `ref` is there now, fetched. Raises NoSuchRef, Unreachable, Refused."""
-        env = calling(address, self.local_user, self.lookup, dict(os.environ))
-        commit = ref if HASH.fullmatch(ref) else self._listed(address, ref, env)
+    def commit(self, address: Address, ref: str) -> tuple[str, str, str]:
+        """(commit, its tree, full ref) that `ref` is there now, fetched. Raises NoSuchRef, Unreachable, Refused.
+
+        The full ref is what the other side listed, such as refs/heads/main; "" for a commit id, and where a tag is
+        called like a branch of the same repository, so that nobody can tell which of them is meant.
+        """
+        env = calling(address, self.callers, dict(os.environ))
+        commit, full = (ref, "") if HASH.fullmatch(ref) else self._listed(address, ref, env)
         mirror = self.path(address.url, "sha256" if len(commit) == 64 else "sha1")
         with locked(mirror.with_suffix(".lock")):
             made(mirror, "sha256" if len(commit) == 64 else "sha1")
@@ -38,7 +44,7 @@ class Mirrors:
             found = here.commit(kept)
         if found is None:
             raise NoSuchRef(address.url, f"{ref!r} is no commit", "write a branch, a tag or a commit")
-        return found
+        return *found, full
 
     def path(self, url: str, form: str) -> Path:
         """Where the mirror of a repository lies; `form` is that of its object names."""
@@ -48,16 +54,28 @@ class Mirrors:
         """A git that reads from the mirror which holds `tree`."""
         return Call(url, self.path(url, "sha256" if len(tree) == 64 else "sha1"))
 
-    def _listed(self, address: Address, ref: str, env: dict[str, str]) -> str:
-        """The object that the other side says `ref` is: a full name first, then a tag, then a branch."""
+    def _listed(self, address: Address, ref: str, env: dict[str, str]) -> tuple[str, str]:
+        """The object that the other side says `ref` is, and its full name: that one first, then a tag, then a branch."""
         if set(ref) & set("~^*?[\\"):
             raise NoSuchRef(
                 address.url, f"{ref!r} is not a name of its own there", "write a branch, a tag or a commit"
             )
         names = [ref, f"refs/tags/{ref}^{{}}", f"refs/tags/{ref}", f"refs/heads/{ref}"]
+        beside = [HEADS + ref.removeprefix(TAGS)] if ref.startswith(TAGS) else []
+        found = self._all(address, [*names, *beside], env)
+        for name in names:
+            if HASH.fullmatch(found.get(name, "")):
+                return found[name], _full(name, found)
+        raise NoSuchRef(
+            address.url, f"there is no ref {ref!r}", "write a branch, a tag or a commit that is there"
+        )
+
+    @staticmethod
+    def _all(address: Address, names: list[str], env: dict[str, str]) -> dict[str, str]:
+        """For each of these names that is there its object; under SYMBOLIC the ref that HEAD stands for."""
         try:
             told = Call(address.url, None, env=env).run(
-                "ls-remote", "--quiet", "--", address.url, *names, timeout_s=LIST_TIMEOUT_S
+                *("ls-remote", "--quiet", "--symref", "--", address.url, *names), timeout_s=LIST_TIMEOUT_S
             )
         except Failed as wrong:
             raise Unreachable(
@@ -66,13 +84,11 @@ class Mirrors:
         found: dict[str, str] = {}
         for line in told.decode("utf-8", "replace").splitlines():
             listed, _, name = line.partition("\t")
-            found[name] = listed
-        for name in names:
-            if HASH.fullmatch(found.get(name, "")):
-                return found[name]
-        raise NoSuchRef(
-            address.url, f"there is no ref {ref!r}", "write a branch, a tag or a commit that is there"
-        )
+            if not listed.startswith(SYMBOLIC):
+                found[name] = listed
+            elif name == "HEAD":
+                found[SYMBOLIC] = listed.removeprefix(SYMBOLIC)
+        return found
 
     @staticmethod
     def _fetch(call: Call, address: Address, commit: str, ref: str) -> None:
@@ -88,6 +104,13 @@ class Mirrors:
                 what = f"commit {ref[:12]} cannot be fetched: {wrong.what}"
                 raise NoSuchRef(address.url, what, "write a branch or a tag, or push the commit") from None
             raise Unreachable(address.url, f"cannot be fetched: {wrong.what}", "try again") from None
+
+
+def _full(name: str, found: dict[str, str]) -> str:
+    """The full ref of a name that was listed; "" where there is none, or where it could be a tag or a branch."""
+    full = found.get(SYMBOLIC, "") if name == "HEAD" else name.removesuffix("^{}")
+    twin = full.startswith(TAGS) and HEADS + full.removeprefix(TAGS) in found
+    return full if full.startswith("refs/") and not twin else ""
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -12,7 +12,7 @@ from penstock.forges.git.address import Address, NotAllowed, address_of, check_p
 from penstock.forges.git.archive import Blobs, tar
 from penstock.forges.git.errors import GitError, NoRepository, NoSuchFile, NoSuchRef, Refused, Vanished
 from penstock.forges.git.mirrors import Mirrors
-from penstock.forges.git.network import Lookup, look_up
+from penstock.forges.git.network import Callers, Lookup, look_up
 from penstock.forges.git.places import Place, find
 from penstock.forges.git.program import Call, Failed
 from penstock.forges.git.trees import FOLDER, LINK, SUBMODULE, Listing, listing
@@ -27,15 +27,20 @@ class Git:
     """Reads repositories: those of this machine in place, others through mirrors below `folder`.
 
     `leave_out`: what no working tree contains: the farm's own files, when its state lies among the sources.
-    `local_user`: asked by the person whose machine this is; folders are then taken, and any host. Nothing is ever
-    written into a repository. Any number of threads may call it.
+    `local_user`: asked by the person whose machine this is; folders are then taken, and any host. `hosts`: those that
+    everybody may name though they are in a private network. Nothing is ever written into a repository. Any number of threads may call it.
     """
 
     def __init__(
-        self, folder: Path, local_user: bool, lookup: Lookup = look_up, leave_out: Iterable[Path] = ()
+        self,
+        folder: Path,
+        local_user: bool,
+        lookup: Lookup = look_up,
+        leave_out: Iterable[Path] = (),
+        hosts: Collection[str] = (),
     ) -> None:
         self.local_user = local_user
-        self.mirrors = Mirrors(folder, local_user, lookup)
+        self.mirrors = Mirrors(folder, Callers(local_user, lookup, hosts))
         self.working = Working(folder / "working", leave_out)
         self._listings: OrderedDict[str, Listing] = OrderedDict()
         self._lock = threading.Lock()
@@ -46,22 +51,30 @@ class Git:
         `path`: a folder inside it. A folder inside a repository counts from there. Raises GitError, of which
         Refused, NoRepository, NoSuchRef, NoSuchFile, Unreachable and Vanished say what is wrong.
         """
+        return self.named(repository, ref, dirty, path)[0]
+
+    def named(
+        self, repository: str, ref: str = "HEAD", dirty: bool = False, path: str = "."
+    ) -> tuple[Source, str]:
+        """As `resolve`, and the full ref that the repository of another machine listed for it, such as
+        refs/heads/main. "" for a commit id, a name that is both tag and branch, and folders of this machine."""
         try:
             address, path = address_of(repository), check_path(path)
             check_ref(ref)
         except NotAllowed as wrong:
             raise Refused(repository, wrong.what, wrong.instead) from None
         if address.kind != "folder":
-            commit, tree = self._remote(address, dirty, ref)
-            return self._source(Source(repository=repository, ref=ref, path=path, commit=commit), tree)
+            commit, tree, full = self._remote(address, dirty, ref)
+            start = Source(repository=repository, ref=ref, path=path, commit=commit)
+            return self._source(start, tree), full
         self._only_local(repository)
         folder = os.path.abspath(address.url)
         place = find(folder)
         start = Source(repository=folder, ref=ref, path=path)
         if dirty and not place.bare:
-            return self._source(start, self.working.tree(folder, place), place.prefix)
+            return self._source(start, self.working.tree(folder, place), place.prefix), ""
         commit, tree = self._local(folder, place, ref)
-        return self._source(msgspec.structs.replace(start, commit=commit), tree, place.prefix)
+        return self._source(msgspec.structs.replace(start, commit=commit), tree, place.prefix), ""
 
     def inside(self, source: Source, path: str) -> Source:
         """A folder of a source that is resolved already: the same commit or working tree, whatever happens since."""
@@ -100,7 +113,7 @@ class Git:
             what = "folders of the farm's machine are for its local user alone"
             raise Refused(repository, what, "name an https or ssh address")
 
-    def _remote(self, address: Address, dirty: bool, ref: str) -> tuple[str, str]:
+    def _remote(self, address: Address, dirty: bool, ref: str) -> tuple[str, str, str]:
         if dirty:
             raise Refused(address.url, "has no working tree here", "clone it and name the folder")
         return self.mirrors.commit(address, ref)

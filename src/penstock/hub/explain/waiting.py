@@ -1,14 +1,12 @@
 """Why a queued job waits: which machine or pool refuses it and why, how many go before it, when it should start."""
 
-from collections import Counter
-
 from penstock.hub.explain.told import About, Said, View, basis, expectation, span
 from penstock.hub.outlook import Outlook, Scene
 from penstock.model.decision import Reason
 from penstock.model.job import Job
 from penstock.model.machine import Machine
-from penstock.model.snapshot import Ask, Snapshot, ask_of
-from penstock.policy.suitability import kind_refusals, of_pool, why_not
+from penstock.model.snapshot import Snapshot, ask_of
+from penstock.policy.suitability import of_all, of_pool, why_not
 
 NAMED = 3
 """So many machines are named for each reason; of the others it is said how many there are."""
@@ -104,23 +102,12 @@ def _shares(job: Job, snapshot: Snapshot) -> list[About]:
 
 def _never(view: View, machines: dict[str, list[Machine]], snapshot: Snapshot) -> About | None:
     """Whether no machine and no pool can ever take it, as far as farm.toml and the machines say."""
-    ask = ask_of(view.job)
-    counts: Counter[str] = Counter()
-    for pool in view.hub.rules.pools:
-        mine = machines[pool.name]
-        refused = of_pool(ask, pool) or _by_all(ask, mine, snapshot)
-        if not refused:
-            return None
-        counts.update(f"pool {pool.name}: {why.text}" for why in refused)
-    text = "no machine and no pool of this farm can ever take it: "
-    told = "; ".join(counts) or "it has no pool"
-    return About(subject=view.job.id, code="never", text=text[0].upper() + text[1:] + told)
-
-
-def _by_all(ask: Ask, machines: list[Machine], snapshot: Snapshot) -> list[Reason]:
-    """Why none of these machines is of a kind that takes it; [] when one is, or when there is none."""
-    refused = [list(kind_refusals(ask, machine, snapshot)) for machine in machines]
-    return sorted({why for found in refused for why in found}) if refused and all(refused) else []
+    refused = of_all(ask_of(view.job), view.hub.rules.pools, machines, snapshot)
+    if refused is None:
+        return None
+    told = "; ".join(f"pool {pool}: {why.text}" for pool, why in refused) or "it has no pool"
+    text = f"No machine and no pool of this farm can ever take it: {told}"
+    return About(subject=view.job.id, code="never", text=text)
 
 
 def _counted(reasons: list[About], machines: dict[str, list[Machine]]) -> list[str]:
