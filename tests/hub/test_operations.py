@@ -63,12 +63,14 @@ def test_an_offer_costs_seven(farm: TestFarm, monkeypatch: pytest.MonkeyPatch) -
     assert max(count(farm, lambda: farm.services.run_once(farm.clock.monotonic), monkeypatch)) <= 7
 
 
-def test_an_acknowledgement_costs_six(farm: TestFarm, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_acknowledgement_in_a_call_of_its_own_costs_seven(
+    farm: TestFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
     agent = Agent(farm, "m1")
     farm.submit("c1", planned("zlib"))
     farm.tick()
     work = agent.poll().offers[0]
-    assert count(farm, lambda: agent.take(work), monkeypatch) == [6]
+    assert count(farm, lambda: agent.take(work), monkeypatch) == [7]
 
 
 def test_a_poll_that_renews_costs_six(farm: TestFarm, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +80,7 @@ def test_a_poll_that_renews_costs_six(farm: TestFarm, monkeypatch: pytest.Monkey
     assert count(farm, agent.poll, monkeypatch) == [6]
 
 
-def test_a_finish_costs_eight_and_its_settling_fifteen(
+def test_a_finish_in_a_call_of_its_own_costs_nine_and_its_settling_fifteen(
     farm: TestFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agent = Agent(farm, "m1")
@@ -86,7 +88,7 @@ def test_a_finish_costs_eight_and_its_settling_fifteen(
     farm.submit("c2", planned("png"))
     farm.tick()
     work = agent.start()[0]
-    assert count(farm, lambda: agent.run(work), monkeypatch) == [3, 8]
+    assert count(farm, lambda: agent.run(work), monkeypatch) == [4, 9]
     settling = count(farm, lambda: farm.services.run_once(farm.clock.monotonic), monkeypatch)
     assert settling[0] <= 15
 

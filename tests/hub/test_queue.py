@@ -371,6 +371,6 @@ def test_an_attempt_costs_its_share_of_the_machine(farm: TestFarm) -> None:
     agent.take(work := offered(farm, agent, planned("zlib", timeout_ms=7_200_000)))
     for _ in range(120):
         farm.tick(30_000)
-        queue.renew(farm.hub, agent.session, work.attempt.id, work.attempt.fence)
+        agent.poll()
     ended = agent.finish(work, Ending(result="failed", usage=Usage(wall_ms=5)))
     assert ended.cost_micros == 500_000

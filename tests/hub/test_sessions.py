@@ -1,16 +1,18 @@
 """Enrolment, credentials, sessions and polls."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 from farms import KEY, POOL, RULES, Agent, TestFarm, planned
 
-from penstock.hub import intake, people, poller, sessions
-from penstock.hub.context import Refused, Unauthorized
+from penstock.hub import incarnation, intake, people, poller, queue, sessions
+from penstock.hub.context import Moved, Refused, Unauthorized
 from penstock.hub.poller import Acknowledged, Finished, Said
 from penstock.hub.queue import Ending
 from penstock.hub.sessions import Held, Registration
 from penstock.model.farm import Farm
-from penstock.model.job import Attempt, Job
+from penstock.model.job import Attempt, Job, Output
 from penstock.model.machine import Credential, Machine, Session
 from penstock.model.rules import Pool
 from penstock.model.states import AttemptState, Health, Power, SessionState
@@ -273,3 +275,55 @@ def test_an_embedded_farm_that_stopped_blames_nobody(farm: TestFarm) -> None:
     assert local.machine.streak == 0
     assert not local.machine.accepting
     assert farm.get(Attempt, elsewhere.attempt.id).state == AttemptState.RUNNING
+
+
+CALLS = (
+    lambda hub, one, work: queue.acknowledge(hub, one, work.attempt.id, work.attempt.fence, "ack"),
+    lambda hub, one, work: queue.renew(hub, one, work.attempt.id, work.attempt.fence),
+    lambda hub, one, work: queue.log_grew(hub, one, work.attempt.id, work.attempt.fence, 5),
+    lambda hub, one, work: queue.uploaded(hub, one, work.attempt.id, work.attempt.fence, MADE),
+    lambda hub, one, work: queue.finish(
+        hub, one, work.attempt.id, work.attempt.fence, "fin", Ending(result="passed")
+    ),
+)
+MADE = Output("tree", "sha256:" + "ab" * 32, 5)
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_that_was_let_in_before_the_session_ended_changes_nothing_after_it(
+    farm: TestFarm, call: Callable[..., object]
+) -> None:
+    agent = Agent(farm, "m1")
+    farm.submit("c1", planned("zlib"))
+    farm.tick()
+    (work,) = agent.start()
+    before = farm.get(Attempt, work.attempt.id)
+    farm.pass_time(1000)
+    sessions.revoke(farm.hub, agent.machine.id)
+    with pytest.raises(Unauthorized):
+        call(farm.hub, agent.session, work)
+    assert farm.get(Attempt, work.attempt.id) == before
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_call_that_was_let_in_before_the_farm_moved_changes_nothing_after_it(
+    farm: TestFarm, call: Callable[..., object]
+) -> None:
+    agent = Agent(farm, "m1")
+    farm.submit("c1", planned("zlib"))
+    farm.tick()
+    (work,) = agent.start()
+    before = farm.get(Attempt, work.attempt.id)
+    incarnation.freeze(farm.hub, "moved", "https://new.example")
+    with pytest.raises(Moved):
+        call(farm.hub, agent.session, work)
+    assert farm.get(Attempt, work.attempt.id) == before
+
+
+def test_a_poll_that_waits_tells_a_machine_that_was_revoked_no_offers(farm: TestFarm) -> None:
+    agent = Agent(farm, "m1")
+    farm.submit("c1", planned("zlib"))
+    farm.tick()
+    assert len(poller.open_offers(farm.hub, agent.session)) == 1
+    sessions.revoke(farm.hub, agent.machine.id)
+    assert poller.open_offers(farm.hub, agent.session) == ()

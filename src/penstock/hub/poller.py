@@ -106,7 +106,8 @@ def open_offers(hub: Hub, session: Session) -> tuple[Work, ...]:
     """Offers that wait for this machine's acknowledgement now: what a long poll looks at when it is woken."""
 
     def read(tx: Tx, farm: Farm) -> tuple[Work, ...]:
-        live = tx.find(Attempt, "machine", session.machine, True)
+        now = tx.get(Session, session.id)
+        live = tx.find(Attempt, "machine", session.machine, True) if now is not None and now.open else []
         return tuple(queue.load_work(tx, a, farm.time_ms) for a in live if _open_to(a, session))
 
     return look(hub, read)

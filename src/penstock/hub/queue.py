@@ -4,7 +4,7 @@ The functions that take a Step work inside a transaction that a poll shares betw
 everything before they write, so a refusal leaves nothing behind.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +14,7 @@ from penstock.hub import archive
 from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.ender import cost, lose, release_machine
 from penstock.hub.ending import Ending, cause_of, complete, conclude
-from penstock.hub.sessions import session_of
+from penstock.hub.sessions import session_of, still_welcome
 from penstock.hub.steps import Step, change, look
 from penstock.model.artifact import Inputs
 from penstock.model.farm import Event, Farm
@@ -55,17 +55,17 @@ def acknowledge(hub: Hub, session: Session, attempt: str, fence: str, body_diges
     Raises Refused when the fence is stale, the offer is gone, or another body was accepted; NotFound.
     """
     right = Right(session.machine, attempt, fence)
-    return change(hub, lambda step: take(step, right, body_digest))
+    return _called(hub, session, lambda step: take(step, right, body_digest))
 
 
 def renew(hub: Hub, session: Session, attempt: str, fence: str) -> Attempt:
     """Extend the right. Raises Refused when there is none any more; NotFound."""
-    return change(hub, lambda step: keep(step, Right(session.machine, attempt, fence)))
+    return _called(hub, session, lambda step: keep(step, Right(session.machine, attempt, fence)))
 
 
 def log_grew(hub: Hub, session: Session, attempt: str, fence: str, log_bytes: int) -> Attempt:
     """The hub has so many bytes of the log in all; renews. Raises Refused, NotFound."""
-    return change(hub, lambda step: keep(step, Right(session.machine, attempt, fence), log_bytes))
+    return _called(hub, session, lambda step: keep(step, Right(session.machine, attempt, fence), log_bytes))
 
 
 def uploaded(hub: Hub, session: Session, attempt: str, fence: str, output: Output) -> Attempt:
@@ -77,7 +77,7 @@ def uploaded(hub: Hub, session: Session, attempt: str, fence: str, output: Outpu
         others = tuple(other for other in found.outputs if other.name != output.name)
         return step.put(_renewed(step, msgspec.structs.replace(found, outputs=(*others, output))))
 
-    return change(hub, note)
+    return _called(hub, session, note)
 
 
 def finish(hub: Hub, session: Session, attempt: str, fence: str, body_digest: str, ending: Ending) -> Attempt:
@@ -86,7 +86,17 @@ def finish(hub: Hub, session: Session, attempt: str, fence: str, body_digest: st
     Raises Refused (stale fence, not acknowledged, another body accepted), NotFound.
     """
     right = Right(session.machine, attempt, fence)
-    return change(hub, lambda step: record_end(step, right, body_digest, ending))
+    return _called(hub, session, lambda step: record_end(step, right, body_digest, ending))
+
+
+def _called(hub: Hub, session: Session, operation: Callable[[Step], Attempt]) -> Attempt:
+    """A change by an agent, if it is still one of ours, here. Raises Unauthorized, Moved."""
+
+    def run(step: Step) -> Attempt:
+        still_welcome(step.tx, step.farm, session)
+        return operation(step)
+
+    return change(hub, run)
 
 
 def may_write(hub: Hub, session: Session, attempt: str, fence: str) -> Attempt:

@@ -113,6 +113,20 @@ def session_of(tx: Tx, farm: Farm, token: str) -> Session:
     return found[0]
 
 
+def still_welcome(tx: Tx, farm: Farm, caller: Session) -> None:
+    """For calls whose session was looked up before, perhaps an hour of uploading ago: what it was told may be over.
+
+    Any open session of the machine will do: a long upload outlives the one that it began in. Raises Unauthorized, Moved.
+    """
+    session = tx.get(Session, caller.id)
+    if session is None or not session.open:
+        machine = tx.get(Machine, caller.machine)
+        session = tx.get(Session, machine.session) if machine is not None and machine.session else None
+        if session is None or not session.open:
+            raise Unauthorized("the session has ended: register again")
+    refuse_where_moved(farm)
+
+
 def refuse_where_moved(farm: Farm) -> None:
     """Raise Moved in a farm that is served elsewhere: what an agent said here would be lost to it."""
     if farm.frozen and farm.address:
