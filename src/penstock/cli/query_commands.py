@@ -16,7 +16,9 @@ def submit(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the result; exit 1 when something failed.")
     ] = False,
-    project: Annotated[str, typer.Option("--project", help="Whose share of the farm it takes.")] = "",
+    project: Annotated[
+        str, typer.Option("--project", help="What to call it; whose share it has its repository says.")
+    ] = "",
     priority: Annotated[
         int | None, typer.Option("--priority", help="Higher goes first, as far as rules allow.")
     ] = None,

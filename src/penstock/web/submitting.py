@@ -29,7 +29,7 @@ class Submit(d.Document):
     """What is to be built. `request` is an id of your choice: the same call with the same id is the same build.
 
     `repository` is an https or ssh address, for the local operator on the hub's machine also a folder; `path` a folder
-    in it. `who` may name another person where the token is at least an operator's: a program that speaks for many.
+    in it. `project` is a label where the address is of no project in farm.toml, else it may be left out. `who` may name another person where the token is at least an operator's: a program that speaks for many.
     `priority` above 0 is for operators; `klass` can ask for less than the farm's rules give, not for more.
     """
 
