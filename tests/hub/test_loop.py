@@ -1,21 +1,25 @@
 """Farm time, leadership, the outbox, and what a pass derives again."""
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 import pytest
 from farms import RULES, Agent, FakeEntropy, TestFarm, planned
 
-from penstock.hub import intake, placer, releaser
+from penstock.hub import incarnation, intake, placer, releaser
 from penstock.hub.context import Hub, NotFound, NotLeading
 from penstock.hub.fsck import fsck
 from penstock.hub.loop import Services
 from penstock.hub.steps import look
 from penstock.hub.timekeeper import Timekeeper
 from penstock.model.farm import Event, Farm
-from penstock.model.job import Edge, Job
+from penstock.model.job import Attempt, Edge, Job
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import JobState
 from penstock.model.units import Size
+from penstock.policy import placement
 from penstock.store.memory import MemoryStore
 
 
@@ -240,3 +244,43 @@ def test_a_wait_for_a_live_producer_is_left_alone(farm: TestFarm) -> None:
     farm.submit("c1", planned("zlib"))
     farm.submit("c2", planned("zlib"))
     assert releaser.run_once(farm.leading, 0) == {"repaired": 0}
+
+
+def freezing(farm: TestFarm, then: Callable[..., Any]) -> Callable[..., Any]:
+    """`then`, before which somebody freezes the farm."""
+
+    def act(*arguments: Any) -> Any:
+        incarnation.freeze(farm.hub, "new disk")
+        return then(*arguments)
+
+    return act
+
+
+def test_a_farm_that_is_frozen_while_it_is_decided_starts_nothing(
+    farm: TestFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Agent(farm, "m1")
+    build = farm.submit("c1", planned("zlib"))
+    with monkeypatch.context() as frozen:
+        frozen.setattr(placement, "decide", freezing(farm, placement.decide))
+        farm.tick()
+    assert (farm.states(build), farm.all(Attempt)) == ({"zlib:build": "queued"}, [])
+    incarnation.adopt(farm.hub)
+    farm.tick()
+    assert farm.states(build) == {"zlib:build": "offered"}
+
+
+def test_a_farm_that_is_frozen_while_it_publishes_settles_nothing(
+    farm: TestFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = Agent(farm, "m1")
+    build = farm.submit("c1", planned("zlib"))
+    farm.tick()
+    agent.run(agent.start()[0])
+    with monkeypatch.context() as frozen:
+        frozen.setattr(farm.blobs, "publish", freezing(farm, farm.blobs.publish))
+        farm.tick()
+    assert farm.states(build) == {"zlib:build": "running"}
+    incarnation.adopt(farm.hub)
+    farm.tick()
+    assert farm.states(build) == {"zlib:build": "PASSED"}

@@ -55,3 +55,7 @@ class Moved(Exception):
 
 class NotLeading(Exception):
     """Another process decides now: this one must change nothing."""
+
+
+class Frozen(Exception):
+    """The farm was frozen while something was decided on it: that is not done."""

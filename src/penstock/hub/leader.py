@@ -94,7 +94,7 @@ class Leader:
             term, self._term = self._term, None
             if term is not None:
                 try:
-                    lead(term.hub, _leave)
+                    lead(term.hub, _leave, frozen_too=True)
                 except NotLeading:
                     return
 

@@ -4,7 +4,7 @@ rings or its timer says so."""
 from dataclasses import replace
 
 from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, settler
-from penstock.hub.context import Hub, NotLeading
+from penstock.hub.context import Frozen, Hub, NotLeading
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
 from penstock.hub.timekeeper import Timekeeper
@@ -44,11 +44,17 @@ class Services:
         """
         try:
             return self._pass(monotonic_ms)
+        except Frozen:
+            self._forget()
+            return {"stamped": self._stamp()}
         except BaseException:
-            # Events may have been stamped and not followed up.
-            self.view.forget()
-            self._derived_ms = None
+            self._forget()
             raise
+
+    def _forget(self) -> None:
+        """Events may have been stamped and not followed up: everything is read and derived again."""
+        self.view.forget()
+        self._derived_ms = None
 
     def _pass(self, monotonic_ms: int) -> dict[str, int]:
         farm = self._time(monotonic_ms)

@@ -22,7 +22,7 @@ def stamp(hub: Hub, some: bool = False) -> list[Event]:
     """
     stamped: list[Event] = []
     while some or look(hub, lambda tx, farm: tx.find(Event, "position", 0, limit=1)):
-        batch = lead(hub, _stamp)
+        batch = lead(hub, _stamp, frozen_too=True)
         stamped += batch
         some = len(batch) == TOGETHER
         if not some:

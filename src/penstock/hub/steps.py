@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from penstock.hub.context import Hub, NotFound, NotLeading
+from penstock.hub.context import Frozen, Hub, NotFound, NotLeading
 from penstock.hub.gathered import GatheredTx
 from penstock.model.change import Build
 from penstock.model.farm import Event, Farm
@@ -152,9 +152,10 @@ def begin(hub: Hub, operation: Callable[[Step], T]) -> Future[T]:
     return done
 
 
-def lead(hub: Hub, operation: Callable[[Step], T]) -> T:
-    """As `change`, for deciding services: changes nothing and raises NotLeading when another process leads."""
-    return change(hub, _led(hub, operation))
+def lead(hub: Hub, operation: Callable[[Step], T], frozen_too: bool = False) -> T:
+    """As `change`, for deciding services: changes nothing and raises NotLeading when another process leads, Frozen in
+    a farm that was frozen since it was looked at, unless `frozen_too`."""
+    return change(hub, _led(hub, operation, frozen_too))
 
 
 def lead_all(hub: Hub, operations: Iterable[Callable[[Step], T]]) -> list[T]:
@@ -179,12 +180,14 @@ def _stepping(hub: Hub, operation: Callable[[Step], T]) -> Callable[[Tx], tuple[
     return run
 
 
-def _led(hub: Hub, operation: Callable[[Step], T]) -> Callable[[Step], T]:
-    """`operation`, refused when another process leads."""
+def _led(hub: Hub, operation: Callable[[Step], T], frozen_too: bool = False) -> Callable[[Step], T]:
+    """`operation`, refused when another process leads, or nobody decides."""
 
     def run(step: Step) -> T:
         if step.farm.leader_epoch != hub.epoch:
             raise NotLeading(f"epoch {step.farm.leader_epoch} leads, this is {hub.epoch}")
+        if step.farm.frozen and not frozen_too:
+            raise Frozen(f"the farm is frozen: {step.farm.frozen_reason}")
         return operation(step)
 
     return run

@@ -37,6 +37,6 @@ class Timekeeper:
                     return step.farm
                 return step.put(msgspec.structs.replace(step.farm, time_ms=step.farm.time_ms + step_ms))
 
-            farm = lead(self._hub, advance)
+            farm = lead(self._hub, advance, frozen_too=True)
             self._last_ms = max(last_ms, monotonic_ms)
             return farm
