@@ -1,14 +1,23 @@
 """What hub and agent tell each other beside the work: releases, broken mirrors, where a source can be fetched."""
 
+from pathlib import Path
+
+import msgspec
 import pytest
+from litestar.testing import TestClient
 
 from penstock import __version__
+from penstock.hub import sessions
 from penstock.model.farm import Event
 from penstock.model.job import Source
 from penstock.model.machine import Machine
+from penstock.store.logs import FolderLogs
 from penstock.web.agentfile import agent_file
-from tests.farms import KEY, planned
-from tests.web.edges import Edge
+from penstock.web.app import make_app
+from penstock.web.bell import Bell
+from penstock.web.site import Site
+from tests.farms import KEY, RULES, TestFarm, planned
+from tests.web.edges import OPERATOR, Edge, OneSource
 
 HEX = "sha256:" + "1" * 64
 
@@ -57,3 +66,19 @@ def test_only_public_repositories_are_named(edge: Edge, source: dict[str, str], 
     assert offer["source_key"] == HEX
     told = {"url": source["repository"], "commit": "a" * 40, "tree": "b" * 40, "path": "."}
     assert offer["git"] == (told if public else None)
+
+
+def test_agents_are_not_sent_to_git_servers_in_private_networks(tmp_path: Path) -> None:
+    farm = TestFarm(msgspec.structs.replace(RULES, git_hosts=("git.internal",)))
+    app = make_app(Site(farm.hub, FolderLogs(tmp_path), OneSource(), Bell(), OPERATOR))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        edge = Edge(farm, client, sessions.create_token(farm.hub, "own"))
+        edge.register(KEY)
+        for digit, host in enumerate(("GIT.internal:443", "git.internal:8443")):
+            digest = "sha256:" + str(digit) * 64
+            source = Source(digest=digest, repository=f"https://{host}/x", commit="a" * 40, tree="b" * 40)
+            farm.submit(host, planned(host.partition(":")[2], source=source))
+        farm.tick()
+        offers = {offer["module"]: offer["git"] for offer in edge.poll()["offers"]}
+    assert offers["443"] is None
+    assert offers["8443"]["url"] == "https://git.internal:8443/x"

@@ -170,7 +170,7 @@ class AgentApi:
         try:
             said = translate.said_in_poll(data)
             session, heard = await asyncio.wrap_future(poller.begin_poll(self._hub, token, said))
-            answer = translate.polled(heard)
+            answer = translate.polled(heard, self._hub.rules.git_hosts)
             wait_s = _patience_s(data, answer, heard.more)
             if session.machine == machine and wait_s and not await _rings(rung, receive, wait_s):
                 return answer
@@ -180,7 +180,7 @@ class AgentApi:
             self._remember(token, session.machine)
         elif wait_s:
             offers = await _off(poller.open_offers, self._hub, session)
-            answer.offers = [translate.offer(work) for work in offers]
+            answer.offers = [translate.offer(work, self._hub.rules.git_hosts) for work in offers]
         return answer
 
     def _remember(self, token: str, machine: str) -> None:

@@ -1,10 +1,11 @@
 """Between the wire's messages and the hub's own words: nothing is decided here."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
+from penstock.forges.git.address import address_of
 from penstock.hub import poller, queue, sessions
 from penstock.model.job import JobSpec, Output, Source, Usage
 from penstock.model.units import seconds
@@ -74,10 +75,10 @@ def ending(finish: wire.Finish) -> queue.Ending:
     )
 
 
-def polled(heard: poller.Heard) -> wire.Polled:
-    """The hub's answer to a poll."""
+def polled(heard: poller.Heard, private: Collection[str] = ()) -> wire.Polled:
+    """The hub's answer to a poll. `private`: hosts that only the hub reads from."""
     return wire.Polled(
-        offers=[offer(work) for work in heard.offers],
+        offers=[offer(work, private) for work in heard.offers],
         orders=ordered(heard.orders),
         acknowledged=[
             wire.Answered(attempt=a.attempt, status=a.status, reason=a.reason) for a in heard.acknowledged
@@ -92,8 +93,8 @@ def ordered(orders: Sequence[sessions.Ordered]) -> list[wire.Ordered]:
     return [wire.Ordered(attempt=one.attempt, order=one.order, reason=one.reason) for one in orders]  # type: ignore[arg-type]
 
 
-def offer(work: queue.Work) -> wire.Offer:
-    """One attempt with all that its agent needs."""
+def offer(work: queue.Work, private: Collection[str] = ()) -> wire.Offer:
+    """One attempt with all that its agent needs. `private` as in `polled`."""
     attempt, job, spec = work.attempt, work.job, work.job.spec
     return wire.Offer(
         attempt=attempt.id,
@@ -114,7 +115,7 @@ def offer(work: queue.Work) -> wire.Offer:
         retry=spec.retry,
         source=work.inputs.source,
         source_key=spec.source.digest if spec.source is not None and not work.inputs.source else "",
-        git=_public(spec.source) if not work.inputs.source else None,
+        git=_public(spec.source, private) if not work.inputs.source else None,
         inputs=[
             wire.Input(module=p.module, platform=p.platform, digest=p.digest, size_bytes=p.size_bytes)
             for p in work.inputs.parts
@@ -126,11 +127,14 @@ def offer(work: queue.Work) -> wire.Offer:
     )
 
 
-def _public(source: Source | None) -> wire.GitSource | None:
-    """Where an agent may fetch a source itself: over https, to which the hub brings no secret either."""
+def _public(source: Source | None, private: Collection[str]) -> wire.GitSource | None:
+    """Where an agent may fetch a source itself: over https, to which the hub brings no secret either. Agents call
+    nobody in a private network."""
     if source is None or not source.repository.startswith("https://") or "@" in source.repository:
         return None
     if not source.commit or not source.tree:
+        return None
+    if private and address_of(source.repository).among(private):
         return None
     return wire.GitSource(url=source.repository, commit=source.commit, tree=source.tree, path=source.path)
 

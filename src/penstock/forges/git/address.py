@@ -5,6 +5,7 @@ take (transports such as `ext::`, which run commands; git:// and http://, which 
 """
 
 import re
+from collections.abc import Collection
 from typing import Literal
 
 import msgspec
@@ -47,6 +48,12 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == PORTS.get(self.kind) else f":{self.port}"
         return f"{host.lower()}{port}"
+
+    def among(self, hosts: Collection[str]) -> bool:
+        """Whether hosts, written as `place`, name its own. Without a port an entry means the protocol's own one, and no
+        other service of that host."""
+        bare = self.place.removesuffix(f":{self.port}")
+        return self.place in hosts or f"{bare}:{self.port}" in hosts
 
     @property
     def canonical(self) -> str:

@@ -50,19 +50,13 @@ def outside(address: Address, callers: Callers) -> str:
         raise Unreachable(
             address.url, f"the host {address.host} is not known", "look at its spelling"
         ) from None
-    for number in [] if _named(address, callers.hosts) else numbers:
+    for number in [] if address.among(callers.hosts) else numbers:
         if not public(number):
             what = f"its host {address.host} is {number}, in a network of the farm itself"
             raise Refused(address.url, what, INSTEAD)
     if not numbers:
         raise Unreachable(address.url, f"the host {address.host} has no address", "look at its spelling")
     return numbers[0]
-
-
-def _named(address: Address, hosts: Collection[str]) -> bool:
-    """Without a port an entry means the protocol's own: it opens no other service of that host."""
-    bare = address.place.removesuffix(f":{address.port}")
-    return address.place in hosts or f"{bare}:{address.port}" in hosts
 
 
 def public(number: str) -> bool:
