@@ -1,10 +1,13 @@
 """The threads around leadership and services: what they do about what goes wrong."""
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from penstock.cli import deciding
@@ -33,7 +36,21 @@ class Noted:
         self.said.set()
 
 
-Make = Callable[[], tuple[Deciding, Leader, Noted]]
+class HangingMarks:
+    """Marks beside blobs that answer nobody, until they are let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.go = threading.Event(), threading.Event()
+
+    def read(self, name: str) -> bytes | None:
+        return None
+
+    def write(self, name: str, text: bytes) -> None:
+        self.asked.set()
+        self.go.wait(LIMIT_S)
+
+
+Make = Callable[..., tuple[Deciding, Leader, Noted]]
 
 
 @pytest.fixture
@@ -43,11 +60,11 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.setattr(deciding, "AGAIN_S", 0.02)
     begun: list[Deciding] = []
 
-    def one() -> tuple[Deciding, Leader, Noted]:
+    def one(**changes: Any) -> tuple[Deciding, Leader, Noted]:
         farm = TestFarm()
         farm.hub = replace(farm.hub, clock=SystemClock())
-        parts = parts_of(farm, tmp_path)
-        leader, noted = Leader(farm.hub, alone=True), Noted()
+        parts = msgspec.structs.replace(parts_of(farm, tmp_path), **changes)
+        leader, noted = Leader(farm.hub, alone=parts.alone), Noted()
         made = Deciding(parts, leader, Bell(), noted.note)
         begun.append(made)
         return made, leader, noted
@@ -114,3 +131,83 @@ def test_a_pass_that_hangs_silences_the_leader(make: Make, monkeypatch: pytest.M
         assert made.stuck()
     go.set()
     assert STUCK_MS > 60_000
+
+
+def test_a_blob_store_that_does_not_answer_holds_up_no_pass(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks, right = HangingMarks(), Services.run_once
+    passed = threading.Semaphore(0)
+
+    def counted(self: Services, monotonic_ms: int) -> dict[str, int]:
+        done = right(self, monotonic_ms)
+        if marks.asked.is_set():
+            passed.release()
+        return done
+
+    monkeypatch.setattr(Services, "run_once", counted)
+    made, _, noted = make(marks=marks)
+    made.start()
+    for _ in range(3):
+        assert passed.acquire(timeout=LIMIT_S / 2), "no pass while the mark is written"
+    marks.go.set()
+    assert noted.problems == []
+
+
+class Steps:
+    """Whether a leader stepped back."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.back = threading.Event()
+        right = Leader.step_back
+
+        def stepped(leader: Leader, monotonic_ms: int, for_ms: int) -> None:
+            right(leader, monotonic_ms, for_ms)
+            self.back.set()
+
+        monkeypatch.setattr(Leader, "step_back", stepped)
+
+
+def failing(
+    turns: Callable[[int], bool], enough: threading.Event
+) -> Callable[[Services, int], dict[str, int]]:
+    """Passes that fail where their number says so; `enough` is set by the twentieth."""
+    right, count = Services.run_once, itertools.count(1)
+
+    def run_once(self: Services, monotonic_ms: int) -> dict[str, int]:
+        turn = next(count)
+        if turn == 20:
+            enough.set()
+        if turns(turn):
+            raise StoreError("this hub does not reach it")
+        return right(self, monotonic_ms)
+
+    return run_once
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_leader_whose_passes_all_fail_steps_back_where_another_may_try(
+    make: Make, monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    monkeypatch.setattr(deciding, "FAILING_MS", 100)
+    monkeypatch.setattr(deciding, "LET_MS", 600_000)
+    made, leader, _ = make(alone=alone)
+    steps, many = Steps(monkeypatch), threading.Event()
+    monkeypatch.setattr(Services, "run_once", failing(lambda turn: True, many))
+    made.start()
+    assert (many if alone else steps.back).wait(LIMIT_S)
+    assert steps.back.is_set() != alone
+    assert (leader.term is None) != alone
+
+
+def test_passes_that_fail_now_and_then_are_no_reason_to_step_back(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "FAILING_MS", 1)
+    monkeypatch.setattr(deciding, "PASS_S", 0.01)
+    made, _, _ = make(alone=False)
+    steps, enough = Steps(monkeypatch), threading.Event()
+    monkeypatch.setattr(Services, "run_once", failing(lambda turn: turn % 2 == 1, enough))
+    made.start()
+    assert enough.wait(LIMIT_S)
+    assert not steps.back.is_set()

@@ -312,3 +312,22 @@ def test_a_new_leader_goes_by_the_rules_it_is_given(three: Processes) -> None:
     services = Services(replace(term.hub, rules=rules), term.farm, term.timekeeper)
     assert services.hub.rules.name == "other"
     assert services.hub.epoch == term.farm.leader_epoch
+
+
+def test_who_steps_back_lets_another_lead_and_does_not_come_back_at_once(three: Processes) -> None:
+    first, _ = three.until_led(within_ms=STEP_MS)
+    three.run(5000)
+    first.leader.step_back(first.clock.monotonic, 10_000)
+    assert first.leader.term is None
+    second, passed_ms = three.until_led(within_ms=2 * STEP_MS)
+    assert second is not first
+    assert passed_ms <= 2 * STEP_MS
+
+
+def test_who_steps_back_leads_again_where_nobody_else_does() -> None:
+    one = Processes(1)
+    first, _ = one.until_led(within_ms=STEP_MS)
+    first.leader.step_back(first.clock.monotonic, 10_000)
+    again, passed_ms = one.until_led(within_ms=15_000)
+    assert again is first
+    assert 9_000 <= passed_ms <= 11_000

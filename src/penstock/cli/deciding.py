@@ -1,16 +1,17 @@
-"""The threads of a hub process that decide: one keeps the leadership or watches for it, one runs the services."""
+"""The threads of a hub process that decide: one keeps the leadership or watches for it, one runs the services, one
+notes how far the farm has come."""
 
 import threading
 from collections.abc import Callable
 from dataclasses import replace
 
 from penstock.hub import incarnation, intake
-from penstock.hub.context import NotLeading
+from penstock.hub.context import Frozen, NotLeading
 from penstock.hub.leader import Leader, Term
 from penstock.hub.loop import Services
 from penstock.model.farm import Farm
 from penstock.model.rules import Rules
-from penstock.ports import Stale
+from penstock.ports import Stale, StoreError
 from penstock.web.bell import Bell
 from penstock.wiring import Parts
 
@@ -23,6 +24,12 @@ SOON_S = 0.02
 """After a pass that failed, and after one that only came at a bad moment."""
 MARK_MS = 30_000
 """How far the farm has come is noted beside the blobs so often, and when it begins."""
+MARKING_S = 2.0
+"""At the end the mark that is being written is waited for so long."""
+FAILING_MS = 30_000
+"""When every pass has failed for so long, another hub may try: it may reach what this one does not."""
+LET_MS = 20_000
+"""For so long the others go first then."""
 STUCK_MS = 600_000
 """A pass that does not end for so long is no deciding: the leader falls silent, so that another takes over."""
 
@@ -32,14 +39,9 @@ class Deciding:
     `begun` is set when the services run for the first time."""
 
     def __init__(self, parts: Parts, leader: Leader, bell: Bell, note: Callable[[Exception], None]) -> None:
-        self._hub, self._marks, self._leader, self._bell, self._note = (
-            parts.hub,
-            parts.marks,
-            leader,
-            bell,
-            note,
-        )
-        self._marked_ms = 0
+        self._hub, self._marks, self._alone = parts.hub, parts.marks, parts.alone
+        self._leader, self._bell, self._note = leader, bell, note
+        self._failing_ms: int | None = None
         self._rules = parts.hub.rules
         self._opened: Term | None = None
         self._began_ms: int | None = None
@@ -49,6 +51,7 @@ class Deciding:
             threading.Thread(target=self._keep, name="leadership", daemon=True),
             threading.Thread(target=self._decide, name="services", daemon=True),
         ]
+        self._marking = threading.Thread(target=self._mark, name="marks", daemon=True)
 
     @property
     def opened(self) -> Term | None:
@@ -68,7 +71,7 @@ class Deciding:
 
     def start(self) -> None:
         """Begin to watch, and to decide when it is our turn."""
-        for thread in self._threads:
+        for thread in (*self._threads, self._marking):
             thread.start()
 
     def use(self, rules: Rules) -> None:
@@ -76,12 +79,14 @@ class Deciding:
         self._rules = rules
 
     def stop(self) -> None:
-        """End both threads, after the pass that is under way; the leadership is kept until `Leader.resign`."""
+        """End the threads, after the pass that is under way; the leadership is kept until `Leader.resign`."""
         self._stopping.set()
         self._bell.wake("farm")
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        if self._marking.is_alive():
+            self._marking.join(MARKING_S)
 
     def _keep(self) -> None:
         while not self._stopping.is_set():
@@ -120,18 +125,31 @@ class Deciding:
             if self._opened is not term:
                 self._open(services, term)
             services.run_once(self._hub.clock.monotonic_ms())
-            self._mark(services)
         except NotLeading:
             self._leader.lost(term)
-        except Stale:
-            self._stopping.wait(SOON_S)  # the row was written by the other thread: again
+        except (Stale, Frozen):
+            self._stopping.wait(SOON_S)  # the row was written by somebody else: again
         except Exception as problem:
             self._note(problem)
+            self._failed()
             self._stopping.wait(AGAIN_S)
         else:
+            self._failing_ms = None
             self._bell.wait_farm(PASS_S)
         finally:
             self._began_ms = None
+
+    def _failed(self) -> None:
+        """A pass failed: who cannot decide for long lets another hub try, where there may be one."""
+        now_ms = self._hub.clock.monotonic_ms()
+        self._failing_ms = now_ms if self._failing_ms is None else self._failing_ms
+        if self._alone or now_ms - self._failing_ms < FAILING_MS:
+            return
+        self._failing_ms = None
+        try:
+            self._leader.step_back(now_ms, LET_MS)
+        except StoreError as problem:
+            self._note(problem)  # then it is not heard of any more, either
 
     def _open(self, services: Services, term: Term) -> None:
         """What agents of local pools held ended with the process that started them; not in a frozen farm.
@@ -145,10 +163,15 @@ class Deciding:
             self._opened = term
             self.begun.set()
 
-    def _mark(self, services: Services) -> None:
-        """Note how far the farm has come; a blob store that is away now is written to later."""
-        now_ms = self._hub.clock.monotonic_ms()
-        if self._marked_ms and now_ms - self._marked_ms < MARK_MS:
-            return
-        self._marked_ms = now_ms
-        incarnation.note(services.hub, self._marks)
+    def _mark(self) -> None:
+        """Note how far the farm has come, in a thread of its own: a blob store that is away holds up nobody."""
+        marked_ms: int | None = None
+        while not self._stopping.is_set():
+            now_ms = self._hub.clock.monotonic_ms()
+            if self.opened is not None and (marked_ms is None or now_ms - marked_ms >= MARK_MS):
+                marked_ms = now_ms
+                try:
+                    incarnation.note(self._hub, self._marks)
+                except Exception as problem:
+                    self._note(problem)
+            self._stopping.wait(WATCH_S)

@@ -61,6 +61,7 @@ class Leader:
         self._alone = alone
         self._seen: _Seen | None = None
         self._term: Term | None = None
+        self._not_before_ms: int | None = None
         self._lock = threading.Lock()
 
     @property
@@ -78,6 +79,8 @@ class Leader:
                 self._beat(self._term, monotonic_ms)
             else:
                 seen = self._look(monotonic_ms)
+                if self._not_before_ms is not None and monotonic_ms < self._not_before_ms:
+                    return None
                 if self._alone or not seen.mark[0] or monotonic_ms - seen.since_ms >= LEASE_MS:
                     self._take(seen, monotonic_ms)
             return self._term
@@ -97,6 +100,11 @@ class Leader:
                     lead(term.hub, _leave, frozen_too=True)
                 except NotLeading:
                     return
+
+    def step_back(self, monotonic_ms: int, for_ms: int) -> None:
+        """As `resign`, and let others try first for so long: this process leads and cannot decide."""
+        self._not_before_ms = monotonic_ms + for_ms
+        self.resign()
 
     def _beat(self, term: Term, monotonic_ms: int) -> None:
         last_ms = term.timekeeper.last_ms
