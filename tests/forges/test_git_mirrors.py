@@ -87,6 +87,20 @@ def test_the_repository_itself_says_which_ref_it_was(make: Any, forge: Git, ssh_
     assert forge.named(str(repository.folder), "main")[1] == ""
 
 
+@pytest.mark.parametrize("sign", ["\u2028", "\u0085"])
+def test_no_name_of_a_branch_is_taken_for_two_lines(make: Any, forge: Git, ssh_log: Path, sign: str) -> None:
+    """Who may make branches would else have one listed as main."""
+    repository = make()
+    main = repository.git("rev-parse", "HEAD")
+    repository.git("checkout", "--quiet", "-b", f"main{sign}/main")
+    repository.write("README", "evil\n")
+    repository.git("branch", f"main{sign}/refs/heads/main", repository.commit())
+    repository.git("checkout", "--quiet", "main")
+    for ref in ("main", "refs/heads/main"):
+        source, full = forge.named(url(repository), ref)
+        assert (source.commit, full) == (main, "refs/heads/main")
+
+
 def test_a_tag_that_is_called_like_a_branch_is_neither(make: Any, forge: Git, ssh_log: Path) -> None:
     """Who may only make tags would else have a commit of his taken for one of the branch."""
     repository = make()

@@ -82,7 +82,7 @@ class Mirrors:
                 address.url, f"cannot be read: {wrong.what}", "look at the address and at your access"
             ) from None
         found: dict[str, str] = {}
-        for line in told.decode("utf-8", "replace").splitlines():
+        for line in told.decode("utf-8", "replace").split("\n"):  # no other sign ends a line
             listed, _, name = line.partition("\t")
             if not listed.startswith(SYMBOLIC):
                 found[name] = listed
