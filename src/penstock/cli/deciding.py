@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from penstock.hub import incarnation, intake
+from penstock.hub.beside import Threads
 from penstock.hub.context import Frozen, NotLeading
 from penstock.hub.leader import Leader, Term
 from penstock.hub.loop import Services
@@ -116,7 +117,8 @@ class Deciding:
             self._pass(services, term)
 
     def _services(self, term: Term, rules: Rules) -> Services:
-        return Services(replace(term.hub, rules=rules), term.farm, term.timekeeper)
+        hub = replace(term.hub, rules=rules)
+        return Services(hub, term.farm, term.timekeeper, Threads(lambda: self._bell.wake("farm")))
 
     def _pass(self, services: Services, term: Term) -> None:
         """One pass, then wait for the bell; or what went wrong is told, and tried again."""

@@ -2,8 +2,10 @@
 rings or its timer says so."""
 
 from dataclasses import replace
+from functools import partial
 
 from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, settler
+from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.context import Frozen, Hub, NotLeading
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
@@ -22,14 +24,21 @@ BEAT_MS = 1_500
 
 class Services:
     """All services of one leader. `farm`: what intake.open_farm returned; without it whoever leads now is joined.
-    `timekeeper`: one that another thread uses as well, to be heard of.
+    `timekeeper`: one that another thread uses as well, to be heard of. `beside` does what a blob store may hold up.
     """
 
-    def __init__(self, hub: Hub, farm: Farm | None = None, timekeeper: Timekeeper | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        farm: Farm | None = None,
+        timekeeper: Timekeeper | None = None,
+        beside: Beside | None = None,
+    ) -> None:
         led = farm if farm is not None else look(hub, lambda tx, row: row)
         self.hub = replace(hub, epoch=led.leader_epoch)
         self._timekeeper = timekeeper or Timekeeper(self.hub)
         self._moment_ms = MOMENT_MS if timekeeper is None else BEAT_MS
+        self._beside = beside or AtOnce()
         self.view = QueueView()
         self._ended: set[str] = set()
         self._derived_ms: int | None = None
@@ -61,12 +70,12 @@ class Services:
         now_ms = farm.time_ms
         if farm.frozen:
             return {"stamped": self._stamp()}
-        counts = settler.run_once(self.hub, now_ms)
+        counts = settler.run_once(self.hub, now_ms, self._beside)
         counts |= self._rescue(now_ms)
         seldom = self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS
         if seldom:
             counts |= releaser.run_once(self.hub, now_ms)
-            counts |= pruner.run_once(self.hub, now_ms)
+            self._beside.later("prune", partial(pruner.run_once, self.hub, now_ms))
             self._derived_ms = now_ms
             self.view.check(machines=True)
         counts |= placer.run_once(self.hub, now_ms, self.view)

@@ -9,6 +9,7 @@ from functools import partial
 import msgspec
 
 from penstock.hub import archive
+from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.context import Hub
 from penstock.hub.ender import lose
 from penstock.hub.ending import Ending, conclude, mismatch
@@ -19,6 +20,8 @@ from penstock.model.job import Attempt, Job, Output
 from penstock.model.states import AttemptState, ModuleState
 from penstock.policy import retry
 from penstock.ports import StoreError, Tx
+
+AT_ONCE = AtOnce()
 
 
 @dataclass(frozen=True)
@@ -32,22 +35,23 @@ class Case:
     problem: str = ""
 
 
-def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
+def run_once(hub: Hub, now_ms: int, beside: Beside = AT_ONCE) -> dict[str, int]:
     """Settle every recorded end; those whose blobs are being deleted (I17), and those that the blob store cannot
-    take now, wait for the next pass."""
+    take now, wait for another pass."""
     waiting = look(hub, lambda tx, farm: tx.find(Attempt, "unsettled", False, AttemptState.FINISHING))
-    settled = settle(hub, [attempt.id for attempt in waiting]) if waiting else 0
+    settled = settle(hub, [attempt.id for attempt in waiting], beside) if waiting else 0
     return {"settled": settled, "unsettled": len(waiting) - settled}
 
 
-def settle(hub: Hub, attempts: Sequence[str]) -> int:
+def settle(hub: Hub, attempts: Sequence[str], beside: Beside = AT_ONCE) -> int:
     """Settle these attempts, as far as they can be. Returns how many were. Repeats are harmless."""
     found = look(hub, lambda tx, farm: [_load(tx, farm, attempt) for attempt in attempts])
-    cases = [checked for case in found if case and (checked := _published(hub, case))]
+    checked = beside.results({case.attempt.id: partial(_published, hub, case) for case in found if case})
+    cases = [case for case in checked.values() if case is not None]
     done = lead_all(hub, [partial(_apply, case=case) for case in cases])
     for case, settled in zip(cases, done, strict=True):
         if settled:
-            _discard(hub, case)
+            beside.later(f"discard {case.attempt.id}", partial(_discard, hub, case))
     return sum(done)
 
 
