@@ -39,6 +39,8 @@ HUB_POINTS = (
 AGENT_POINTS = (("call", 20), ("answer", 20), ("begin", 5), ("end", 5), ("kept", 5), ("upload", 5))
 AGENT_LIFE_S = (1.0, 6.0)
 SEED = int(os.environ.get("PENSTOCK_SEED", "1"))
+NO_DATABASE = 3
+"""How a hub ends that is started while PostgreSQL recovers: with a line that says so."""
 GIVEN_UP = ("poison: ", "given up ")
 
 
@@ -98,19 +100,24 @@ class Chaos:
 
     def follow(self, name: str, calm: bool = False) -> None:
         """Start what died again, one agent in five as a machine that is new: the old one never comes back."""
+        gone = self.alive.pop(name)
+        if name in self.hubs and gone.ended()["status"] == NO_DATABASE:
+            self.start(name, calm)  # as whoever supervises it does
+            return
         self.kills["hub" if name in self.hubs else "agent"] += 1
-        self.dead.append(self.alive.pop(name))
+        self.dead.append(gone)
         fresh = name not in self.hubs and bool(self.farm.stock) and self.dice.random() < 0.3
         self.start(f"agent{AGENTS + len(self.dead)}" if fresh else name, calm)
 
-    def kill_leader(self) -> None:
-        """The hub that leads, if one does now; `turn` starts it again."""
+    def kill_leader(self) -> bool:
+        """The hub that leads, if one does now; `turn` starts it again. False when there was none."""
         for name in self.hubs:
             address = address_of(self.alive[name])
             if address and self.farm.ready(address).get("leads"):
                 self.alive[name].kill()
                 self.kills["of them leader"] += 1
-                return
+                return True
+        return False
 
     def feed(self) -> None:
         """There is always something to do; a submission that is not answered is sent again."""
@@ -166,19 +173,18 @@ def test_leader_hubs_agents_and_database_killed_over_and_over_on_postgresql(
 ) -> None:
     kills = 90 * TIMES
     with farmed(tmp_path / "farm", postgres_url, lease=LEASE, pools=MACHINES) as farm:
-        chaos = Chaos(farm, random.Random(SEED), ["hub0", "hub1", "hub2"], (4.0, 20.0))
+        chaos = Chaos(farm, random.Random(SEED), ["hub0", "hub1", "hub2"], (8.0, 30.0))
         chaos.begin(kills)
         turns = random.Random(SEED)
-        database_s = leader_s = time.monotonic() + 2
+        database_s = leader_s = time.monotonic() + 4
         while chaos.kills.total() - chaos.kills["of them leader"] < kills:
             if time.monotonic() >= database_s:
                 postgres.kill()
                 postgres.start()
                 chaos.kills["database"] += 1
-                database_s = time.monotonic() + turns.uniform(2, 7)
-            if time.monotonic() >= leader_s:
-                chaos.kill_leader()
-                leader_s = time.monotonic() + turns.uniform(8, 14)
+                database_s = time.monotonic() + turns.uniform(7, 14)
+            if time.monotonic() >= leader_s and chaos.kill_leader():
+                leader_s = time.monotonic() + turns.uniform(9, 15)
             chaos.feed()
             chaos.turn()
             time.sleep(LOOK_S)
