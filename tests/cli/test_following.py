@@ -143,7 +143,7 @@ def hub_that_answers(monkeypatch: pytest.MonkeyPatch, *documents: Any) -> list[A
     def call(client: Client, method: str, path: str, body: Any = None, **_: Any) -> Any:
         asked.append((method, path, body))
         if path == "/api/v1/submit":
-            return {"build": "b1"}
+            return {"build": "b1", "warnings": ["no pool takes\x1b[2J it"]}
         one = waiting.pop(0) if len(waiting) > 1 else waiting[0]
         if isinstance(one, Exception):
             raise one
@@ -173,7 +173,10 @@ def test_submit_prints_the_build(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         "r1",
     ]
     assert run([*line, *HUB, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"build": "b1"}
+    shown = capsys.readouterr()
+    said = "no pool takes\\x1b[2J it"
+    assert json.loads(shown.out) == {"build": "b1", "warnings": [said]}
+    assert shown.err == f"penstock: warning: {said}\n"
     body = {
         "request": "r1",
         "repository": "https://code.example/zlib.git",
