@@ -357,8 +357,8 @@ def test_it_dies_with_its_agent(tmp_path: Path, plain: bool) -> None:
 
 
 STATUS = {
-    **dict.fromkeys(("Uid", "Gid"), {"65534"}),
-    **dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapAmb"), {"0" * 16}),
+    **{key: {"65534"} for key in ("Uid", "Gid")},
+    **{key: {"0" * 16} for key in ("CapInh", "CapPrm", "CapEff", "CapAmb")},
     "Groups": set(),
     "NoNewPrivs": {"1"},
 }
