@@ -252,7 +252,7 @@ FIELDS = {
     "Polled.orders": "One for each attempt that was named.",
     "Polled.acknowledged": "What became of the acknowledgements.",
     "Polled.finished": "What became of the finishes.",
-    "Polled.address": "Where this farm is to be found from now on; \"\" = where it was.",
+    "Polled.address": 'Where this farm is to be found from now on; "" = where it was.',
     "Polled.drain": "End what runs and take nothing more.",
     "Accepted.order": "What to do with it from here.",
     "Accepted.reason": "Why.",
