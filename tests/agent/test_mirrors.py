@@ -1,11 +1,13 @@
 """Sources from git: the same files as the hub's tar, or the hub is asked. With the real git, over its file protocol."""
 
 import io
+import socket
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from penstock.agent import mirrors
 from penstock.agent.mirrors import Doubt, Mirrors
 from penstock.forges.git.repository import Git
 from penstock.wire.trees import pack
@@ -143,3 +145,42 @@ def test_a_stop_order_ends_git(repository: Path, tmp_path: Path) -> None:
 
     with pytest.raises(Enough):
         Mirrors(tmp_path / "mirrors", 1 << 30, protocol="file").stream(said, key, check)
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "10.0.0.1",
+        "127.0.0.1",
+        "::1",
+        "::ffff:127.0.0.1",
+        "2002:7f00:1::",
+        "64:ff9b::7f00:1",
+        "224.0.0.1",
+        "fe80::1%lo",
+    ],
+)
+def test_no_address_of_a_network_of_ones_own_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (number, 443))])
+    monkeypatch.setattr(subprocess, "Popen", None)
+    said = {"url": "https://git.example/r", "commit": "a" * 40, "tree": "b" * 40}
+    with pytest.raises(Doubt, match="no public address"):
+        list(Mirrors(tmp_path / "mirrors", 1 << 30).stream(said, "sha256:" + "0" * 64, lambda: None))
+
+
+@pytest.mark.parametrize(
+    ("host", "numbers", "told"),
+    [
+        ("git.example", ["93.184.216.34"], "git.example:443:93.184.216.34"),
+        ("git.example", ["2606:2800::1", "93.184.216.34"], "git.example:443:[2606:2800::1]"),
+        ("93.184.216.34", ["93.184.216.34"], None),
+    ],
+)
+def test_git_calls_the_address_that_was_looked_at(
+    monkeypatch: pytest.MonkeyPatch, host: str, numbers: list[str], told: str | None
+) -> None:
+    answers = [(0, 0, 0, "", (number, 443)) for number in numbers]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
+    assert mirrors._told_of(host, 443).get("http.curloptResolve") == told

@@ -59,6 +59,7 @@ _FIXED = {
     "GIT_LITERAL_PATHSPECS": "1",
 }
 
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 _PROXIES = ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY")
 
 
@@ -83,7 +84,7 @@ class Mirrors:
     def stream(self, git: dict[str, Any], key: str, check: Check) -> Iterator[bytes]:
         """The packed source whose files have the digest `key`. Raises Doubt, also in the middle; what `check` raises."""
         url, commit, tree = str(git.get("url")), str(git.get("commit")), str(git.get("tree"))
-        host = self._host(url)
+        host, settings = self._host(url)
         if not (_HASH.fullmatch(commit) and _HASH.fullmatch(tree) and key.startswith("sha256:")):
             raise Doubt("the offer names no commit, tree and digest")
         name = hashlib.sha256(url.encode()).hexdigest()[:32] + f"-{len(tree)}"
@@ -98,15 +99,18 @@ class Mirrors:
                 )
             os.utime(mirror)
             if not self._has(mirror, tree, check):
-                self._fetch(mirror, url, commit, host, check)
+                try:
+                    self._git(_fetch_words(mirror, url, commit), check, settings)
+                except Doubt as doubt:
+                    raise Doubt(f"cannot fetch from {host}: {doubt}", host) from None
         listed = self._git([f"--git-dir={mirror}", "ls-tree", "-r", "-t", "-z", "--full-tree", tree], check)
         entries = [_entry(record) for record in listed.split(b"\0") if record]
         if _digest(entries) != key:
             raise Doubt(f"tree {tree[:12]} of {url} is not the source that the job names")
         return _packed(mirror, entries, check)
 
-    def _host(self, url: str) -> str:
-        """The host of an address that is taken. Raises Doubt."""
+    def _host(self, url: str) -> tuple[str, dict[str, str]]:
+        """The host of an address that is taken, and what git is told of it. Raises Doubt."""
         parts = urlsplit(url)
         if (
             parts.scheme != self._protocol
@@ -116,9 +120,8 @@ class Mirrors:
             or parts.fragment
         ):
             raise Doubt(f"{url} is not the address of a public repository")
-        if self._protocol == "https":
-            _public(parts.hostname or "", parts.port or 443)
-        return parts.hostname or ""
+        host = parts.hostname or ""
+        return host, _told_of(host, parts.port or 443) if self._protocol == "https" else {}
 
     def _has(self, mirror: Path, tree: str, check: Check) -> bool:
         try:
@@ -127,16 +130,8 @@ class Mirrors:
             return False
         return True
 
-    def _fetch(self, mirror: Path, url: str, commit: str, host: str, check: Check) -> None:
-        words = [f"--git-dir={mirror}", "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"]
-        words += ["--no-auto-maintenance", "--", url, f"+{commit}:refs/penstock/{commit}"]
-        try:
-            self._git(words, check)
-        except Doubt as doubt:
-            raise Doubt(f"cannot fetch from {host}: {doubt}", host) from None
-
-    def _git(self, words: list[str], check: Check) -> bytes:
-        process = _started(words, self._protocol)
+    def _git(self, words: list[str], check: Check, settings: dict[str, str] | None = None) -> bytes:
+        process = _started(words, self._protocol, settings)
         try:
             for _ in range(int(_FETCH_S / _LOOK_S)):
                 check()
@@ -241,9 +236,17 @@ def _asked(process: subprocess.Popen[bytes], blob: bytes) -> tuple[IO[bytes], in
     return process.stdout, int(words[2])
 
 
-def _started(words: list[str], protocol: str) -> subprocess.Popen[bytes]:
-    environment = {**_FIXED, "GIT_ALLOW_PROTOCOL": protocol, "GIT_CONFIG_COUNT": str(len(_SETTINGS))}
-    for number, (name, value) in enumerate(_SETTINGS.items()):
+def _fetch_words(mirror: Path, url: str, commit: str) -> list[str]:
+    words = [f"--git-dir={mirror}", "fetch", "--quiet", "--depth=1", "--no-tags", "--no-write-fetch-head"]
+    return [*words, "--no-auto-maintenance", "--", url, f"+{commit}:refs/penstock/{commit}"]
+
+
+def _started(
+    words: list[str], protocol: str, settings: dict[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    told = {**_SETTINGS, **(settings or {})}
+    environment = {**_FIXED, "GIT_ALLOW_PROTOCOL": protocol, "GIT_CONFIG_COUNT": str(len(told))}
+    for number, (name, value) in enumerate(told.items()):
         environment[f"GIT_CONFIG_KEY_{number}"] = name
         environment[f"GIT_CONFIG_VALUE_{number}"] = value
     environment |= {name: os.environ[name] for name in _PROXIES if name in os.environ}
@@ -273,15 +276,33 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _public(host: str, port: int) -> None:
-    """An agent may stand in a network that the job's author cannot reach: no address in it is taken. Raises Doubt."""
+def _told_of(host: str, port: int) -> dict[str, str]:
+    """An agent may stand in a network that the job's author cannot reach: no address in it is taken. Raises Doubt.
+
+    git is told the address that was looked at: a second answer of the name server cannot lead elsewhere. A git before
+    2.37 does not listen, and a proxy looks names up itself.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
-        raise Doubt(f"{host}: {error.strerror or error}", host) from None
-    for one in found:
-        if not ipaddress.ip_address(str(one[4][0]).partition("%")[0]).is_global:
-            raise Doubt(f"{host} is no public address")
+    except (OSError, UnicodeError) as error:
+        raise Doubt(f"{host}: {error}", host) from None
+    numbers = [str(one[4][0]) for one in found]
+    if not numbers or not all(_is_public(number) for number in numbers):
+        raise Doubt(f"{host} is no public address")
+    if host in numbers:
+        return {}
+    number = f"[{numbers[0]}]" if ":" in numbers[0] else numbers[0]
+    return {"http.curloptResolve": f"{host}:{port}:{number}"}
+
+
+def _is_public(number: str) -> bool:
+    """As forges.git.network.public: an IPv4 address can hide in several kinds of IPv6 address."""
+    found = ipaddress.ip_address(number.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        hidden = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
+        if hidden is not None or found in _TRANSLATED:
+            return hidden is not None and _is_public(str(hidden))
+    return found.is_global and not found.is_multicast
 
 
 def _first_line(errors: bytes | None) -> str:
