@@ -13,7 +13,7 @@ from penstock.config.submitting import Submitter
 from penstock.forges.git import Git
 from penstock.hub.context import Hub
 from penstock.model.rules import Rules
-from penstock.ports import LogStore, Marks, Notifier, Store, StoreError
+from penstock.ports import BlobStore, LogStore, Marks, Notifier, Store, StoreError
 from penstock.store.blobs import open_blobs
 from penstock.store.logs import open_logs
 from penstock.store.marks import open_marks
@@ -25,6 +25,7 @@ PROVIDERS = {"local": "penstock.providers.local:Local"}
 SHARED = ("postgresql://", "postgres://")
 """How addresses of databases begin that several hub processes share."""
 
+Objects = tuple[BlobStore, LogStore, Marks]
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -114,30 +115,39 @@ def assemble(rules: Rules, folder: Path, wake: Notifier) -> Parts:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as wrong:
         raise StoreError(f"the state folder {folder} cannot be made: {wrong.strerror}") from wrong
+    # First what may be away: nothing is held by then that would have to be let go.
+    objects = _objects(rules, folder)
     store = open_store(rules.state, Path(rules.folder))
     if rules.state.startswith(SHARED):
         from penstock.store.notices import PostgresNotices
 
         wake = Everywhere(wake, PostgresNotices(rules.state, wake.wake))
-    return _parts(rules, folder, store, wake)
+    return _parts(rules, folder, objects, store, wake)
 
 
 def assemble_reading(rules: Rules, folder: Path) -> Parts:
     """As `assemble`, only to read its records: a hub may be serving it meanwhile. Raises StoreError."""
-    return _parts(rules, folder, open_reading(rules.state, Path(rules.folder)), Quiet())
+    store = open_reading(rules.state, Path(rules.folder))
+    return _parts(rules, folder, _objects(rules, folder), store, Quiet())
 
 
-def _parts(rules: Rules, folder: Path, store: Store, wake: Notifier) -> Parts:
+def _objects(rules: Rules, folder: Path) -> Objects:
+    """Blobs, logs and marks. Raises StoreError; Away where they may be there in a moment."""
     place = Path(rules.folder)
+    logs = open_logs(rules.blobs, folder / "logs")
+    return open_blobs(rules.blobs, place), logs, open_marks(rules.blobs, place)
+
+
+def _parts(rules: Rules, folder: Path, objects: Objects, store: Store, wake: Notifier) -> Parts:
+    blobs, logs, marks = objects
     hub = Hub(
         store=store,
-        blobs=open_blobs(rules.blobs, place),
+        blobs=blobs,
         clock=SystemClock(),
         entropy=SystemEntropy(),
         rules=rules,
         wake=wake,
     )
-    logs, marks = open_logs(rules.blobs, folder / "logs"), open_marks(rules.blobs, place)
     return Parts(hub, logs, open_git(folder), folder, marks, alone=not rules.state.startswith(SHARED))
 
 

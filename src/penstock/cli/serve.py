@@ -15,10 +15,10 @@ from penstock.cli.problems import farm_line, lines_of
 from penstock.cli.running import RunningHub
 from penstock.cli.signals import Signals, tell_systemd
 from penstock.config.mistakes import Mistakes
-from penstock.ports import FarmFailed
+from penstock.ports import Away, FarmFailed
 from penstock.web.bell import Bell
 from penstock.web.server import files_at_most
-from penstock.wiring import assemble
+from penstock.wiring import Parts, assemble
 
 TEND_S = 0.5
 FIXED = ("name", "state", "blobs")
@@ -27,6 +27,9 @@ SAY_AGAIN_S = 60.0
 """What goes wrong again and again is said so seldom."""
 AGENTS_AGAIN_S = 30.0
 """After a local agent that did not stay."""
+PATIENT_S = 60.0
+"""So long a hub that starts asks again for an object store that is away: shorter than systemd waits for a start."""
+ASK_AGAIN_S = 2.0
 
 
 def run_serve(farm: Path | None, state: Path | None, wanted: Wanted) -> None:
@@ -37,8 +40,8 @@ def run_serve(farm: Path | None, state: Path | None, wanted: Wanted) -> None:
     listen = listen_on(wanted.listen)
     if wanted.no_migrate:
         refuse_unless_current(place)
-    parts = assemble(place.rules, place.folder, bell := Bell())
-    said = Said()
+    bell, said = Bell(), Said()
+    parts = patiently(lambda: assemble(place.rules, place.folder, bell), said.note)
     hub = RunningHub(place, parts, bell, said.note, manner)
     try:
         with Signals() as signals:
@@ -51,6 +54,21 @@ def run_serve(farm: Path | None, state: Path | None, wanted: Wanted) -> None:
     finally:
         hub.stop()
         parts.close()
+
+
+def patiently(
+    make: Callable[[], Parts], note: Callable[[Exception], None], pause: Callable[[float], None] = time.sleep
+) -> Parts:
+    """What `make` makes, tried again for a while where a store elsewhere is away. Raises what it raises."""
+    until_s = time.monotonic() + PATIENT_S
+    while True:
+        try:
+            return make()
+        except Away as problem:
+            if time.monotonic() >= until_s:
+                raise
+            note(problem)
+        pause(ASK_AGAIN_S)
 
 
 class Said:
