@@ -202,6 +202,13 @@ def test_sigterm_drains(hub, agent) -> None:
     assert "b" not in hub.finishes
 
 
+def test_an_idle_agent_that_drains_says_so_before_it_ends(hub, agent) -> None:
+    agent.start()
+    hub.wait(lambda: hub.polls)
+    assert agent.end() == 0
+    assert (hub.polls[-1]["draining"], hub.polls[-1]["free_slots"]) == (True, [])
+
+
 @pytest.mark.parametrize("numbers", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
 def test_sigint_or_a_second_sigterm_kills(hub, agent, living, numbers) -> None:
     mark = f"3{uuid.uuid4().int % 10**8}"

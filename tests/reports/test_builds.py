@@ -74,3 +74,11 @@ def test_a_clock_that_went_back_gives_no_negative_times() -> None:
     tries = [attempt("zlib", 1, 500, 400, 0)]
     assert builds.waited_ms(job("zlib", JobState.PASSED), tries) == 0
     assert builds.ran_ms(tries) == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [(JobState.BLOCKED, "waiting"), (JobState.BLOCKED_DEAD, "blocked"), (JobState.RUNNING, "running")],
+)
+def test_what_waits_for_its_needs_is_not_called_as_what_ended_by_them(state: JobState, result: str) -> None:
+    assert builds.result_of(job("png", state)) == result

@@ -73,7 +73,9 @@ def test_each_call_is_for_its_role_and_those_above(edge: Edge, role: Role) -> No
         answer = edge.client.request(call.method, path, headers=bearer(token) | JSON, content=b"{}")
         assert (answer.status_code == 403) == (not may(role, call.role or Role.VIEWER)), (call.name, role)
         if answer.status_code == 403:
-            assert f"needs the role {call.role}; the token of ada is a {role}'s" in answer.json()["reason"]
+            assert (
+                f"needs the role {call.role}; the token of ada has the role {role}" in answer.json()["reason"]
+            )
 
 
 def test_a_revoked_token_is_refused_at_once(edge: Edge) -> None:

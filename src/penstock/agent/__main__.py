@@ -103,6 +103,19 @@ def _usage_problem(options: argparse.Namespace) -> str:
     return ""
 
 
+def _missing(options: argparse.Namespace) -> str:
+    """Which file is forgotten: said at once, because no patience brings it."""
+    if options.ca_file is not None and not os.access(options.ca_file, os.R_OK):
+        return f"--ca-file {options.ca_file}: cannot be read; name the PEM file of the hub's certificate authority"
+    kept = Path(options.work_dir) / "credential.json"
+    if not kept.exists() and not _read_token(Path(options.token_file)):
+        return (
+            f"--token-file {options.token_file}: holds no token that can be read, and this machine has no credential yet; "
+            "`penstock tokens create --pool POOL` on the hub's machine makes one"
+        )
+    return ""
+
+
 def _run(options: argparse.Namespace) -> int:
     from penstock.agent.loop import Loop, say
     from penstock.agent.session import Unwelcome
@@ -131,6 +144,8 @@ def _assemble(options: argparse.Namespace) -> Any:
     from penstock.wire.client import Address
 
     addresses = [Address(url, ca_file=options.ca_file, insecure=options.insecure) for url in options.hub]
+    if problem := _missing(options):
+        raise ValueError(problem)
     token_file = Path(options.token_file).resolve()
     shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
     identity = Identity(shop.folder / "credential.json", options.hub)

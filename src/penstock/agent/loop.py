@@ -68,6 +68,8 @@ class Loop:
             self._turn()
         if self._killed:
             self._goodbye()
+        else:
+            self._leave()
         for slot in self._slots:
             slot.means.above.close()
             slot.means.groups.close()
@@ -338,6 +340,15 @@ class Loop:
                 self._learn(self._client.call("POST", f"{API}/poll", body, timeout_s=_GOODBYE_S, tries=1))
             except (Unreachable, HubError):
                 say("the hub could not be told; it learns of the end when this machine registers again")
+
+    def _leave(self) -> None:
+        """Drained: one short poll says so, or the hub would make offers to a machine where nobody is left to take them."""
+        self._client.rearm()
+        try:
+            body = {**self._poll_body(), "wait_s": 0.0}
+            self._client.call("POST", f"{API}/poll", body, timeout_s=_GOODBYE_S, tries=1)
+        except (Unreachable, HubError):
+            say("the hub could not be told; it learns that this agent has ended by its silence")
 
     def _interrupt(self) -> None:
         """There is news: break off a poll that waits, but never a registration, whose answer holds the credential."""

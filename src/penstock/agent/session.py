@@ -156,7 +156,10 @@ class Session:
                 raise Unreachable("what answers there is no hub")
             self._begin(answer, client)
             return answer
-        raise Unwelcome("the hub accepts neither this machine's credential nor the enrolment token")
+        raise Unwelcome(
+            "the hub accepts neither this machine's credential nor the enrolment token; "
+            "`penstock tokens create --pool POOL` on the hub's machine makes a new one"
+        )
 
     def call(
         self, client: Client, operation: Callable[[Client], T], cancel: Cancel, limit_s: float = math.inf

@@ -25,6 +25,9 @@ RESULTS = {
 }
 """How a terminal state is called in results."""
 
+WAITING = {JobState.BLOCKED: "waiting"}
+"""States that have not ended, and would else be called as one that has."""
+
 TOTALS = {
     "built": (JobState.PASSED,),
     "reused": (JobState.REUSED,),
@@ -60,7 +63,7 @@ def ran_ms(attempts: Sequence[Attempt]) -> int:
 
 def result_of(job: Job) -> str:
     """The result of a job that has ended, or the state of one that has not."""
-    return RESULTS.get(job.state, str(job.state))
+    return (RESULTS | WAITING).get(job.state, str(job.state))
 
 
 def build_document(

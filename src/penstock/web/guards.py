@@ -107,7 +107,7 @@ class Needs:
         caller = await asyncio.to_thread(gate.caller, _token_of(connection))
         if not may(caller.role, self.role):
             raise PermissionDeniedException(
-                f"this needs the role {self.role}; the token of {caller.user} is a {caller.role}'s"
+                f"this needs the role {self.role}; the token of {caller.user} has the role {caller.role}"
             )
         connection.scope["state"]["caller"] = caller
 

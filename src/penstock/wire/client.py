@@ -99,6 +99,20 @@ class Address:
         return http.client.HTTPSConnection(self.host, self.port, timeout=timeout_s, context=context)
 
 
+def _reason(problem: Exception) -> str:
+    """Why nothing was answered, with what to do where the cause is known."""
+    text = f"{type(problem).__name__}: {problem}"
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        return f"{text}; --ca-file names the authority that signed the hub's certificate"
+    if "WRONG_VERSION_NUMBER" in text:
+        return "speaks no TLS; write http:// if it is meant to be plain"
+    if isinstance(problem, http.client.RemoteDisconnected):
+        return "closed the connection without an answer; write https:// if it speaks TLS"
+    if isinstance(problem, ConnectionRefusedError):
+        return "nobody listens there; is the hub running, and is this its address?"
+    return text
+
+
 def _sleep(seconds: float) -> bool:
     time.sleep(seconds)
     return False
@@ -252,7 +266,7 @@ class Client:
                 raise
             if number + 1 < tries and self._pause(_PAUSES_S[min(number, len(_PAUSES_S) - 1)]):
                 raise Interrupted("given up") from problem
-        raise Unreachable(f"{self.address.host}: {type(problem).__name__}: {problem}") from problem
+        raise Unreachable(f"{self.address.url}: {_reason(problem)}") from problem
 
     def _drop_after(self, error: HubError) -> None:
         """An error may come before the whole body was taken: what follows on that connection would be misread."""
