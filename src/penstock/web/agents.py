@@ -26,6 +26,7 @@ from penstock.web import translate
 from penstock.web.agentfile import PATH, agent_file
 from penstock.web.bell import Bell
 from penstock.web.guards import bearer
+from penstock.web.slowly import slowly
 from penstock.wire import messages as wire
 
 T = TypeVar("T")
@@ -95,7 +96,7 @@ class AgentApi:
         ) -> wire.Accepted:
             _same(attempt, data.attempt)
             if data.log:
-                await _off(self._keep_logs, bearer(request), [data])
+                await slowly(self._keep_logs, bearer(request), [data])
             session, digest = await self._session(request), translate.body_digest(data)
             await _off(queue.finish, hub, session, attempt, data.fence, digest, translate.ending(data))
             return wire.Accepted()
@@ -116,7 +117,7 @@ class AgentApi:
             work = await _off(queue.work_of, self._hub, await self._session(request), attempt)
             found = work.job.spec.source
             if work.inputs.source:
-                return _stream(await _off(self._hub.blobs.read, work.inputs.source))
+                return _stream(await slowly(self._hub.blobs.read, work.inputs.source))
             if found is None:
                 raise HTTPException("this job has no source", status_code=404)
             return _stream(self._forge.archive(found))
@@ -126,7 +127,7 @@ class AgentApi:
             session = await self._session(request)
             if not await _off(queue.input_allowed, self._hub, session, attempt, digest):
                 raise HTTPException("not an input of this attempt", status_code=404)
-            return _stream(await _off(self._hub.blobs.read, digest))
+            return _stream(await slowly(self._hub.blobs.read, digest))
 
         return [log, output, source, one_input]
 
@@ -164,7 +165,7 @@ class AgentApi:
         Who ends something and has nothing else to do waits a moment for its next offer: one round trip does for both.
         """
         if any(one.log for one in data.finish):
-            await _off(self._keep_logs, token, data.finish)
+            await slowly(self._keep_logs, token, data.finish)
         machine = self._machines.get(token, "")
         rung = self._bell.listen(f"machine:{machine}")
         try:
@@ -204,7 +205,7 @@ class AgentApi:
         data = await request.body()
         if offset < 0 or len(data) > MOST_LOG_PIECE_BYTES:
             raise HTTPException(f"a piece of log has at most {MOST_LOG_PIECE_BYTES} bytes", status_code=413)
-        following = await _off(self._logs.append, attempt, offset, data)
+        following = await slowly(self._logs.append, attempt, offset, data)
         self._bell.wake(f"log:{attempt}")
         await _off(queue.log_grew, self._hub, session, attempt, fence, following)
         return wire.NextOffset(next=following)
@@ -214,9 +215,8 @@ class AgentApi:
             raise HTTPException(f"no output is called {name!r}: {', '.join(OUTPUTS)}", status_code=404)
         session, fence = await self._session(request), fence_of(request)
         await _off(queue.may_write, self._hub, session, attempt, fence)
-        digest, size = await _receive(
-            request.stream(), await _off(self._hub.blobs.upload, f"{attempt}/{name}")
-        )
+        upload = await slowly(self._hub.blobs.upload, f"{attempt}/{name}")
+        digest, size = await _receive(request.stream(), upload)
         await _off(queue.uploaded, self._hub, session, attempt, fence, Output(name, digest, size))
         return wire.Uploaded(name=name, digest=digest, size_bytes=size)
 
@@ -283,13 +283,13 @@ async def _receive(stream: AsyncIterator[bytes], upload: Upload) -> tuple[str, i
             pieces.append(chunk)
             held += len(chunk)
             if held >= PIECE_BYTES:
-                await _off(upload.write, b"".join(pieces))
+                await slowly(upload.write, b"".join(pieces))
                 pieces, held = [], 0
-        await _off(upload.write, b"".join(pieces))
-        return await _off(upload.finish)
+        await slowly(upload.write, b"".join(pieces))
+        return await slowly(upload.finish)
     except BaseException:
         # In a thread as well, and to its end though the caller may have left: an object store may be slow to forget.
-        await asyncio.shield(_off(upload.abandon))
+        await asyncio.shield(slowly(upload.abandon))
         raise
 
 

@@ -14,6 +14,7 @@ from penstock.model.people import Role, Token
 from penstock.web.bodies import MOST_BODY_BYTES, asked, body_of, converted
 from penstock.web.documents import Nothing, Problem
 from penstock.web.guards import caller_of, needs
+from penstock.web.slowly import slowly
 
 AnyRequest = Request[Any, Any, Any]
 Security = Literal["person", "agent", "enrolment", "nobody"]
@@ -33,7 +34,8 @@ class Given(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One operation. `text`: a line, then perhaps more. `names`: the types of what stands in the path.
 
-    `run` answers a document, or whatever litestar can answer; `waits`: it is a coroutine and not for a thread.
+    `run` answers a document, or whatever litestar can answer; `waits`: it is a coroutine and not for a thread; `slow`:
+    it reads blobs or logs, or all there is.
     `raw`: the media type of a body that is not JSON; `media` that of the answer. `errors` beyond those that follow
     from the rest; `headers` that it needs, with what they are for.
     """
@@ -44,6 +46,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     run: Callable[[Given], Any] | None = None
     waits: bool = False
+    slow: bool = False
     role: Role | None = None
     security: Security = "person"
     names: Mapping[str, Any] = {}
@@ -77,7 +80,8 @@ def handler_of(call: Call) -> Any:
     async def handler(request: AnyRequest) -> ASGIApp:
         given = await _given(call, request)
         assert call.run is not None
-        answer = await call.run(given) if call.waits else await asyncio.to_thread(call.run, given)
+        run = slowly if call.slow else asyncio.to_thread
+        answer = await call.run(given) if call.waits else await run(call.run, given)
         # What is no document sends itself: litestar's responses, and streams.
         return Response(answer) if isinstance(answer, (dict, msgspec.Struct)) else answer  # type: ignore[return-value]
 

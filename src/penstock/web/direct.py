@@ -18,6 +18,7 @@ from penstock.model.job import Output
 from penstock.model.machine import Session
 from penstock.web.agents import OUTPUTS, AnyRequest, fence_of
 from penstock.web.guards import bearer
+from penstock.web.slowly import slowly
 from penstock.wire import messages as wire
 
 VALID_S = 3600
@@ -37,7 +38,7 @@ def direct_router(hub: Hub) -> Router:
     )
     async def ticket(request: AnyRequest, attempt: FromPath[str], name: FromPath[str]) -> wire.Ticket:
         await _may_write(hub, request, attempt, name)
-        return await asyncio.to_thread(_ticket, hub, f"{attempt}/{name}")
+        return await slowly(_ticket, hub, f"{attempt}/{name}")
 
     @post(
         "/attempts/{attempt:str}/outputs/{name:str}/received",

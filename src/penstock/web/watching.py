@@ -17,6 +17,7 @@ from penstock.web.answers import event, heartbeat
 from penstock.web.bell import Bell
 from penstock.web.documents import EventLine
 from penstock.web.feed import HEARTBEAT_S, Feed, Kept, Watch, kept
+from penstock.web.slowly import slowly
 
 PIECE_BYTES = 1 << 16
 LOG_LOOK_S = 1.0
@@ -102,7 +103,7 @@ async def log(hub: Hub, logs: LogStore, bell: Bell, job_id: str, place: LogPlace
         topic = f"log:{now.id if now else job_id}"
         rung = bell.listen(topic)
         try:
-            data = await asyncio.to_thread(logs.read, now.id, offset, PIECE_BYTES) if now else b""
+            data = await slowly(logs.read, now.id, offset, PIECE_BYTES) if now else b""
             if data:
                 told_s = clock.time()
                 yield _piece(n, offset, data)
