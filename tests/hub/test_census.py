@@ -102,3 +102,46 @@ def test_events_of_the_farm_are_followed_once() -> None:
     assert [event.reason for event in figures(census).events["farm"]] == ["one"]
     farm.tick()
     assert [event.reason for event in figures(census).events["farm"]] == ["one"]
+
+
+def test_what_it_remembers_of_builds_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    farm = TestFarm()
+    census = Census(farm.hub)
+    figures(census)
+    monkeypatch.setattr(census_module, "KEPT_BUILDS", 3)
+    monkeypatch.setattr(census_module, "KEPT_TALLIES", 2)
+    builds = []
+    for number in range(6):
+        farm.clock.wall += 1000
+        builds.append(farm.submit(f"c{number}", planned(f"m{number}")).id)
+        farm.tick()
+        shown = [line.build.id for line in figures(census).builds]
+        assert shown == builds[-3:][::-1]
+        assert census.tallies(builds, LONG_S)[builds[-1]] == {"queued": 1}
+    assert len(census._tallies) <= 2
+    assert len(census._builds) <= 3
+
+
+def test_open_jobs_are_read_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred thousand whole jobs at once would be hundreds of megabytes."""
+    farm = TestFarm()
+    farm.submit("c1", *(planned(f"m{n}") for n in range(10)))
+    farm.submit("c2", *(planned(f"n{n}", needs=[f"n{n - 1}"] if n else ()) for n in range(5)))
+    farm.tick()
+    monkeypatch.setattr(census_module, "PAGE", 3)
+    asked: list[int | None] = []
+    read = farm.store.read
+
+    class Asked:
+        def __init__(self, tx) -> None:  # type: ignore[no-untyped-def]
+            self._tx = tx
+            self.get = tx.get
+
+        def find(self, kind, index, *values, **how):  # type: ignore[no-untyped-def]
+            if (kind, index) == (Job, "open"):
+                asked.append(how.get("limit"))
+            return self._tx.find(kind, index, *values, **how)
+
+    monkeypatch.setattr(farm.store, "read", lambda operation: read(lambda tx: operation(Asked(tx))))
+    assert figures(Census(farm.hub)).states == {"queued": 11, "blocked": 4}
+    assert set(asked) == {3}

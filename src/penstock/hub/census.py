@@ -29,6 +29,9 @@ PATIENCE_S = 0.2
 """How long a page waits for the counting; then it shows what was true a moment ago."""
 KEPT_EVENTS = 400
 KEPT_BUILDS = 10_000
+KEPT_TALLIES = 200
+"""Builds whose jobs are remembered one by one: those that were shown last."""
+PAGE = 1000
 WATCHED = ("farm", "download", "alert")
 """Kinds of events of which the newest are kept."""
 
@@ -111,11 +114,12 @@ class Census:
             if known is None and time.monotonic() < end_s:
                 jobs = look(self._hub, partial(_jobs_of, build=build))
                 known = {job.id: job.state for job in jobs}
-                with self._lock:
-                    known = self._tallies.setdefault(build, known)
             if known is not None:
                 with self._lock:
+                    known = self._tallies[build] = self._tallies.pop(build, known)
                     found[build] = Counter(str(state) for state in known.values())
+                    while len(self._tallies) > KEPT_TALLIES:
+                        del self._tallies[next(iter(self._tallies))]
         return found
 
     def _count(self) -> None:
@@ -159,8 +163,7 @@ class Census:
 
     def _load(self) -> None:
         """Read everything that is open, and the newest builds."""
-        jobs = look(self._hub, lambda tx, farm: tx.find(Job, "open", True))
-        self._open = {job.id: _remembered(job) for job in jobs}
+        self._open = look(self._hub, _open_jobs)
         builds = look(self._hub, _newest_builds)
         self._builds = {line.build.id: line for line in builds}
         self._tallies.clear()
@@ -195,7 +198,9 @@ class Census:
     def _sum_up(self) -> Figures:
         newest = sorted(
             self._builds.values(), key=lambda line: (line.build.created_ms, line.build.id), reverse=True
-        )
+        )[:KEPT_BUILDS]
+        if len(self._builds) > KEPT_BUILDS:
+            self._builds = {line.build.id: line for line in newest}
         return Figures(
             counted=True,
             states=dict(Counter(str(job.state) for job in self._open.values())),
@@ -226,6 +231,16 @@ def _waiting(jobs: dict[str, OpenJob]) -> tuple[Waiting, ...]:
 
 def _jobs_of(tx: Tx, farm: Farm, build: str) -> list[Job]:
     return tx.find(Job, "build", build)
+
+
+def _open_jobs(tx: Tx, farm: Farm) -> dict[str, OpenJob]:
+    """What is remembered of all open jobs, read in pages: whole, many would fill the memory."""
+    found: dict[str, OpenJob] = {}
+    after: tuple[object, ...] = ()
+    while jobs := tx.find(Job, "open", True, limit=PAGE, after=after):
+        found |= {job.id: _remembered(job) for job in jobs}
+        after = jobs[-1].deadline_ms, jobs[-1].id
+    return found
 
 
 def _newest_builds(tx: Tx, farm: Farm) -> list[BuildLine]:

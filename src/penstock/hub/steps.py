@@ -141,6 +141,7 @@ def change(hub: Hub, operation: Callable[[Step], T]) -> T:
 def begin(hub: Hub, operation: Callable[[Step], T]) -> Future[T]:
     """As `change`, without waiting: for callers that must not block. Its future is done after the commit."""
     done: Future[T] = Future()
+    done.set_running_or_notify_cancel()  # who leaves takes nothing back
 
     def pass_on(written: Future[tuple[T, set[str]]]) -> None:
         try:
