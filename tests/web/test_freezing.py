@@ -1,10 +1,13 @@
 """Farms are frozen, moved and thawed by admins."""
 
 import pytest
-from farms import TestFarm
+from farms import Agent, TestFarm, planned
 
 from penstock.hub.context import Refused
+from penstock.model.change import Build
 from penstock.model.farm import Farm
+from penstock.model.job import Job
+from penstock.model.machine import Machine
 from penstock.web.people import ACTS
 
 
@@ -38,3 +41,22 @@ def test_what_is_no_address_is_refused(farm: TestFarm, address: str) -> None:
 def test_there_are_two_ways_to_thaw(farm: TestFarm) -> None:
     with pytest.raises(Refused, match="adopt or as-copy"):
         ACTS["thaw"](farm.hub, "anyway", "", "ada")
+
+
+def test_freezing_a_moved_farm_does_not_call_its_agents_back(farm: TestFarm) -> None:
+    ACTS["move"](farm.hub, "farm", "https://new.example", "ada")
+    assert not ACTS["freeze"](farm.hub, "farm", "", "bob")["done"]
+    assert farm.get(Farm, "farm").address == "https://new.example"
+
+
+@pytest.mark.parametrize("what", sorted(set(ACTS) - {"freeze", "move", "thaw"}))
+def test_nothing_is_done_in_a_farm_that_has_moved(farm: TestFarm, what: str) -> None:
+    agent = Agent(farm, "m1")
+    build = farm.submit("c1", planned("zlib"))
+    job = farm.job(build, "zlib:build")
+    names = {"cancel": build.id, "hold": job.id, "release": job.id, "retry": job.id}
+    ACTS["move"](farm.hub, "farm", "https://new.example", "ada")
+    before = [farm.all(kind) for kind in (Build, Job, Machine)]
+    with pytest.raises(Refused, match=r"has moved to https://new\.example"):
+        ACTS[what](farm.hub, names.get(what, agent.machine.id), "", "ada")
+    assert [farm.all(kind) for kind in (Build, Job, Machine)] == before

@@ -97,8 +97,8 @@ def freeze(hub: Hub, reason: str, address: str = "") -> bool:
     nothing is accepted here any more. False when it is frozen so already."""
 
     def act(step: Step) -> bool:
-        if step.farm.frozen and step.farm.address == address:
-            return False
+        if step.farm.frozen and address in ("", step.farm.address):
+            return False  # nor does a moved farm take its agents back by this
         _put(step, "frozen", frozen=True, frozen_reason=reason, address=address)
         return True
 

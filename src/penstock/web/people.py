@@ -9,9 +9,11 @@ from typing import Any
 import msgspec
 
 from penstock.hub import people, views
-from penstock.hub.context import Hub, NotFound
+from penstock.hub.context import Hub, Moved, NotFound, Refused
 from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
+from penstock.hub.sessions import refuse_where_moved
+from penstock.hub.steps import look
 from penstock.model.job import TRUSTS
 from penstock.ports import LogStore
 from penstock.web import freezing
@@ -67,13 +69,23 @@ def _act(do: Act, yes: str, no: str) -> Callable[..., Document]:
     """A function of ACTS from one that changes the hub, and what it says when it did and when it did not."""
 
     def act(hub: Hub, name: str, reason: str, who: str = NOBODY) -> Document:
+        _refuse_where_moved(hub)
         done = do(hub, name, reason, who)
         return {"done": done, "said": f"{name} {yes if done else no}"}
 
     return act
 
 
+def _refuse_where_moved(hub: Hub) -> None:
+    """What is asked of a farm that lives elsewhere now would be lost to it. Raises Refused, which says where it is."""
+    try:
+        look(hub, lambda tx, farm: refuse_where_moved(farm))
+    except Moved as moved:
+        raise Refused(f"{moved}: ask there", stop=False) from None
+
+
 def _repeated(hub: Hub, job_id: str, _: str, who: str = NOBODY) -> Document:
+    _refuse_where_moved(hub)
     build = people.repeat(hub, job_id, "" if who == NOBODY else who)
     return {"done": True, "said": f"submitted again as build {build.id}", "build": build.id}
 
