@@ -13,8 +13,10 @@ import httpx
 import msgspec
 import pytest
 
+from penstock.hub import tokens
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt
+from penstock.model.people import Role
 from penstock.store.logs import FolderLogs
 from penstock.web import answers, feed, watching
 from penstock.web.app import make_app
@@ -379,3 +381,15 @@ def test_what_is_kept() -> None:
     assert [Kept(4, 9).has_all_after(at) for at in (2, 3, 9, 10)] == [False, True, True, False]
     assert [Kept(1, 0).has_all_after(at) for at in (0, 1)] == [True, False]
     assert msgspec.json.encode(Kept(4, 9)) == b'{"oldest":4,"newest":9}'
+
+
+def test_a_stream_ends_after_a_while_and_a_token_that_is_revoked_begins_no_other(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(answers, "LIFE_S", 0.2)
+    monkeypatch.setattr(watching, "HEARTBEAT_S", 0.1)
+    token = tokens.create(served.farm.hub, "ada", Role.VIEWER, 0)
+    asked = f"{served.edge.address}/api/v1/events", {"Authorization": f"Bearer {token}"}
+    assert b"id: " in httpx.get(asked[0], headers=asked[1], timeout=WAIT_S).content
+    tokens.revoke(served.farm.hub, "ada", "")
+    assert httpx.get(asked[0], headers=asked[1]).status_code == 401

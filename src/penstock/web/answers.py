@@ -8,6 +8,8 @@ from litestar.types import Receive, Scope, Send
 
 SLOW_S = 30.0
 """A reader that takes nothing for so long is dropped: what it does not take must not be kept for it."""
+LIFE_S = 600.0
+"""A stream ends after so long: its reader comes again, and is asked again for a token that is good."""
 EVENT_STREAM = "text/event-stream"
 
 
@@ -34,12 +36,16 @@ class Streamed:
             sending.result()
 
     async def _send(self, send: Send) -> None:
+        clock = asyncio.get_running_loop()
+        until_s = clock.time() + LIFE_S
         async for chunk in self._chunks:
             sent = send({"type": "http.response.body", "body": chunk, "more_body": True})
             try:
                 await asyncio.wait_for(sent, self._slow_s)
             except TimeoutError:
                 return  # without an end: the server closes the connection
+            if clock.time() >= until_s:
+                break
         await asyncio.wait_for(
             send({"type": "http.response.body", "body": b"", "more_body": False}), self._slow_s
         )
