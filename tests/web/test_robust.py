@@ -154,6 +154,7 @@ def test_a_store_that_cannot_answer_is_told_as_not_now(
         ):
             answer = one.call(method, f"/api/v1/{path}", json={} if method == "POST" else None)
             assert answer.status_code == 503, path
+            assert answer.json() == {"reason": "the farm's database cannot do it now"}, "not where it is"
             assert answer.headers["retry-after"] == "2"
             assert list(answer.json()) == ["reason"]
         token = {"Authorization": "Bearer somebodys"}

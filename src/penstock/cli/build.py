@@ -12,11 +12,11 @@ from typing import Protocol
 
 import msgspec
 
-from penstock.config.asking import Asked, ask, refuse_what_nobody_takes
 from penstock.cli.opened import Opened
 from penstock.cli.output import Leave, refuse
 from penstock.cli.place import Place, find_place
 from penstock.cli.results import print_build
+from penstock.config.asking import Asked, ask, refuse_what_nobody_takes
 from penstock.hub import intake, planner, views
 from penstock.hub.loop import Services
 from penstock.model.change import Build, Change

@@ -54,7 +54,7 @@ def make_app(site: Site) -> Litestar:
             Unauthorized: _unauthorized,
             Moved: _moved,
             ForgeError: _problem(503, AGAIN),
-            StoreError: _problem(503, AGAIN),
+            StoreError: _unavailable,
             HTTPException: _http_problem,
             500: _fault,
         },
@@ -93,6 +93,12 @@ def _problem(status: int, headers: dict[str, str] | None = None) -> Any:
 
 def _unauthorized(_: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, str]]:
     return Response({"reason": str(problem)}, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _unavailable(_: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, str]]:
+    """503; where the database is, and what it says, is for the hub's log and not for callers."""
+    what = "blob store" if isinstance(problem, Away) else "database"
+    return Response({"reason": f"the farm's {what} cannot do it now"}, status_code=503, headers=AGAIN)
 
 
 def _moved(_: Request[Any, Any, Any], moved: Moved) -> Response[dict[str, str]]:
