@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from farms import Agent, MemoryBlobs, TestFarm, planned
 
-from penstock.hub import incarnation
+from penstock.hub import incarnation, sessions
 from penstock.hub.backup import Copied, Place, backup, restore
-from penstock.hub.context import Hub, NotFound, Refused
+from penstock.hub.context import Hub, NotFound, Refused, Unauthorized
 from penstock.hub.fsck import fsck
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
@@ -151,7 +151,10 @@ def test_as_a_copy_it_has_another_name_no_machine_and_nobodys_credential(
     (first if first.poll().offers else second).poll()
     save(site, shelf)
     new, _ = brought_back(site, shelf, tmp_path)
+    came_here = sessions.register(new.farm.hub, first.credential, first.registration)
     assert incarnation.as_copy(new.farm.hub, "rehearsal")
+    with pytest.raises(Unauthorized):
+        sessions.authenticate(new.farm.hub, came_here.token)
     assert not incarnation.as_copy(new.farm.hub)
     farm = new.farm.get(Farm, "farm")
     assert (farm.name, farm.adopted, farm.frozen) == ("rehearsal", (), False)

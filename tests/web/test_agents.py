@@ -196,3 +196,14 @@ def test_a_poll_in_an_unusual_form_is_answered_alike(edge: Edge) -> None:
         edge.client.post("/api/v1/agent/poll", json={"call": 7}, headers={"Host": "evil"}).status_code == 421
     )
     assert edge.agent("POST", "poll", json={"call": 8}).headers["content-security-policy"]
+
+
+def test_what_an_agent_says_is_kept_at_a_length_that_people_read(edge: Edge) -> None:
+    """A job's reason goes into its events, its pages and all that waited for it."""
+    build = edge.farm.submit("c1", planned("zlib", "test"))
+    one = edge.started()
+    edge.poll(finish=[{**right(one), "result": "failed", "cause": "x" * 1_000_000}])
+    edge.farm.tick()
+    reason = edge.farm.job(build, "zlib:test").reason
+    assert reason.startswith("xxx")
+    assert len(reason) <= 1000

@@ -66,3 +66,24 @@ def test_everybody_is_woken_where_something_may_have_been_missed() -> None:
     waited.start()
     waited.join(30)
     assert not waited.is_alive()
+
+
+def test_a_loop_that_closes_meanwhile_keeps_nobody_else_asleep() -> None:
+    """Who wakes may be the store's writer, or the thread that hears other hubs: neither may end by this."""
+    bell = Bell()
+
+    class Closing:
+        def is_closed(self) -> bool:
+            return False
+
+        def call_soon_threadsafe(self, act: object) -> None:
+            raise RuntimeError("Event loop is closed")
+
+    async def scene() -> bool:
+        event = bell.listen("machine:a")
+        bell._waiting["machine:a"].insert(0, (Closing(), asyncio.Event()))  # type: ignore[arg-type]
+        bell.wake("machine:a")
+        await asyncio.wait_for(event.wait(), 10)
+        return event.is_set()
+
+    assert asyncio.run(scene())

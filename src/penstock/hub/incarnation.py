@@ -12,8 +12,8 @@ from penstock.hub.ender import lose
 from penstock.hub.steps import Step, change, look
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt
-from penstock.model.machine import Credential, Machine
-from penstock.model.states import POWER, AttemptState, Power
+from penstock.model.machine import Credential, Machine, Session
+from penstock.model.states import POWER, AttemptState, Power, SessionState
 from penstock.policy import retry
 from penstock.ports import Marks, StoreError
 
@@ -146,6 +146,8 @@ def _leave_machines(step: Step) -> None:
     for machine in step.tx.find(Machine, "key"):
         if POWER.allows(machine.power, Power.GONE):
             step.put(msgspec.structs.replace(machine, power=Power.GONE, accepting=False, session=""))
+    for session in step.tx.find(Session, "open", True):
+        step.put(msgspec.structs.replace(session, state=SessionState.GONE, open=False))
     for credential in step.tx.find(Credential, "key"):
         if not credential.revoked:
             step.put(msgspec.structs.replace(credential, revoked=True))

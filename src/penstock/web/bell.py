@@ -5,6 +5,7 @@ A hint, never the truth: whoever is woken looks into the store.
 
 import asyncio
 import threading
+from contextlib import suppress
 
 EVERYBODY = "*"
 """The topic that wakes whoever waits: something may have been missed."""
@@ -30,7 +31,8 @@ class Bell:
         with self._lock:
             waiting = self._waiting.pop(topic, [])
         for loop, event in waiting:
-            if not loop.is_closed():
+            # A loop that closes meanwhile has nobody left who waits.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(event.set)
 
     def close(self) -> None:

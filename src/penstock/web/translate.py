@@ -11,6 +11,8 @@ from penstock.model.job import JobSpec, Output, Source, Usage
 from penstock.model.units import seconds
 from penstock.wire import messages as wire
 
+MOST_CAUSE = 1000
+"""So many letters of a cause are kept: it goes into events, pages and the reasons of others."""
 MOST_TROUBLE = 64
 """So many hosts one poll may complain of."""
 SOURCE_DATE_EPOCH = 315532800
@@ -61,7 +63,7 @@ def ending(finish: wire.Finish) -> queue.Ending:
     used = finish.used
     return queue.Ending(
         result=finish.result,
-        cause=finish.cause,
+        cause=finish.cause[:MOST_CAUSE],
         exit_code=finish.exit_code,
         remember=finish.remember,
         log_bytes=finish.log_bytes,
