@@ -284,3 +284,12 @@ def test_a_farm_that_is_frozen_while_it_publishes_settles_nothing(
     incarnation.adopt(farm.hub)
     farm.tick()
     assert farm.states(build) == {"zlib:build": "PASSED"}
+
+
+def test_the_view_of_the_queue_keeps_nothing_of_what_is_over(farm: TestFarm) -> None:
+    agent = Agent(farm, "m1")
+    for number in range(4):
+        farm.submit(f"c{number}", planned("zlib", size=Size(1, 100 + number)))
+        farm.run_all(agent, rounds=1)
+    view = farm.services.view
+    assert (view._asks, view._groups, view._waiting, view._later, view._held) == ({}, {}, {}, {}, {})

@@ -195,6 +195,7 @@ class QueueView:
         del jobs[bisect_left(jobs, queued)]
         if not jobs:
             del self._groups[ask]
+            self._asks.pop(ask, None)
 
     def _wake(self, now_ms: int) -> None:
         """Jobs that backed off long enough come into their groups."""
