@@ -1,5 +1,7 @@
 """Logs by line, whatever lengths lines have, while they grow."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -77,3 +79,29 @@ def test_every_line_is_found_by_its_number(lengths: list[int], data: st.DataObje
         assert lines.window("a", number, 1).lines == [expected]
         tail = lines.tail("a", 5)
         assert tail.lines == Kept.content.split(b"\n")[:-1][tail.first - 1 :]
+
+
+def test_a_log_that_does_not_come_holds_up_no_other(tmp_path: Path) -> None:
+    logs = FolderLogs(tmp_path)
+    for name in ("slow", "quick"):
+        logs.append(name, 0, b"one\ntwo\n")
+    asked, go = threading.Event(), threading.Event()
+
+    class Slow:
+        read = logs.read
+
+        def size(self, attempt: str) -> int:
+            if attempt == "slow":
+                asked.set()
+                go.wait(20)
+            return logs.size(attempt)
+
+    lines = LogLines(Slow())  # type: ignore[arg-type]
+    with ThreadPoolExecutor(3) as threads:
+        slow = [threads.submit(lines.count, "slow") for _ in range(2)]
+        assert asked.wait(20)
+        try:
+            assert threads.submit(lines.count, "quick").result(10) == 2
+        finally:
+            go.set()
+        assert [one.result(20) for one in slow] == [2, 2]

@@ -36,6 +36,11 @@ class _Counted:
     """One log: how many line ends there are before each step, as far as it was read."""
 
     def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew."""
         self.ends = [0]
         self.size = 0
         self.total = 0
@@ -93,16 +98,17 @@ class LogLines:
     def _counted(self, attempt: str) -> _Counted:
         """The log's counts, brought up to what is there now."""
         with self._lock:
-            counted = self._known.pop(attempt, None) or _Counted()
-            size = self._logs.size(attempt)
-            if size < counted.size:
-                counted = _Counted()
-            for piece in self._pieces(attempt, counted.size, size):
-                _add(counted, piece)
-            self._known[attempt] = counted
+            counted = self._known[attempt] = self._known.pop(attempt, None) or _Counted()
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-            return counted
+        # A log that is long, or in a store that is away, holds up its own readers only.
+        with counted.lock:
+            size = self._logs.size(attempt)
+            if size < counted.size:
+                counted.forget()
+            for piece in self._pieces(attempt, counted.size, size):
+                _add(counted, piece)
+        return counted
 
     def _pieces(self, attempt: str, start: int, end: int) -> Iterator[bytes]:
         while start < end:
