@@ -98,7 +98,8 @@ class LogLines:
     def _counted(self, attempt: str) -> _Counted:
         """The log's counts, brought up to what is there now."""
         with self._lock:
-            counted = self._known[attempt] = self._known.pop(attempt, None) or _Counted()
+            counted = self._known.pop(attempt, None) or _Counted()
+            self._known[attempt] = counted
             while len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
         # A log that is long, or in a store that is away, holds up its own readers only.
