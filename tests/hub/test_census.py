@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from penstock.hub import census as census_module
-from penstock.hub import overview, people
+from penstock.hub import incarnation, overview, people
 from penstock.hub.census import Census
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Job
@@ -92,6 +92,20 @@ def test_alerts_name_what_needs_somebody(tmp_path) -> None:  # type: ignore[no-u
     assert sum(part["jobs"] for part in found["builds"][0]["bar"]) == found["builds"][0]["jobs"] == 96
 
 
+def test_what_is_so_is_said_once() -> None:
+    farm = TestFarm()
+    agent = Agent(farm, "m1")
+    people.drain(farm.hub, agent.machine.id)
+    agent.poll(draining=True)
+    incarnation.freeze(farm.hub, "a restored disk")
+    found = overview.overview(farm.hub, Census(farm.hub))
+    assert [alert["text"] for alert in found["alerts"]] == [
+        "a restored disk. Nothing is decided until penstock thaw --adopt"
+    ]
+    (pool,) = (pool for pool in found["pools"] if pool["machines"])
+    assert (pool["agents"], pool["power"]) == ({"draining": 1}, {})
+
+
 def test_events_of_the_farm_are_followed_once() -> None:
     farm = TestFarm()
     census = Census(farm.hub)
@@ -145,3 +159,24 @@ def test_open_jobs_are_read_in_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(farm.store, "read", lambda operation: read(lambda tx: operation(Asked(tx))))
     assert figures(Census(farm.hub)).states == {"queued": 11, "blocked": 4}
     assert set(asked) == {3}
+
+
+def test_what_moved_while_a_build_was_read_is_not_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    farm = TestFarm()
+    census = Census(farm.hub)
+    build = farm.submit("c1", planned("zlib"))
+    farm.tick()
+    figures(census)
+    right = census_module.look
+
+    def meanwhile(hub, operation):  # type: ignore[no-untyped-def]
+        found = right(hub, operation)
+        monkeypatch.setattr(census_module, "look", right)
+        people.cancel(farm.hub, build.id)
+        farm.tick()
+        figures(census)
+        return found
+
+    monkeypatch.setattr(census_module, "look", meanwhile)
+    census.tallies([build.id], LONG_S)
+    assert census.tallies([build.id], LONG_S) == {build.id: {"CANCELLED": 1}}

@@ -36,6 +36,11 @@ class Place(msgspec.Struct, frozen=True):
         ]
         return [self.folder / name for name in names]
 
+    def database(self) -> Path | None:
+        """The file of the database; None for one that is not in a file."""
+        kind, _, where = self.rules.state.partition(":")
+        return self.folder / where.rpartition("/")[2] if kind == "sqlite" else None
+
     def hub_address(self) -> dict[str, Any] | None:
         """Address and operator's token of the hub that serves this state now, if one says so."""
         try:

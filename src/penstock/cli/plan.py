@@ -47,7 +47,8 @@ def _own_plan(source: Path, dirty: bool, farm: Path | None, state: Path | None, 
 def _with_archive(place: Place, farm: Path | None, state: Path | None, plan: Plan) -> Plan:
     """The plan with what the archive has of it; a farm that is not there has nothing."""
     now_ms = time.time_ns() // 1_000_000
-    if not (place.folder / "penstock.db").exists():
+    database = place.database()
+    if database is None or not database.exists():
         return with_reuse(plan, lambda trust, key: ((), None), now_ms, automatic=False)
     with opened(farm or Path(place.rules.folder) / "farm.toml", state, None) as found:
 
@@ -84,5 +85,5 @@ def run_check(farm: Path, as_json: bool) -> None:
             }
         )
     else:
-        print(f"{farm}: right; {len(rules.platforms)} platforms, {len(rules.pools)} pools")
+        print(f"{farm}: right; platforms: {len(rules.platforms)}, pools: {len(rules.pools)}")
     raise Leave(0)

@@ -26,6 +26,10 @@ from penstock.wire.client import Client, HubError, Unreachable
 from penstock.wiring import Parts, Quiet, assemble
 
 NO_FARM = "{}: there is no farm here yet; `penstock build` makes one"
+NOBODY_HERE = (
+    "{}: no hub serves this farm from here, and only a hub opens a shared database: start one with `penstock serve`, "
+    "or name one that runs elsewhere by --hub"
+)
 NOBODY_SERVES = "nobody serves this farm: "
 A_PAGE = 1000
 BUILDS_SHOWN = 200
@@ -143,7 +147,10 @@ def opened(farm: Path | None, state: Path | None, hub: str | None) -> Iterator[A
     if _answers(place):
         yield ServedFarm(lambda: _here(place))
         return
-    if not (place.folder / "penstock.db").exists():
+    database = place.database()
+    if database is None:
+        refuse(NOBODY_HERE.format(place.folder))
+    if not database.exists():
         refuse(NO_FARM.format(place.folder))
     parts = assemble(place.rules, place.folder, Quiet())
     try:

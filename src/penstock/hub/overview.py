@@ -133,10 +133,16 @@ def _pool_line(name: str, provider: str, mine: list[Machine], now: Now) -> Docum
         "slots": sum(machine.slots for machine in here),
         "busy": sum(len(machine.busy) for machine in mine),
         "agents": dict(Counter(condition(machine, now.sessions.get(machine.id)) for machine in mine)),
-        "power": dict(Counter(str(m.power) for m in mine if m.power != Power.UP)),
+        "power": _unlike_up(mine, now),
         "health": dict(Counter(str(m.health) for m in mine if m.health not in (Health.GOOD, Health.UNKNOWN))),
         "suspect": retry.pool_failed(mine, (), now.farm.time_ms),
     }
+
+
+def _unlike_up(mine: list[Machine], now: Now) -> dict[str, int]:
+    """Machines by power, but for those whose agent says the same word of itself."""
+    told = ((str(m.power), condition(m, now.sessions.get(m.id))) for m in mine if m.power != Power.UP)
+    return dict(Counter(power for power, agent in told if power != agent))
 
 
 def condition(machine: Machine, session: Session | None) -> str:
@@ -275,7 +281,7 @@ def alerts(now: Now, pools: Sequence[Document], figures: Figures) -> list[Docume
     found: list[Document] = []
     if now.farm.frozen:
         why = now.farm.frozen_reason or "no reason is given"
-        found.append(_alert("bad", "frozen", f"{why}. Nothing is decided until `penstock thaw`"))
+        found.append(_alert("bad", "frozen", f"{why}. Nothing is decided until penstock thaw --adopt"))
     found += [
         _alert(
             "bad", f"pool {pool['name']}", "too many of its machines failed together: nothing is placed there"
@@ -285,7 +291,9 @@ def alerts(now: Now, pools: Sequence[Document], figures: Figures) -> list[Docume
     ]
     found += _about_machines(now)
     told = [*figures.events.get("farm", ()), *figures.events.get("alert", ())]
-    recent = sorted((e for e in told if e.at_ms > now.wall_ms - ALERT_MS), key=lambda e: -e.seq)
+    # That it was frozen is the first line already.
+    new = (e for e in told if e.state != "frozen" or not now.farm.frozen)
+    recent = sorted((e for e in new if e.at_ms > now.wall_ms - ALERT_MS), key=lambda e: -e.seq)
     return [*found, *(_told(event) for event in recent[:ALERTS_SHOWN])]
 
 

@@ -285,4 +285,5 @@ def _pool(hub: Hub, name: str) -> Pool:
     for pool in hub.rules.pools:
         if pool.name == name:
             return pool
-    raise ValueError(f"no pool is called {name!r}")
+    known = ", ".join(pool.name for pool in hub.rules.pools)
+    raise ValueError(f"no pool is called {name!r}; write one of farm.toml: {known}")
