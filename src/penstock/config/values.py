@@ -2,7 +2,6 @@
 
 import datetime
 import re
-from collections.abc import Collection
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -168,15 +167,3 @@ def size(cores: Any = None, memory_mb: Any = None, default: Size | None = None) 
     """A size from what was written of it; the rest from `default`."""
     start = default or Size()
     return Size(cores or start.cores, memory_mb if memory_mb is not None else start.memory_mb)
-
-
-def known_in(known: Collection[str], what: str) -> Read:
-    """A name that is among `known`; `what` says of what."""
-
-    def read(desk: Desk, item: Item, where: str) -> str:
-        value = text(desk, item, where)
-        if value not in known:
-            raise Refused(f"{where} names no {what}: {shown(value)}", near(value, known))
-        return value
-
-    return read

@@ -110,14 +110,18 @@ class Census:
         end_s = time.monotonic() + patience_s
         found: dict[str, Counter[str]] = {}
         for build in builds:
-            known = self._tallies.get(build)
+            known, at = self._tallies.get(build), self._at
             if known is None and time.monotonic() < end_s:
                 jobs = look(self._hub, partial(_jobs_of, build=build))
                 known = {job.id: job.state for job in jobs}
             if known is not None:
                 with self._lock:
-                    known = self._tallies[build] = self._tallies.pop(build, known)
+                    kept = self._tallies.pop(build, None)
+                    known = known if kept is None else kept
                     found[build] = Counter(str(state) for state in known.values())
+                    # What moved while it was read was followed without it: then it is read again the next time.
+                    if kept is not None or at == self._at:
+                        self._tallies[build] = known
                     while len(self._tallies) > KEPT_TALLIES:
                         del self._tallies[next(iter(self._tallies))]
         return found
