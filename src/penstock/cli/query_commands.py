@@ -91,7 +91,13 @@ def events(
     build_id: Annotated[str, typer.Option("--build", help="Only of this build.")] = "",
     job: Annotated[str, typer.Option("--job", help="Only of this job.")] = "",
     machine: Annotated[str, typer.Option("--machine", help="Only of this machine.")] = "",
-    kind: Annotated[str, typer.Option("--kind", help="Only of this kind: job, build, machine, farm.")] = "",
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--kind",
+            help="Only of this kind: job, build, machine, farm, attempt, capacity, download, enrolment, token.",
+        ),
+    ] = "",
     farm: FarmFile = None,
     state: StateFolder = None,
     hub: HubUrl = None,
