@@ -277,6 +277,8 @@ def test_the_way_in_is_a_form(made: Busy) -> None:
         assert "<img" not in wrong.text
         foreign = {"sec-fetch-site": "cross-site"}
         assert client.post("/login", data={"token": OPERATOR}, headers=foreign).status_code == 401
+        linked = client.get(f"/login?token={OPERATOR}", headers=foreign, follow_redirects=False)
+        assert (linked.status_code, linked.headers.get("set-cookie")) == (401, None)
         right = client.post("/login", data={"token": f" {OPERATOR}\n"}, follow_redirects=False)
         assert (right.status_code, right.headers["location"]) == (303, "/")
         assert "HttpOnly" in right.headers["set-cookie"]

@@ -64,12 +64,12 @@ def _way_in(pages: Pages) -> list[Any]:
     async def login(request: Anybody, token: FromQuery[str] = "") -> Response[Any]:
         if not token:
             return pages.render("login.html", "/login", said="")
+        _refuse_other_sites(request)
         return await _let_in(request, token)
 
     @post("/login", status_code=303)
     async def log_in(request: Anybody) -> Response[Any]:
-        if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise Unauthorized("this form was sent by another site")
+        _refuse_other_sites(request)
         form = await request.form()
         return await _let_in(request, str(form.get("token", "")).strip())
 
@@ -78,6 +78,12 @@ def _way_in(pages: Pages) -> list[Any]:
         return Redirect("/login", cookies=[sign_out(request)], status_code=303)
 
     return [login, log_in, log_out]
+
+
+def _refuse_other_sites(request: Anybody) -> None:
+    """Another site must not make a reader somebody else here. Raises Unauthorized."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Unauthorized("another site sent you here with a token: give it yourself")
 
 
 async def _let_in(request: Anybody, token: str) -> Response[Any]:
