@@ -179,3 +179,12 @@ def test_a_hub_of_another_release_is_named(hub: FakeHub, agent: Agent) -> None:
     agent.start()
     hub.wait(lambda: hub.polls)
     assert f"the hub 9.9: its agent is at {hub.url}/agent.pyz" in agent.said()
+
+
+def test_the_old_hub_says_it_again_while_the_new_one_is_not_up_yet(tmp_path: Path) -> None:
+    one = session(tmp_path, "https://old")
+    assert one.follow("https://new") == ""
+    assert one.next_address()
+    assert one.address.url == "https://old"
+    assert one.follow("https://new") == ""
+    assert one.address.url == "https://new"

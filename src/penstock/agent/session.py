@@ -119,7 +119,8 @@ class Session:
 
         An address that protects less than the one in use is not taken: nobody who sits between may lead us away.
         """
-        if not url or url in (one.url for one in self._addresses[:1]):
+        if not url or url == self._addresses[0].url:
+            self._at = 0 if url else self._at  # it may not have been up yet when it was asked before
             return ""
         old = self._addresses[self._at]
         try:
