@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from radosgw import Bucket
-from real.farmed import RULES, Farmed, Process, farmed, modules
+from real.farmed import Farmed, Process, farmed, modules
 from real.killing import LIMIT_S, wait_for
 
 from penstock.cli.place import find_place
@@ -75,8 +75,11 @@ def test_a_farm_moves_with_all_that_runs_and_waits(tmp_path: Path, postgres_url:
         assert farm.submit(commit)
         running = wait_for(lambda: [one for one in farm.running() if one.log_bytes], "a job that runs")
         new = tmp_path / "farm" / "new.toml"
-        text = RULES.format(url=postgres_url, lease=LEASE).replace("file:blobs", s3.url)
-        new.write_text(text)
+        text = (farm.folder / "farm.toml").read_text()
+        assert "sqlite:///state/penstock.db" in text
+        new.write_text(
+            text.replace("sqlite:///state/penstock.db", postgres_url).replace("file:blobs", s3.url)
+        )
         before = farm.farm()
         move(farm, new, free_port())
         place = find_place(new, None)
