@@ -31,3 +31,35 @@ def test_an_agent_that_dies_before_it_has_read_how_an_attempt_ended_leaves_a_kee
         mine.close()  # with an answer in it: the other side reads a reset
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, b"")
+
+
+def test_what_it_starts_goes_first_when_memory_runs_out() -> None:
+    """They may sit in one control group: the kernel's choice must not be the one who would tell how it ended."""
+    mine, its = socket.socketpair()
+    said = json.dumps({"channel": its.fileno(), "place": None})
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; from penstock.agent.keeper import main; main(sys.argv[1])",
+        said,
+    ]
+    read, write = os.pipe()
+    with subprocess.Popen(words, pass_fds=[its.fileno()]) as process, its, mine:
+        order = {
+            "arguments": ["cat", "/proc/self/oom_score_adj"],
+            "environment": {},
+            "joins": [],
+            "leaves": [],
+        }
+        data = json.dumps(order).encode()
+        socket.send_fds(mine, [keeper.START], [write])
+        mine.sendall(len(data).to_bytes(4, "big") + data)
+        size = int.from_bytes(mine.recv(4), "big")
+        assert json.loads(mine.recv(size))["status"] == 0
+        with open(f"/proc/{process.pid}/oom_score_adj") as its_own:
+            assert int(its_own.read()) == 0
+        mine.close()
+        its.close()
+    os.close(write)
+    with os.fdopen(read) as told:
+        assert told.read() == "1000\n"

@@ -182,10 +182,22 @@ def _back(order: dict[str, Any]) -> bool:
 def _start(order: dict[str, Any], handles: list[int]) -> int:
     """Start the program without a fork of our own, which would cost more than the program does."""
     os.chdir(order.get("folder", "/"))
+    _first_to_go(True)
     try:
         return _as_owner(order, handles) if order.get("owner") else _spawn(order, handles)
     finally:
+        _first_to_go(False)
         os.chdir("/")
+
+
+def _first_to_go(first: bool) -> None:
+    """What is started now is what the kernel kills when memory runs out, and not this process, which may sit in the
+    same control group and is larger than most of what it starts. Going back to 0 needs no privilege."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("1000" if first else "0")
+    except OSError:
+        return
 
 
 def _as_owner(order: dict[str, Any], handles: list[int]) -> int:
