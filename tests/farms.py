@@ -259,3 +259,10 @@ class TestFarm:
                 for work in agent.start():
                     agent.run(work)
         self.tick()
+
+
+def offered(farm: TestFarm, agent: Agent, *jobs: PlannedJob) -> Work:
+    """Submit these jobs (one module without any) and give the first offer, which is not acknowledged yet."""
+    farm.submit("c1", *(jobs or [planned("zlib")]))
+    farm.tick()
+    return agent.poll().offers[0]

@@ -2,9 +2,8 @@
 
 import msgspec
 import pytest
-from farms import Agent, TestFarm, passed, planned
+from farms import Agent, TestFarm, offered, passed, planned
 
-from penstock.hub.queue import Work
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt
 from penstock.model.states import AttemptState
@@ -18,12 +17,6 @@ def farm() -> TestFarm:
 @pytest.fixture
 def agent(farm: TestFarm) -> Agent:
     return Agent(farm, "m1")
-
-
-def offered(farm: TestFarm, agent: Agent, *jobs: object) -> Work:
-    farm.submit("c1", *(jobs or [planned("zlib")]))  # type: ignore[arg-type]
-    farm.tick()
-    return agent.poll().offers[0]
 
 
 def test_an_end_without_uploads_is_settled_at_once(farm: TestFarm, agent: Agent) -> None:

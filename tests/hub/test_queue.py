@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from farms import POOL, RULES, Agent, TestFarm, passed, planned
+from farms import POOL, RULES, Agent, TestFarm, offered, passed, planned
 
 from penstock.hub import queue
 from penstock.hub.context import NotFound, Refused
@@ -21,12 +21,6 @@ def farm() -> TestFarm:
 @pytest.fixture
 def agent(farm: TestFarm) -> Agent:
     return Agent(farm, "m1")
-
-
-def offered(farm: TestFarm, agent: Agent, *jobs: object) -> Work:
-    farm.submit("c1", *(jobs or [planned("zlib")]))  # type: ignore[arg-type]
-    farm.tick()
-    return agent.poll().offers[0]
 
 
 def state(farm: TestFarm, work: Work) -> AttemptState:
