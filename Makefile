@@ -49,7 +49,7 @@ docs: setup-test ## paste help texts and state diagrams into the documentation
 
 lock: ## choose versions anew and write them with their hashes (ARGS=--upgrade for newer ones)
 	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet '$(UV)'
-	@$(COMPILE) $(ARGS) pyproject.toml requirements/build.in -o requirements/run.txt
+	@$(COMPILE) $(ARGS) --extra sim pyproject.toml requirements/build.in -o requirements/run.txt
 	@$(COMPILE) $(ARGS) -c requirements/run.txt --all-extras pyproject.toml requirements/build.in requirements/dev.in \
 		-o requirements/dev.txt
 	@$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt
