@@ -1,0 +1,391 @@
+"""What the capacity policy knows, as columns of integers: jobs, machines, pools, and what was learnt.
+
+The same columns live and simulated. Everything is integer milliseconds and micro-units; a moment that does not come is
+NEVER_MS, a row that is not there -1. A table is a sequence of columns, `table[FIELD][row]`: tuples of `array('q')`
+in plain Python, two-dimensional arrays where the functions are compiled (docs/decisions/0130). Functions of this package
+therefore use no objects, no exceptions and no chance; they read and write columns.
+
+Words of this package: a *lane* is one slot of one machine. An *island* is a set of asks and pools that are connected by
+which pools suit which asks: what happens on one island never changes what is decided on another. An *ask* is what jobs ask for
+that is alike to all pools. *Up* is able to run jobs; *coming* is requested, booting or resuming.
+"""
+
+from array import array
+from collections.abc import MutableSequence, Sequence
+from typing import NamedTuple
+
+Column = MutableSequence[int]
+Table = Sequence[Column]
+Weights = MutableSequence[float]
+
+# --- jobs: one row each ---------------------------------------------------------------------------------------------
+JOB_STATE = 0
+JOB_ASK = 1
+JOB_NAME = 2
+"""Row in names: what its duration is learnt by."""
+JOB_READY_MS = 3
+"""When it became runnable: submitted, and its needs ended."""
+JOB_DUE_MS = 4
+"""When it is late: ready + the promise, or later once it may be late on purpose."""
+JOB_FLAGS = 5
+JOB_LANE = 6
+"""Where it runs, -1 where it does not."""
+JOB_BEFORE = 7
+JOB_AFTER = 8
+"""Neighbours in its island's list of pending jobs."""
+JOB_TRIES = 9
+"""Attempts that were begun."""
+JOB_WHY = 10
+"""Code of the reason why it still waits (reasons.py)."""
+JOB_FIELDS = 11
+
+AHEAD, PENDING, RUNNING, ENDED = 0, 1, 2, 3
+LATE_OK, ASKED, LEFT, STEADY, STARTED = 1, 2, 4, 8, 16
+"""Flags of a job: may be late on purpose; was asked about; was once left over with slack; was reclaimed and wants a machine
+that is not; was started before."""
+
+# --- asks -----------------------------------------------------------------------------------------------------------
+ASK_ISLAND = 0
+ASK_CORES = 1
+ASK_MEMORY_MB = 2
+ASK_STRICT = 3
+"""1 for classes that are never late on purpose and never on machines that may be reclaimed: release, interactive."""
+ASK_FIELDS = 4
+
+# --- pools ----------------------------------------------------------------------------------------------------------
+POOL_ISLAND = 0
+POOL_OWNED = 1
+POOL_SLOTS = 2
+POOL_CORES = 3
+POOL_MEMORY_MB = 4
+"""Of one machine; 0 = one job per slot whatever its size."""
+POOL_PRICE = 5
+"""Micro-units per machine-hour; what is owned costs nothing more for being used."""
+POOL_STOPPED_PRICE = 6
+"""Micro-units per hour of a suspended machine, -1 where the pool cannot suspend."""
+POOL_BOOT_MS = 7
+POOL_RESUME_MS = 8
+"""How long it is reckoned to take; -1 = cannot."""
+POOL_COLD_MS = 9
+POOL_SUSPEND_MS = 10
+POOL_DELETE_MS = 11
+POOL_GRANULARITY_MS = 12
+POOL_MINIMUM_MS = 13
+POOL_USES = 14
+"""Jobs until a machine is replaced, 0 = no limit."""
+POOL_LEAST = 15
+POOL_MOST = 16
+"""How many machines there must and may be, suspended ones included; -1 = no limit."""
+POOL_RECLAIM_PPM = 17
+"""Chance of losing a machine in one hour, in millionths."""
+POOL_SPEED_PPM = 18
+POOL_PAUSED_MS = 19
+"""Nothing is ordered here before this moment (backoff, quota, quarantine, or NEVER_MS: switched off)."""
+POOL_PENALTY_MS = 20
+"""How long the last pause was; the next is twice as long."""
+POOL_FAILURES = 21
+"""Orders that failed in a row."""
+POOL_ORDERS = 22
+POOL_ORDERS_FAILED = 23
+"""Orders lately and how many of them failed, both halved at 64: what an order is likely to come to."""
+POOL_MACHINES = 24
+"""Rows in use: everything that is neither gone nor refused."""
+POOL_TOKENS = 25
+POOL_TOKENS_MS = 26
+"""Orders that may still be given at once, and when they were last refilled."""
+POOL_STOP_MS = 27
+POOL_GONE_MS = 28
+"""T* and T2*: break-even times for suspending (or deleting, without a suspended state) and deleting; NEVER_MS = not."""
+POOL_FIELDS = 29
+
+# --- lists of machines: row `pool * KINDS + kind` -------------------------------------------------------------------
+LIST_FIRST = 0
+LIST_LAST = 1
+LIST_COUNT = 2
+LIST_FIELDS = 3
+
+COMING, IDLE, OPEN, FULL, SUSPENDING, STOPPED, DELETING, ABSENT = 0, 1, 2, 3, 4, 5, 6, 7
+"""Kinds, and states of machines: idle = up with every lane free, open = some, full = none."""
+KINDS = 7
+"""Lists per pool: every state but ABSENT."""
+
+# --- machines -------------------------------------------------------------------------------------------------------
+MACHINE_STATE = 0
+MACHINE_POOL = 1
+MACHINE_SERIAL = 2
+"""Rises with every machine; ties go by it. Rows are used again, serials never."""
+MACHINE_BEFORE = 3
+MACHINE_AFTER = 4
+MACHINE_SINCE_MS = 5
+"""When it came into its state."""
+MACHINE_READY_MS = 6
+"""While coming: when it is reckoned to be up."""
+MACHINE_FREE = 7
+"""Free lanes, also while it is coming."""
+MACHINE_STARTS = 8
+"""Jobs begun on this disk; 0 = its first one is cold."""
+MACHINE_CORES = 9
+MACHINE_MEMORY_MB = 10
+"""What is free of a pool that has sizes."""
+MACHINE_STOP_MS = 11
+"""While idle: when it is to be suspended, or deleted where its pool cannot suspend. Fixed when it became idle."""
+MACHINE_GONE_MS = 12
+"""While suspended: when it is to be deleted."""
+MACHINE_FLAGS = 13
+MACHINE_BOOTED_MS = 14
+"""When its last boot or resume was ordered: what it is paid from."""
+MACHINE_FIELDS = 15
+
+RESUMED, NOTICED, DRAINED = 1, 2, 4
+"""Flags of a machine: its last wake was a resume; it will be reclaimed; it takes nothing new."""
+
+# --- lanes: row `machine * width + slot` ----------------------------------------------------------------------------
+LANE_JOB = 0
+LANE_STARTED_MS = 1
+"""Of the job, cold extra included: its age counts from `LANE_STARTED_MS + LANE_COLD_MS`."""
+LANE_COLD_MS = 2
+LANE_FIELDS = 3
+
+# --- names: durations by name, at speed 1 and without the cold extra; the last row of each island is for all names ----
+NAME_COUNT = 0
+"""How many are kept, at most KEPT (KEPT_OF_ALL in the rows for all)."""
+NAME_AT = 1
+"""Where the next goes in the ring."""
+NAME_FROM = 2
+"""Where its part of `samples` and `ring` begins."""
+NAME_ROOM = 3
+NAME_ISLAND = 4
+NAME_FIELDS = 5
+KEPT = 31
+KEPT_OF_ALL = 501
+FIRST_GUESS_MS = 600_000
+
+# --- islands --------------------------------------------------------------------------------------------------------
+ISLAND_FIRST = 0
+ISLAND_LAST = 1
+"""Pending jobs in the order of their deadlines."""
+ISLAND_LATE_FIRST = 2
+ISLAND_LATE_LAST = 3
+"""Pending jobs that may be late on purpose, likewise."""
+ISLAND_PENDING = 4
+ISLAND_LATE_PENDING = 5
+ISLAND_RUNNING = 6
+ISLAND_OWNED = 7
+"""Lanes of owned machines that are not lost."""
+ISLAND_SEEN = 8
+ISLAND_LATE = 9
+"""Jobs seen, and those started after ready + the promise."""
+ISLAND_NEED = 10
+"""Rented machines needed: busy, or ordered and not yet up. Its level for learnt timeouts."""
+ISLAND_BOOTS = 11
+ISLAND_RESUMES = 12
+ISLAND_HELD_MS = 13
+"""Machine time suspended, so far."""
+ISLAND_PRICES = 14
+ISLAND_PRICE_AT = 15
+ISLAND_ASKED = 16
+"""Prices asked of the lateness budget: kept, where the next goes in the ring, jobs they stood for."""
+ISLAND_ALL_NAMES = 17
+"""Row in names that stands for all of the island."""
+ISLAND_WAKE_MS = 18
+"""When to decide again though nothing happens."""
+ISLAND_RISES = 19
+ISLAND_RISE_AT = 20
+ISLAND_WINDOW_MS = 21
+ISLAND_WINDOW_FROM = 22
+ISLAND_WINDOW_MOST = 23
+"""Forecast of the reserve: rises kept and the ring's position; the running window's begin, first and largest load."""
+ISLAND_LOOKED_MS = 24
+"""When a preset last looked, or when jobs were last packed."""
+ISLAND_ADDED_MS = 25
+ISLAND_STOPPED_MS = 26
+"""When a machine was last ordered, and last stopped."""
+ISLAND_FAILED_MS = 27
+ISLAND_OF_OWN = 28
+"""Words of a preset of its own, eight of them."""
+ISLAND_FIELDS = 36
+
+# --- weights (floating point), a row per island -----------------------------------------------------------------------
+BANDS = 64
+STOP_CHOICES = 4
+GONE_CHOICES = 6
+WEIGHT_RESCUED = 0
+WEIGHT_MARKED = 1
+WEIGHT_STOP = 2
+"""BANDS * STOP_CHOICES learnt costs of stop fractions, then BANDS * GONE_CHOICES of delete fractions."""
+WEIGHT_GONE = WEIGHT_STOP + BANDS * STOP_CHOICES
+WEIGHTS = WEIGHT_GONE + BANDS * GONE_CHOICES
+
+PRICES_KEPT = 1000
+RISES_KEPT = 300
+
+# --- rules: one column of numbers -------------------------------------------------------------------------------------
+RULE_PRESET = 0
+RULE_WAIT_PRICE = 1
+"""Micro-units per hour that one job waits."""
+RULE_PROMISE_MS = 2
+RULE_PROMISE_PPM = 3
+"""Share of jobs that is promised to start in time, in millionths."""
+RULE_SPEND = 4
+"""1: the rest of the promise may be used up on purpose."""
+RULE_WIDTH = 5
+"""Lanes per machine row: the most slots of any pool."""
+RULE_ISLANDS = 6
+RULE_POOLS = 7
+RULE_TICK_MS = 8
+"""Pack at most this often; 0 = at every event."""
+RULE_CHAIN_LEAD_MS = 9
+RULE_LATE_CAP = 10
+RULE_PACK_MOST = 11
+RULE_SEQUENCE_MOST = 12
+RULE_LOOK_MOST = 13
+"""How many machines that free up first are looked at, beside all idle and coming ones."""
+RULE_BURST = 14
+"""Budget: 0 = may order, 1 = only strict asks, 2 = nothing new."""
+RULE_OF_PRESET = 15
+"""Eight numbers of the preset (presets.py)."""
+RULES = 24
+
+# --- the head: one column -----------------------------------------------------------------------------------------------
+HEAD_ACTS = 0
+HEAD_SERIAL = 1
+HEAD_FREE_ROWS = 2
+"""How many rows of machines are free; `free_rows` holds them."""
+HEAD_JOBS = 3
+HEAD_FIELDS = 4
+
+# --- acts: what was decided, in order -----------------------------------------------------------------------------------
+ACT_KIND = 0
+ACT_JOB = 1
+ACT_MACHINE = 2
+ACT_LANE = 3
+ACT_WHY = 4
+ACT_FIELDS = 5
+
+START, BOOT, RESUME, SUSPEND, DELETE = 0, 1, 2, 3, 4
+
+
+NEVER_MS = 2**62
+"""A moment that does not come."""
+
+
+class Farm(NamedTuple):
+    """All columns. `suits[ask][pool]` is 1 where the pool's machines may run such jobs."""
+
+    rules: Column
+    head: Column
+    jobs: Table
+    asks: Table
+    pools: Table
+    suits: Table
+    lists: Table
+    machines: Table
+    lanes: Table
+    free_rows: Column
+    names: Table
+    samples: Column
+    ring: Column
+    islands: Table
+    weights: Sequence[Weights]
+    levels: Table
+    """Per island: when the need last fell below each level, -1 = never."""
+    prices: Table
+    price_ring: Table
+    rises: Table
+    acts: Table
+    scratch: Table
+    """SCRATCHES columns as long as there are jobs, lanes and machines together: room for one decision's sorting and
+    packing; nothing in it outlives the decision."""
+
+
+SCRATCHES = 24
+
+
+class Shape(NamedTuple):
+    """How many rows each table has."""
+
+    jobs: int
+    asks: int
+    pools: int
+    islands: int
+    machines: int
+    width: int
+    names: int
+
+
+def empty(shape: Shape, room: int) -> Farm:
+    """Columns of this shape, all zero, lists empty, every machine row free. `room`: length of scratch and acts."""
+    farm = Farm(
+        rules=_column(RULES),
+        head=_column(HEAD_FIELDS),
+        jobs=_table(JOB_FIELDS, shape.jobs),
+        asks=_table(ASK_FIELDS, shape.asks),
+        pools=_table(POOL_FIELDS, shape.pools),
+        suits=_table(shape.asks, shape.pools),
+        lists=_table(LIST_FIELDS, shape.pools * KINDS),
+        machines=_table(MACHINE_FIELDS, shape.machines),
+        lanes=_table(LANE_FIELDS, shape.machines * shape.width),
+        free_rows=_column(shape.machines),
+        names=_table(NAME_FIELDS, shape.names + shape.islands),
+        samples=_column(shape.names * KEPT + shape.islands * KEPT_OF_ALL),
+        ring=_column(shape.names * KEPT + shape.islands * KEPT_OF_ALL),
+        islands=_table(ISLAND_FIELDS, shape.islands),
+        weights=tuple(array("d", bytes(8 * WEIGHTS)) for _ in range(shape.islands)),
+        levels=_table(shape.islands, shape.machines + 2),
+        prices=_table(shape.islands, PRICES_KEPT),
+        price_ring=_table(shape.islands, PRICES_KEPT),
+        rises=_table(shape.islands, RISES_KEPT),
+        acts=_table(ACT_FIELDS, room),
+        scratch=_table(SCRATCHES, room),
+    )
+    _fill(farm, shape)
+    return farm
+
+
+def _column(length: int) -> Column:
+    return array("q", bytes(8 * length))
+
+
+def _table(fields: int, rows: int) -> Table:
+    return tuple(_column(rows) for _ in range(fields))
+
+
+def _fill(farm: Farm, shape: Shape) -> None:
+    """Where zero would be a row or a moment: -1."""
+    farm.rules[RULE_WIDTH] = shape.width
+    farm.rules[RULE_ISLANDS] = shape.islands
+    farm.rules[RULE_POOLS] = shape.pools
+    for field in (LIST_FIRST, LIST_LAST):
+        _all(farm.lists[field], -1)
+    for field in (ISLAND_FIRST, ISLAND_LAST, ISLAND_LATE_FIRST, ISLAND_LATE_LAST, ISLAND_LOOKED_MS):
+        _all(farm.islands[field], -1)
+    for island in range(shape.islands):
+        _all(farm.levels[island], -1)
+        farm.weights[island][WEIGHT_RESCUED] = 1.0
+        farm.weights[island][WEIGHT_MARKED] = 4.0
+    for field in (JOB_LANE, JOB_BEFORE, JOB_AFTER):
+        _all(farm.jobs[field], -1)
+    _all(farm.machines[MACHINE_STATE], ABSENT)
+    _all(farm.lanes[LANE_JOB], -1)
+    for row in range(shape.machines):
+        farm.free_rows[row] = shape.machines - 1 - row
+    farm.head[HEAD_FREE_ROWS] = shape.machines
+    _names(farm, shape)
+
+
+def _names(farm: Farm, shape: Shape) -> None:
+    """Each name's own part of the samples; the rows for all names of an island come last."""
+    for name in range(shape.names):
+        farm.names[NAME_FROM][name] = name * KEPT
+        farm.names[NAME_ROOM][name] = KEPT
+    for island in range(shape.islands):
+        row = shape.names + island
+        farm.names[NAME_FROM][row] = shape.names * KEPT + island * KEPT_OF_ALL
+        farm.names[NAME_ROOM][row] = KEPT_OF_ALL
+        farm.names[NAME_ISLAND][row] = island
+        farm.islands[ISLAND_ALL_NAMES][island] = row
+
+
+def _all(column: Column, value: int) -> None:
+    for row in range(len(column)):
+        column[row] = value
