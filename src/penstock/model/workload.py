@@ -5,6 +5,8 @@ One row per job that ran or could have run, in order of submission (ties in the 
 integer milliseconds; those that are moments are since 1970 in UTC.
 """
 
+from __future__ import annotations  # array cannot be subscripted when it is run
+
 from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
