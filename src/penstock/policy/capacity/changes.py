@@ -134,7 +134,7 @@ def gone(farm: Farm, machine: int, now_ms: int) -> None:
     state = machines[MACHINE_STATE][machine]
     if farm.pools[POOL_OWNED][pool]:
         farm.islands[ISLAND_OWNED][farm.pools[POOL_ISLAND][pool]] -= farm.pools[POOL_SLOTS][pool]
-    elif state == COMING or state == OPEN or state == FULL:
+    elif state in (COMING, OPEN, FULL):
         levels.fall(farm, pool, now_ms)
     lists.move(farm, machine, ABSENT, now_ms)
     farm.pools[POOL_MACHINES][pool] -= 1
