@@ -11,6 +11,8 @@ import msgspec
 
 from penstock.config.submitting import Submitter
 from penstock.forges.git import Git
+from penstock.history.report import Unreadable
+from penstock.history.rows import Rows
 from penstock.hub.context import Hub
 from penstock.model.rules import Rules
 from penstock.ports import BlobStore, LogStore, Marks, Notifier, Store, StoreError
@@ -21,6 +23,14 @@ from penstock.store.open import open_reading, open_store
 
 PROVIDERS = {"local": "penstock.providers.local:Local"}
 """Provider names of farm.toml and who fulfils them; imported when used."""
+
+HISTORIES = {
+    "bitcoin-ci": "penstock.history.bitcoin_ci:rows",
+    "firefox-ci": "penstock.history.firefox_ci:rows",
+    "normal": "penstock.history.normal:rows",
+    "swf": "penstock.history.swf:rows",
+}
+"""Formats of `penstock history import` and what reads them; imported when used."""
 
 SHARED = ("postgresql://", "postgres://")
 """How addresses of databases begin that several hub processes share."""
@@ -167,4 +177,13 @@ def provider(name: str) -> Callable[..., Any]:
     """The class of a provider, imported now. Raises KeyError for an unknown name."""
     module, _, attribute = PROVIDERS[name].partition(":")
     found: Callable[..., Any] = getattr(import_module(module), attribute)
+    return found
+
+
+def history_format(name: str) -> Rows:
+    """What reads histories of this format. Unreadable naming all formats when there is none of that name."""
+    if name not in HISTORIES:
+        raise Unreadable("FORMAT", None, f"no format {name!r}", f"one of {', '.join(HISTORIES)}")
+    module, attribute = HISTORIES[name].split(":")
+    found: Rows = getattr(import_module(module), attribute)
     return found

@@ -3,6 +3,7 @@
 import errno
 
 from penstock.config.mistakes import Mistake, Mistakes
+from penstock.history.report import Unreadable
 from penstock.hub.context import NotFound, Refused
 from penstock.policy.changed import UnknownModule
 from penstock.policy.planning import PlanningError
@@ -14,7 +15,9 @@ def lines_of(problem: Exception) -> list[str] | None:
     """What to print for a problem that the user can mend, one line each; None for a fault of ours."""
     if isinstance(problem, Mistakes):
         return [_one_line(mistake) for mistake in problem.mistakes]
-    if isinstance(problem, (Mistake, PlanningError, UnknownModule, ForgeError, NotFound, Refused, Locked)):
+    if isinstance(
+        problem, (Mistake, PlanningError, UnknownModule, ForgeError, NotFound, Refused, Locked, Unreadable)
+    ):
         return [_one_line(problem)]
     return None
 

@@ -1,0 +1,24 @@
+"""Another system's history into the normal form: read, cleaned, written, one row at a time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from penstock.history.cleaning import Cleaning
+from penstock.history.report import Dropped, Report
+from penstock.history.rows import Rows
+from penstock.history.writing import writing
+
+
+def import_history(rows: Rows, paths: Sequence[Path], out: Path) -> Report:
+    """Read `paths` with `rows` and write `out` in the normal form. Unreadable says what to mend; `out` is then as it was."""
+    report = Report()
+    cleaned = Cleaning(report).cleaned
+    with writing(out) as write:
+        for row in rows(paths, report):
+            try:
+                write(cleaned(row))
+            except Dropped as why:
+                report.drop(why.reason, why.detail)
+            else:
+                report.kept += 1
+    return report
