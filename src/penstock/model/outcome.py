@@ -1,5 +1,7 @@
 """What became of a workload on a farm, as columns: what reports of waits and costs are made from."""
 
+from __future__ import annotations  # array cannot be subscripted when it is run
+
 from array import array
 from collections.abc import Sequence
 from typing import NamedTuple
