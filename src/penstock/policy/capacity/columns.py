@@ -203,7 +203,9 @@ ISLAND_STOPPED_MS = 26
 ISLAND_FAILED_MS = 27
 ISLAND_OF_OWN = 28
 """Words of a preset of its own, eight of them."""
-ISLAND_FIELDS = 36
+ISLAND_TIMER_MS = 36
+"""Not before this moment is any machine due to be stopped or deleted: until then nobody looks through them."""
+ISLAND_FIELDS = 37
 
 # --- weights (floating point), a row per island -----------------------------------------------------------------------
 BANDS = 64
