@@ -37,7 +37,10 @@ JOB_TRIES = 9
 """Attempts that were begun."""
 JOB_WHY = 10
 """Code of the reason why it still waits (reasons.py)."""
-JOB_FIELDS = 11
+JOB_ASK_BEFORE = 11
+JOB_ASK_AFTER = 12
+"""Neighbours among the pending jobs of its ask, in the same order."""
+JOB_FIELDS = 13
 
 AHEAD, PENDING, RUNNING, ENDED = 0, 1, 2, 3
 LATE_OK, ASKED, LEFT, STEADY, STARTED = 1, 2, 4, 8, 16
@@ -50,7 +53,17 @@ ASK_CORES = 1
 ASK_MEMORY_MB = 2
 ASK_STRICT = 3
 """1 for classes that are never late on purpose and never on machines that may be reclaimed: release, interactive."""
-ASK_FIELDS = 4
+ASK_FIRST = 4
+ASK_LAST = 5
+ASK_PENDING = 6
+"""Its pending jobs in the order of their deadlines, and how many."""
+ASK_MET = 7
+"""1 once a job asked so: before that nobody may know of it."""
+ASK_NEXT = 8
+"""The next one that was met on its island, -1 at the end."""
+ASK_BLOCKED = 9
+"""1 = no machine has room for its first job at the moment of this look."""
+ASK_FIELDS = 10
 
 # --- pools ----------------------------------------------------------------------------------------------------------
 POOL_ISLAND = 0
@@ -96,7 +109,12 @@ POOL_TOKENS_MS = 26
 POOL_STOP_MS = 27
 POOL_GONE_MS = 28
 """T* and T2*: break-even times for suspending (or deleting, without a suspended state) and deleting; NEVER_MS = not."""
-POOL_FIELDS = 29
+POOL_TAKEN = 29
+"""Of the machines that are coming: how many this look gave to pending jobs, in millionths of a machine."""
+POOL_PEAK = 30
+POOL_KEEP = 31
+"""The most machines at work since the period began, and in the period before it: what `always-on` keeps."""
+POOL_FIELDS = 32
 
 # --- lists of machines: row `pool * KINDS + kind` -------------------------------------------------------------------
 LIST_FIRST = 0
@@ -205,7 +223,9 @@ ISLAND_OF_OWN = 28
 """Words of a preset of its own, eight of them."""
 ISLAND_TIMER_MS = 36
 """Not before this moment is any machine due to be stopped or deleted: until then nobody looks through them."""
-ISLAND_FIELDS = 37
+ISLAND_ASKS = 37
+"""The ask that was met last; go on with ASK_NEXT."""
+ISLAND_FIELDS = 38
 
 # --- weights (floating point), a row per island -----------------------------------------------------------------------
 BANDS = 64
@@ -245,8 +265,8 @@ RULE_LOOK_MOST = 13
 RULE_BURST = 14
 """Budget: 0 = may order, 1 = only strict asks, 2 = nothing new."""
 RULE_OF_PRESET = 15
-"""Eight numbers of the preset (presets.py)."""
-RULES = 24
+"""The numbers of the preset, in the order of preset_numbers.NUMBERS."""
+RULES = 40
 
 # --- the head: one column -----------------------------------------------------------------------------------------------
 HEAD_ACTS = 0
@@ -359,13 +379,22 @@ def _fill(farm: Farm, shape: Shape) -> None:
     farm.rules[RULE_POOLS] = shape.pools
     for field in (LIST_FIRST, LIST_LAST):
         _all(farm.lists[field], -1)
-    for field in (ISLAND_FIRST, ISLAND_LAST, ISLAND_LATE_FIRST, ISLAND_LATE_LAST, ISLAND_LOOKED_MS):
+    for field in (
+        ISLAND_FIRST,
+        ISLAND_LAST,
+        ISLAND_LATE_FIRST,
+        ISLAND_LATE_LAST,
+        ISLAND_LOOKED_MS,
+        ISLAND_ASKS,
+    ):
         _all(farm.islands[field], -1)
     for island in range(shape.islands):
         _all(farm.levels[island], -1)
         farm.weights[island][WEIGHT_RESCUED] = 1.0
         farm.weights[island][WEIGHT_MARKED] = 4.0
-    for field in (JOB_LANE, JOB_BEFORE, JOB_AFTER):
+    for field in (ASK_FIRST, ASK_LAST, ASK_NEXT):
+        _all(farm.asks[field], -1)
+    for field in (JOB_LANE, JOB_BEFORE, JOB_AFTER, JOB_ASK_BEFORE, JOB_ASK_AFTER):
         _all(farm.jobs[field], -1)
     _all(farm.machines[MACHINE_STATE], ABSENT)
     _all(farm.lanes[LANE_JOB], -1)

@@ -2,6 +2,12 @@
 
 from penstock.policy.capacity.columns import (
     ABSENT,
+    ASK_FIRST,
+    ASK_LAST,
+    ASK_MET,
+    ASK_NEXT,
+    ASK_PENDING,
+    ISLAND_ASKS,
     ISLAND_FIRST,
     ISLAND_LAST,
     ISLAND_LATE_FIRST,
@@ -9,6 +15,9 @@ from penstock.policy.capacity.columns import (
     ISLAND_LATE_PENDING,
     ISLAND_PENDING,
     JOB_AFTER,
+    JOB_ASK,
+    JOB_ASK_AFTER,
+    JOB_ASK_BEFORE,
     JOB_BEFORE,
     JOB_DUE_MS,
     JOB_FLAGS,
@@ -100,6 +109,31 @@ def wait(farm: Farm, island: int, job: int) -> None:
     farm.islands[ISLAND_PENDING][island] += 1
     if late:
         farm.islands[ISLAND_LATE_PENDING][island] += 1
+    _wait_of_ask(farm, island, job)
+
+
+def _wait_of_ask(farm: Farm, island: int, job: int) -> None:
+    """The same among the jobs that ask alike; an ask that is new is known on its island from now on."""
+    jobs, asks, due = farm.jobs, farm.asks, farm.jobs[JOB_DUE_MS]
+    ask = jobs[JOB_ASK][job]
+    if asks[ASK_MET][ask] == 0:
+        asks[ASK_MET][ask] = 1
+        asks[ASK_NEXT][ask] = farm.islands[ISLAND_ASKS][island]
+        farm.islands[ISLAND_ASKS][island] = ask
+    before = asks[ASK_LAST][ask]
+    while before >= 0 and due[before] > due[job]:
+        before = jobs[JOB_ASK_BEFORE][before]
+    after = asks[ASK_FIRST][ask] if before < 0 else jobs[JOB_ASK_AFTER][before]
+    jobs[JOB_ASK_BEFORE][job], jobs[JOB_ASK_AFTER][job] = before, after
+    if before < 0:
+        asks[ASK_FIRST][ask] = job
+    else:
+        jobs[JOB_ASK_AFTER][before] = job
+    if after < 0:
+        asks[ASK_LAST][ask] = job
+    else:
+        jobs[JOB_ASK_BEFORE][after] = job
+    asks[ASK_PENDING][ask] += 1
 
 
 def _join(jobs: Table, firsts: Column, lasts: Column, island: int, job: int) -> None:
@@ -128,3 +162,16 @@ def leave(farm: Farm, island: int, job: int) -> None:
     farm.islands[ISLAND_PENDING][island] -= 1
     if late:
         farm.islands[ISLAND_LATE_PENDING][island] -= 1
+    _leave_of_ask(farm, job)
+
+
+def _leave_of_ask(farm: Farm, job: int) -> None:
+    jobs, asks = farm.jobs, farm.asks
+    ask = jobs[JOB_ASK][job]
+    _close_gap(jobs, JOB_ASK_BEFORE, JOB_ASK_AFTER, job)
+    if asks[ASK_FIRST][ask] == job:
+        asks[ASK_FIRST][ask] = jobs[JOB_ASK_AFTER][job]
+    if asks[ASK_LAST][ask] == job:
+        asks[ASK_LAST][ask] = jobs[JOB_ASK_BEFORE][job]
+    jobs[JOB_ASK_BEFORE][job] = jobs[JOB_ASK_AFTER][job] = -1
+    asks[ASK_PENDING][ask] -= 1
