@@ -3,7 +3,8 @@
 import typing
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from types import NoneType
 from typing import Any, Literal
 
@@ -104,6 +105,8 @@ class Codec:
         self._encode = [(at, column.encode) for at, column in enumerate(self.columns) if column.encode]
         self._texts = [self._names.index(name) for name in text_fields(kind)]
         self._decode = [(at, column.decode) for at, column in enumerate(self.columns) if column.decode]
+        self._all = range(len(self.columns))
+        self._compared = [name != "version" for name in self._names]
 
     def row(self, record: msgspec.Struct) -> list[Any]:
         """The values of a record, as the database takes them."""
@@ -114,6 +117,19 @@ class Codec:
             if values[at] and NUL in values[at]:
                 values[at] = shown(values[at])
         return values
+
+    def changes(self, before: msgspec.Struct, after: msgspec.Struct) -> dict[int, Any]:
+        """What two states of a record differ in, but for the version: column -> its new value for the database.
+
+        Most fields of a changed record are the very objects that they were, which is quick to see.
+        """
+        old, new = self._values(before), self._values(after)
+        others = [at for at in compress(self._all, map(is_not, old, new)) if old[at] != new[at]]
+        return {at: self._encoded(at, new[at]) for at in others if self._compared[at]}
+
+    def _encoded(self, at: int, value: Any) -> Any:
+        encode = self.columns[at].encode
+        return shown(value) if encode is None else encode(value)
 
     def record(self, row: Sequence[Any]) -> Any:
         """The record that a row holds. Raises msgspec.DecodeError where its JSON is not what it should be."""

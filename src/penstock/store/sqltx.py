@@ -28,6 +28,7 @@ class SqlTx:
         self._link = link
         self._writes = writes
         self._careful = careful
+        self._seen: dict[tuple[Any, ...], Any] = {}
 
     def get(self, kind: type[R], *key: Any) -> R | None:
         """As ports.Tx.get."""
@@ -50,37 +51,44 @@ class SqlTx:
         asked = how.find(index, len(values), len(after), backwards)
         bound = how.searched(order_fields(how.shape, index), (*values, *after))
         rows = self._run(self._link.rows, asked, [*bound, NO_LIMIT if limit is None else limit])
-        return [how.codec.record(row) for row in rows]
+        return [self._noted(how, how.codec.record(row)) for row in rows]
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""
         how = self._writing(record)
-        row = how.codec.row(record)
+        values = how.insertion(how.codec.row(record))
         if how.shape.numbered or not self._careful:
-            self._later(how.insert, how.insertion(row), sure=True)
+            self._later(how.insert, values, sure=True)
             return
-        if not self._change(how, row, how.careful_insert, how.insertion(row)):
-            raise self._duplicate(how, row, inserts=True) or StoreError(f"{how.shape.table}: not inserted")
+        if not self._change(how, record, how.careful_insert, values):
+            raise self._duplicate(how, record, inserts=True) or StoreError(f"{how.shape.table}: not inserted")
 
     def replace(self, record: msgspec.Struct) -> None:
         """As ports.Tx.replace."""
         how = self._writing(record)
-        row = how.codec.row(record)
         if not self._careful:
-            self._later(how.replace, how.replacement(row))
-            return
-        if not self._change(how, row, how.careful_replace, how.careful_replacement(row)):
-            raise self._stale(how, row) or self._duplicate(how, row) or StoreError("not replaced")
+            self._later(*self._replacing(how, record))
+        elif not self._change(how, record, *self._replacing(how, record)):
+            raise self._stale(how, record) or self._duplicate(how, record) or StoreError("not replaced")
 
     def delete(self, record: msgspec.Struct) -> None:
         """As ports.Tx.delete."""
         how = self._writing(record)
-        row = how.codec.row(record)
+        values = how.versioned_key(how.codec.row(record))
         if not self._careful:
-            self._later(how.delete, how.versioned_key(row))
-            return
-        if not self._change(how, row, how.delete, how.versioned_key(row)):
-            raise self._stale(how, row) or StoreError("not deleted")
+            self._later(how.delete, values)
+        elif not self._change(how, record, how.delete, values):
+            raise self._stale(how, record) or StoreError("not deleted")
+
+    def _replacing(self, how: Statements, record: msgspec.Struct) -> tuple[str, list[Any]]:
+        """What writes a record over the stored one: only what is not as it was read here, if it was."""
+        before = self._seen.pop(how.name(record), None)
+        if self._careful and self._link.dialect.silent:
+            return how.careful_replace, how.careful_replacement(how.codec.row(record))
+        if before is None or before.version != record.version:  # type: ignore[attr-defined]
+            return how.replace, how.replacement(how.codec.row(record))
+        changes = how.codec.changes(before, record)
+        return how.update(tuple(changes)), how.updating(changes, record)
 
     def _later(self, sql: str, values: list[Any], sure: bool = False) -> None:
         """Run a writing statement without waiting for its answer."""
@@ -92,27 +100,29 @@ class SqlTx:
             raise TypeError("this transaction only reads")
         return statements(type(record), self._link.dialect)
 
-    def _change(self, how: Statements, row: list[Any], sql: str, values: list[Any]) -> bool:
+    def _change(self, how: Statements, record: msgspec.Struct, sql: str, values: list[Any]) -> bool:
         """Run one writing statement; True when it changed a row. A refused one is undone alone. Raises Duplicate."""
         try:
             changed = self._run(self._link.change, sql, values)
         except Violation as wrong:
-            raise self._duplicate(how, row, inserts=sql is how.careful_insert) or StoreError(
+            raise self._duplicate(how, record, inserts=sql is how.careful_insert) or StoreError(
                 str(wrong)
             ) from wrong
         self.wrote = self.wrote or bool(changed)
         return bool(changed)
 
-    def _stale(self, how: Statements, row: list[Any]) -> Stale | None:
+    def _stale(self, how: Statements, record: msgspec.Struct) -> Stale | None:
         """Why a row could not be changed: it has another version, or is gone. None when it is as it should be."""
+        row = how.codec.row(record)
         key, version = how.key_of(row), how.version_of(row)
         found = self._first(how, key)
         if found is not None and found.version == version:
             return None
         return Stale(f"{how.shape.table} {key!r} is not at version {version} any more")
 
-    def _duplicate(self, how: Statements, row: list[Any], inserts: bool = False) -> Duplicate | None:
+    def _duplicate(self, how: Statements, record: msgspec.Struct, inserts: bool = False) -> Duplicate | None:
         """Which constraint forbids it: the key, else the first of the shape. Asked only after a refusal."""
+        row = how.codec.row(record)
         if inserts and not how.shape.numbered and self._first(how, how.key_of(row)) is not None:
             return Duplicate("key")
         for name, clash in how.clashes.items():
@@ -124,7 +134,13 @@ class SqlTx:
         """The record with this key as it is stored, or None."""
         rows: Iterable[Sequence[Any]] = self._run(self._link.rows, how.get, key)
         row = next(iter(rows), None)
-        return None if row is None else how.codec.record(row)
+        return None if row is None else self._noted(how, how.codec.record(row))
+
+    def _noted(self, how: Statements, record: Any) -> Any:
+        """A record that was read, remembered where it may be written over."""
+        if self._writes:
+            self._seen[how.name(record)] = record
+        return record
 
     def _run(self, call: Callable[[str, Sequence[Any]], T], sql: str, values: Sequence[Any]) -> T:
         """Run one statement. Raises StoreError, then and ever after, when it broke the transaction."""

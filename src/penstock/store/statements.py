@@ -13,7 +13,7 @@ import msgspec
 from penstock.model.records import Shape
 from penstock.store.codec import Codec, shown
 from penstock.store.schema import TableSchema, names, tables
-from penstock.store.shapes import KEY, index_fields, order_fields, shape_of
+from penstock.store.shapes import KEY, index_fields, order_fields, shape_of, tuple_getter
 
 NO_LIMIT = 2**62
 
@@ -53,7 +53,10 @@ class Statements:
         self._columns = names(tuple(self._at))
         self._given = tuple(name for name in self._at if not (shape.numbered and name in shape.key))
         self._changed = tuple(name for name in self._at if name not in shape.key)
+        self._names = tuple(self._at)
         self._finds: dict[tuple[str, int, int, bool], str] = {}
+        self._updates: dict[tuple[int, ...], str] = {}
+        self._key = tuple_getter(shape.key)
         by_key, text = _equal(shape.key), dialect.text
         self.get = text(f'SELECT {self._columns} FROM "{shape.table}" WHERE {by_key}')
         self.delete = text(f'DELETE FROM "{shape.table}" WHERE {by_key} AND "version" = ?')
@@ -61,13 +64,16 @@ class Statements:
         insert = f'INSERT INTO "{shape.table}" ({names(self._given)}) VALUES ({marks})'
         self.insert = text(insert)
         self.careful_insert = text(f"{insert} ON CONFLICT DO NOTHING" if dialect.silent else insert)
-        settings = ", ".join(f'"{name}" = ?' for name in self._changed)
-        replace = f'UPDATE "{shape.table}" SET {settings} WHERE {by_key} AND "version" = ?'
+        replace = self._update(self._changed)
         self.replace = text(replace)
         clashes = {name: self._clash(index.fields, index.flag) for name, index in _uniques(table)}
         self.clashes = {name: text(clash) for name, clash in clashes.items()}
         checks = clashes.values() if dialect.silent else ()
         self.careful_replace = text(replace + "".join(f" AND NOT EXISTS ({clash})" for clash in checks))
+
+    def name(self, record: Any) -> tuple[Any, ...]:
+        """What tells a record from all others of all types."""
+        return self.shape.table, *self._key(record)
 
     def key_of(self, row: list[Any]) -> list[Any]:
         """The key's values in a row."""
@@ -99,6 +105,22 @@ class Statements:
         changed = [version + 1 if name == "version" else row[self._at[name]] for name in self._changed]
         return [*changed, *self.key_of(row), version]
 
+    def update(self, columns: tuple[int, ...]) -> str:
+        """As `replace`, of these columns and the version alone: each index that holds none of them is left as it is.
+
+        Binds what `updating` gives.
+        """
+        found = self._updates.get(columns)
+        if found is None:
+            found = self._dialect.text(self._update((*(self._names[at] for at in columns), "version")))
+            self._updates[columns] = found
+        return found
+
+    def updating(self, changed: dict[int, Any], record: Any) -> list[Any]:
+        """What `update` binds for these changes (codec.Codec.changes) of a record."""
+        version: int = record.version
+        return [*changed.values(), version + 1, *self.searched(self.shape.key, self._key(record)), version]
+
     def careful_replacement(self, row: list[Any]) -> list[Any]:
         """What `careful_replace` binds: it changes nothing where a constraint would forbid it."""
         if not self._dialect.silent:
@@ -122,6 +144,10 @@ class Statements:
             found = self._dialect.text(self._find(index, count, after, backwards))
             self._finds[index, count, after, backwards] = found
         return found
+
+    def _update(self, columns: Sequence[str]) -> str:
+        settings = ", ".join(f'"{name}" = ?' for name in columns)
+        return f'UPDATE "{self.shape.table}" SET {settings} WHERE {_equal(self.shape.key)} AND "version" = ?'
 
     def _find(self, index: str, count: int, after: int, backwards: bool) -> str:
         table = self.shape.table
