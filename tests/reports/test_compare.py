@@ -80,7 +80,7 @@ def test_no_bill_is_below_the_rent_of_what_owned_machines_cannot_have_done() -> 
 
 
 def test_quick_machines_do_more_and_owned_ones_alone_rent_nothing() -> None:
-    run = outcome([(0, 0, 10, 10, 0)], work_ms=[10_000], pools=["own"], owned=[True], costs=[PoolCosts()])
+    run = outcome([(0, 0, 10, 10, 0)], work_ms=[10_000], pools=["own"], owned=[True], peaks=[1], costs=[PoolCosts()])
     assert compare.least_rent_micros(run, POOLS[:1]) == 0
     assert compare.undercut(run, POOLS[:1]) == ""
 

@@ -88,7 +88,11 @@ def least_rent_micros(outcome: Outcome, pools: Sequence[Pool]) -> float:
     span_ms = outcome.ended_ms - outcome.begun_ms
     work = sum(ms * pool.speed for ms, pool in zip(outcome.work_ms, pools, strict=True))
     both = list(zip(pools, outcome.owned, strict=True))
-    room = sum(p.machines * p.slots * p.speed * span_ms for p, is_owned in both if is_owned)
+    room = sum(
+        max(p.machines, peak) * p.slots * p.speed * span_ms
+        for (p, is_owned), peak in zip(both, outcome.peaks, strict=True)
+        if is_owned
+    )
     cheapest = min(
         (p.price_per_hour_micros / (p.slots * p.speed) for p, is_owned in both if not is_owned), default=0.0
     )

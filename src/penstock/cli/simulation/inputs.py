@@ -1,0 +1,125 @@
+"""What a simulation is given: a history, farms, policies. Everything is read and checked before anything runs."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from penstock.cli.output import refuse, say
+from penstock.cli.simulation.policies import Policy, policies_of
+from penstock.config.farm import read_farm
+from penstock.model.rules import Rules
+from penstock.model.workload import Workload
+
+DEFAULT_SEED = 1
+
+
+class Farm(NamedTuple):
+    """A farm to replay on, and what it is called in results."""
+
+    name: str
+    rules: Rules
+
+
+class Inputs(NamedTuple):
+    """All of it. `faults`: a file, or None. `limits`: "quick" or "full"."""
+
+    workload: Workload
+    dropped: dict[str, int]
+    farms: tuple[Farm, ...]
+    policies: tuple[Policy, ...]
+    seed: int
+    faults: Path | None
+    limits: str
+
+
+class Asked(NamedTuple):
+    """The same as on the command line."""
+
+    history: Sequence[Path]
+    farms: Sequence[Path]
+    policies: Sequence[str] = ()
+    seed: int = DEFAULT_SEED
+    faults: Path | None = None
+    limits: str = "quick"
+
+
+def read(asked: Asked) -> Inputs:
+    """Read everything. Bad input raises, or refuses in one line."""
+    if asked.limits not in ("quick", "full"):
+        refuse(f"--limits: there is no {asked.limits!r}; write quick or full")
+    farms = farms_of(asked.farms)
+    policies = policies_of(asked.policies)
+    for path in asked.history:
+        if not path.is_file():
+            refuse(f"{path}: there is no such file; name a history that `penstock history import` wrote")
+    if asked.faults and not asked.faults.is_file():
+        refuse(f"{asked.faults}: there is no such file; name a file of faults")
+    workload, dropped = load(asked.history)
+    for farm in farms:
+        check_platforms(workload, farm)
+    return Inputs(workload, dropped, farms, policies, asked.seed, asked.faults, asked.limits)
+
+
+def load(paths: Sequence[Path]) -> tuple[Workload, dict[str, int]]:
+    """The history, and why rows were left out."""
+    from penstock.history.normal import load as load_normal
+
+    workload, dropped = load_normal(paths)
+    if not workload.jobs:
+        why = ", ".join(f"{count} {reason}" for reason, count in dropped.items()) or "it is empty"
+        refuse(f"{paths[0]}: no job that ran ({why}); name a history with jobs that have a start and an end")
+    return workload, dropped
+
+
+def farms_of(paths: Sequence[Path]) -> tuple[Farm, ...]:
+    """Each farm by its name; where two are called alike, by the names of their files."""
+    found = [(read_farm(path), path) for path in paths]
+    names = [rules.name for rules, _ in found]
+    if len(set(names)) < len(names):
+        names = [path.stem for _, path in found]
+    if len(set(names)) < len(names):
+        refuse("--farm: two farms have one name and one file name; change `name` under [farm] in one of them")
+    for rules, path in found:
+        if not rules.pools:
+            refuse(f"{path}: no [[pool]]; a farm without machines runs nothing, write one")
+    return tuple(Farm(name, rules) for name, (rules, _) in zip(names, found, strict=True))
+
+
+def check_platforms(workload: Workload, farm: Farm) -> None:
+    """Say which platforms of the history no pool has: their jobs never run. Refuse a farm that has none of them."""
+    had = {platform for pool in farm.rules.pools for platform in pool.platforms}
+    counts = [0] * len(workload.platforms)
+    for platform in workload.platform:
+        counts[platform] += 1
+    missing = {
+        name: count
+        for name, count in zip(workload.platforms, counts, strict=True)
+        if count and name not in had
+    }
+    if sum(missing.values()) == workload.jobs:
+        named = ", ".join(sorted(had)) or "none"
+        refuse(
+            f"farm {farm.name}: no pool has a platform of this history ({_listed(missing)}); its pools have: {named}"
+        )
+    if missing:
+        say(
+            f"penstock: farm {farm.name}: no pool has the platform of these, which never run: {_listed(missing)}"
+        )
+
+
+def _listed(missing: dict[str, int]) -> str:
+    most = sorted(missing.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{name!r} ({count} jobs)" for name, count in most[:5])
+    return shown if len(most) <= 5 else f"{shown} and {len(most) - 5} more"
+
+
+def key_of(policy: Policy, farm: Farm, farms: Sequence[Farm]) -> str:
+    """What a run is called in results: its policy's name, with several farms NAME@FARM."""
+    return policy.name if len(farms) == 1 else f"{policy.name}@{farm.name}"
+
+
+def beside(path: Path, key: str) -> Path:
+    """`events.jsonl` of a run called `key` as `events.KEY.jsonl`: with signs that every file system takes."""
+    safe = re.sub(r"[^\w.@+-]", "_", key, flags=re.ASCII)
+    return path.with_name(f"{path.stem}.{safe}{path.suffix}")

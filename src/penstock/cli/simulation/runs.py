@@ -1,0 +1,85 @@
+"""One run: a history on a farm under a policy, its events written where they are wanted, its figures as a document."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from penstock.cli.output import refuse
+from penstock.cli.simulation.inputs import Farm, Inputs
+from penstock.cli.simulation.policies import Policy
+from penstock.model.outcome import Outcome
+from penstock.model.rules import Rules
+from penstock.model.workload import Workload
+from penstock.reports.compare import Document, Limit, policy_document, undercut
+
+Sink = Callable[[bytes], object]
+"""Takes the event lines of a run, some at a time, in order."""
+
+
+class Case(NamedTuple):
+    """What one run is given, all of it: equal cases give equal outcomes."""
+
+    rules: Rules
+    policy: Policy
+    seed: int
+    faults: Path | None
+
+
+class Run(NamedTuple):
+    """A run that has ended. `wrong`: why its bill cannot be right, "" when it can."""
+
+    key: str
+    farm: Farm
+    policy: Policy
+    outcome: Outcome
+    document: Document
+    wrong: str
+
+
+def outcome_of(workload: Workload, case: Case, sink: Sink | None = None) -> Outcome:
+    """Replay the workload. Here, not at the top, is where numpy and numba come in."""
+    from penstock.sim.run import simulate
+
+    return simulate(workload, case.rules, case.policy.choice, case.seed, case.faults, sink)
+
+
+def run(inputs: Inputs, key: str, farm: Farm, policy: Policy, limit: Limit, sink: Sink | None = None) -> Run:
+    """One policy on one farm."""
+    outcome = outcome_of(inputs.workload, Case(farm.rules, policy, inputs.seed, inputs.faults), sink)
+    document = policy_document(outcome, farm.rules.waiting, farm.rules.currency, limit)
+    return Run(key, farm, policy, outcome, document, undercut(outcome, farm.rules.pools))
+
+
+@contextmanager
+def written(out: Path) -> Iterator[Sink]:
+    """A function that takes bytes; when the block ends well, `out` has them all, else it is as it was before."""
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    except OSError as why:
+        refuse(
+            f"{out}: cannot be written: {(why.strerror or str(why)).lower()}; name a file in a folder of yours"
+        )
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb", buffering=1 << 20) as stream:
+            yield stream.write
+        beside.chmod(0o666 & ~_umask())
+        _put(beside, out)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _put(beside: Path, out: Path) -> None:
+    try:
+        beside.replace(out)
+    except OSError as why:
+        refuse(f"{out}: cannot be written: {(why.strerror or str(why)).lower()}; name a file")
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
