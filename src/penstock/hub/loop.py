@@ -41,6 +41,7 @@ class Services:
         self._beside = beside or AtOnce()
         self.view = QueueView()
         self._ended: set[str] = set()
+        self._stamped = 0
         self._derived_ms: int | None = None
         self._rescued_ms: int | None = None
 
@@ -78,11 +79,15 @@ class Services:
             self._beside.later("prune", partial(pruner.run_once, self.hub, now_ms))
             self._derived_ms = now_ms
             self.view.check(machines=True)
-        counts |= placer.run_once(self.hub, now_ms, self.view)
-        stamped = self._stamp(some=counts["offered"] > 0)
+        self._stamped = 0
+        counts |= placer.run_once(self.hub, now_ms, self.view, self._follow_up)
+        if not self._stamped or self.view.unstamped:
+            self._stamp()
         ended, self._ended = self._ended, set()
         closed = closer.run_once(self.hub, now_ms, None if seldom else ended)
-        return counts | closed | {"stamped": stamped + (self._stamp(some=True) if closed["closed"] else 0)}
+        if closed["closed"]:
+            self._stamp(some=True)
+        return counts | closed | {"stamped": self._stamped}
 
     def _rescue(self, now_ms: int) -> dict[str, int]:
         """Rights and deadlines end by farm time alone: as long as it stands still there is nothing to find."""
@@ -105,11 +110,16 @@ class Services:
         return farm
 
     def _stamp(self, some: bool = False) -> int:
-        """Stamp what was told; the view hears of it, and builds that are new or of which a job has ended are looked at."""
+        """Stamp what was told. Returns how many events."""
         events = recorder.stamp(self.hub, some or self.view.unstamped)
+        self._follow_up(events)
+        return len(events)
+
+    def _follow_up(self, events: list[Event]) -> None:
+        """The view hears of what was stamped, and builds that are new or of which a job has ended are looked at."""
+        self._stamped += len(events)
         self.view.stamped(events)
         self._ended |= {event.build for event in events if _may_close(event)}
-        return len(events)
 
 
 def _may_close(event: Event) -> bool:

@@ -1,13 +1,15 @@
 """Asks policy/placement what goes where, and writes the offers."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
+from penstock.hub import recorder
 from penstock.hub.context import Hub
 from penstock.hub.queueview import QueueView
-from penstock.hub.steps import Step, lead, look, take_slot
+from penstock.hub.steps import Step, lead_all, look, take_slot
 from penstock.model.decision import Place
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
@@ -26,35 +28,45 @@ OWN = ("local", "owned")
 """Providers of machines that cost the same used or not."""
 
 
-def run_once(hub: Hub, now_ms: int, view: QueueView | None = None) -> dict[str, int]:
+def run_once(
+    hub: Hub,
+    now_ms: int,
+    view: QueueView | None = None,
+    stamped: Callable[[list[Event]], None] | None = None,
+) -> dict[str, int]:
     """Offer what can be offered. Those whose job or machine changed meanwhile are decided again, at once or in the next
     pass.
 
-    `view`: what this leader knows already; without one everything is read.
+    `view`: what this leader knows already; without one everything is read. `stamped`: is given the events that got
+    their positions (recorder) in the commit of the offers, which saves one of its own; without it none do.
     """
     known = view or QueueView()
     offered = stale = 0
     for _ in range(TRIES):
-        written, stale = _place(hub, known)
+        written, stale = _place(hub, known, stamped)
         offered += written
         if not stale:
             break
     return {"offered": offered, "stale": stale}
 
 
-def _place(hub: Hub, view: QueueView) -> tuple[int, int]:
+def _place(hub: Hub, view: QueueView, stamped: Callable[[list[Event]], None] | None) -> tuple[int, int]:
     """One decision and its offers. Returns how many were written and how many were refused."""
     snapshot = look(hub, lambda tx, farm: _seen(hub, tx, farm, view))
-    if snapshot is None:
+    places = placement.decide(snapshot).places if snapshot is not None else ()
+    if not places:
         return 0, 0
-    places = placement.decide(snapshot).places
-    stale = 0
-    for together in _chunks(places):
-        refused = lead(hub, partial(_apply, chunk=[(place, hub.entropy.token(16)) for place in together]))
-        stale += len(refused)
-        for place in refused:
-            view.doubt(place.job, place.machine)
-    return len(places) - stale, stale
+    steps: list[Callable[[Step], list[Any]]] = [
+        partial(_apply, chunk=[(place, hub.entropy.token(16)) for place in together])
+        for together in _chunks(places)
+    ]
+    done = lead_all(hub, [*steps, recorder.stamp_some] if stamped else steps)
+    if stamped:
+        stamped(done.pop())
+    refused = [place for chunk in done for place in chunk]
+    for place in refused:
+        view.doubt(place.job, place.machine)
+    return len(places) - len(refused), len(refused)
 
 
 def _chunks(places: Iterable[Place]) -> Iterator[list[Place]]:

@@ -22,7 +22,7 @@ def stamp(hub: Hub, some: bool = False) -> list[Event]:
     """
     stamped: list[Event] = []
     while some or look(hub, lambda tx, farm: tx.find(Event, "position", 0, limit=1)):
-        batch = lead(hub, _stamp, frozen_too=True)
+        batch = lead(hub, stamp_some, frozen_too=True)
         stamped += batch
         some = len(batch) == TOGETHER
         if not some:
@@ -30,7 +30,8 @@ def stamp(hub: Hub, some: bool = False) -> list[Event]:
     return stamped
 
 
-def _stamp(step: Step) -> list[Event]:
+def stamp_some(step: Step) -> list[Event]:
+    """Stamp at most TOGETHER events, inside a transaction of the leader. Returns them as they were."""
     events = step.tx.find(Event, "position", 0, limit=TOGETHER)
     if not events:
         return []
