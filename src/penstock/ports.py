@@ -7,6 +7,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from penstock.model.job import Source
+from penstock.model.rented import Listing, Notice, Offer, Order
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -322,4 +323,61 @@ class Forge(Protocol):
 
     def archive(self, source: Source) -> Iterator[bytes]:
         """The source as a tar stream, a function of its digest alone, `.penstock.yml` at its top left out."""
+        ...
+
+
+class ProviderError(Exception):
+    """A provider did not do it, and says why; nothing was made or changed."""
+
+
+class NoCapacity(ProviderError):
+    """It has no such machine now."""
+
+
+class QuotaReached(ProviderError):
+    """It gives this account no more."""
+
+
+class Throttled(ProviderError):
+    """Too many calls: later."""
+
+
+class UnknownMachine(ProviderError):
+    """It has no machine of that id, or not any more."""
+
+
+class NoAnswer(ProviderError):
+    """It did not answer in time: the call may have been carried out."""
+
+
+class Provider(Protocol):
+    """Who gives machines. Each call begins something and returns; `list` tells how far it is. Calls take at most 5 s, and
+    their library repeats nothing. All raise ProviderError; any number of threads may call."""
+
+    def offers(self) -> tuple[Offer, ...]:
+        """What it could give now, the one to be taken first at first."""
+        ...
+
+    def create(self, order: Order) -> str:
+        """Begin a machine, give its id. The same token again gives the same machine, also one that is gone."""
+        ...
+
+    def resume(self, id_: str) -> None:
+        """Wake a stopped machine; one that is coming or up already is no error."""
+        ...
+
+    def suspend(self, id_: str) -> None:
+        """Stop a machine, keep its disk; one that is stopping or stopped already is no error."""
+        ...
+
+    def delete(self, id_: str) -> None:
+        """Give a machine back in whatever state it is; one that is going or gone is no error."""
+        ...
+
+    def list(self) -> Listing:
+        """All that it has with tags of any farm, those that are gone for a while, too. It may be behind."""
+        ...
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Machines that it will take back soon."""
         ...

@@ -38,6 +38,7 @@ INTEGER = st.integers(-(2**63), 2**63 - 1)
 PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     int: INTEGER,
     str: TEXT,
+    bytes: st.binary(max_size=40),
     bool: st.booleans(),
     float: st.floats(allow_nan=False, allow_infinity=False),
     NoneType: st.none(),

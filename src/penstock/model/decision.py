@@ -24,10 +24,66 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Boot(msgspec.Struct, frozen=True, kw_only=True):
+    """Rent one more machine of this pool. `row`: what the policy calls it until it has a name."""
+
+    pool: str
+    row: int
+    reason: str
+
+
+class Resume(msgspec.Struct, frozen=True, kw_only=True):
+    """Wake this suspended machine."""
+
+    machine: str
+    reason: str
+
+
+class Suspend(msgspec.Struct, frozen=True, kw_only=True):
+    """Suspend this machine, if nothing runs there."""
+
+    machine: str
+    reason: str
+
+
+class Delete(msgspec.Struct, frozen=True, kw_only=True):
+    """Give this machine back, if nothing runs there."""
+
+    machine: str
+    reason: str
+
+
+Command = Place | Boot | Resume | Suspend | Delete
+PowerCommand = Boot | Resume | Suspend | Delete
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What to do now, in order. `left`: for the first job of each ask that found no place, why not.
+    """What to do now, in order: offers, then power. `left`: for the first job of each ask that found no place, why not.
     `wake_ms`: when to decide again though nothing else happens (farm time), None = no need."""
 
     places: tuple[Place, ...] = ()
+    power: tuple[PowerCommand, ...] = ()
     left: tuple[tuple[str, Reason], ...] = ()
     wake_ms: int | None = None
+
+
+class Decided(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision of the capacity policy that was acted upon. `view` and `memory` are digests of what it was made
+    from, `acts` what it said, as JSON; `at_ms` is farm time. `seq` is given by the store."""
+
+    seq: int = 0
+    at_ms: int = 0
+    view: str = ""
+    memory: str = ""
+    acts: str = ""
+    version: int = 0
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """What a policy has learnt, for who leads next: one row. `content` is the policy's own, `digest` is of it."""
+
+    id: str = "capacity"
+    at_ms: int = 0
+    digest: str = ""
+    content: bytes = b""
+    version: int = 0

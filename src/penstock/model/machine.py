@@ -2,6 +2,7 @@
 
 import msgspec
 
+from penstock.model import states
 from penstock.model.job import Trust
 from penstock.model.states import Health, Power, SessionState
 from penstock.model.units import Size
@@ -15,6 +16,12 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     `identity` is the measured fingerprint of its platform; `sandbox` says how its agent runs commands.
     `agent` is the release of its agent. `accepting`: its agent's open session takes offers. `streak` counts attempts in a row that it may be to
     blame for, `blamed` names their jobs, each once; `failed_ms` is when the last of them ended, in farm time.
+
+    Of what is rented: its row is the intent, written before its provider is called (I6). `provider_id` is its name
+    there, "" until the provider has answered; `client_token` goes with every call that makes it, `offer` is what was asked
+    for. `power_reason` says why its power is what it is, since `since_ms`; `called`: its provider has taken the call that this
+    power stands for. `ordered_ms`: when it was last booted or resumed, `starts`: jobs begun on its disk, `leaves_ms`:
+    when it will be reclaimed, 0 = not known. All in farm time.
     """
 
     id: str
@@ -39,6 +46,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     session: str = ""
     accepting: bool = False
     agent: str = ""
+    provider_id: str = ""
+    client_token: str = ""
+    offer: str = ""
+    power_reason: str = ""
+    called: bool = False
+    since_ms: int = 0
+    ordered_ms: int = 0
+    starts: int = 0
+    leaves_ms: int = 0
     version: int = 0
 
 
@@ -73,3 +89,9 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int = 0
     revoked: bool = False
     version: int = 0
+
+
+def powered(machine: Machine, power: Power, why: str, now_ms: int) -> Machine:
+    """The machine after one step of its power (not written). Raises NotAllowed for one that the table does not have."""
+    states.step(states.POWER, machine.power, power)
+    return msgspec.structs.replace(machine, power=power, power_reason=why, since_ms=now_ms, called=False)

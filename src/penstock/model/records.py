@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.model.artifact import Blob, Failure, Inputs, Module
 from penstock.model.change import Build, Change
+from penstock.model.decision import Decided, Memory
 from penstock.model.estimate import Estimate
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
@@ -77,6 +78,8 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     ),
     Credential: Shape("credential", ("digest",), {"machine": ("machine",)}),
     Token: Shape("token", ("digest",), {"user": ("user", "name")}),
+    Decided: Shape("decided", ("seq",), numbered=True),
+    Memory: Shape("memory", ("id",)),
     Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),
     Failure: Shape("failure", ("trust", "key")),
     Blob: Shape("blob", ("digest",), {"state": ("state",)}),

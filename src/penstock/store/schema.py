@@ -12,7 +12,7 @@ from penstock.model.records import SHAPES, Shape
 from penstock.store.codec import Column, columns
 from penstock.store.shapes import order_fields
 
-HEAD = "0003"
+HEAD = "0004"
 """The revision that this code reads and writes: the newest file of migrations/versions."""
 OLDEST = "0001"
 """The oldest revision whose release can work with a database of HEAD. Each migration writes it down."""
@@ -21,7 +21,18 @@ ADDED: dict[str, tuple[str, ...]] = {
     "change": ("project", "pools", "queue_limit_ms"),
     "job": ("project", "pools", "queue_limit_ms", "own_rank"),
     "attempt": ("project",),
-    "machine": ("agent",),
+    "machine": (
+        "agent",
+        "provider_id",
+        "client_token",
+        "offer",
+        "power_reason",
+        "called",
+        "since_ms",
+        "ordered_ms",
+        "starts",
+        "leaves_ms",
+    ),
 }
 """Columns that came after their table: they have a default, so that the release before can insert rows."""
 
