@@ -26,9 +26,16 @@ PROVIDERS = {"local": "penstock.providers.local:Local"}
 
 HISTORIES = {
     "bitcoin-ci": "penstock.history.bitcoin_ci:rows",
+    "buildbot": "penstock.history.buildbot:rows",
     "firefox-ci": "penstock.history.firefox_ci:rows",
+    "github-actions": "penstock.history.github_actions:rows",
+    "github-jobs": "penstock.history.github_jobs:rows",
+    "gitlab": "penstock.history.gitlab:rows",
+    "mozilla-buildjson": "penstock.history.mozilla_buildjson:rows",
     "normal": "penstock.history.normal:rows",
+    "sacct": "penstock.history.sacct:rows",
     "swf": "penstock.history.swf:rows",
+    "treeherder": "penstock.history.treeherder:rows",
 }
 """Formats of `penstock history import` and what reads them; imported when used."""
 

@@ -1,13 +1,17 @@
 """Histories that other systems really recorded: how many runs they hold, and why the rest is none."""
 
+import gzip
+import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from penstock.history import normal
 from penstock.history.importing import import_history
 from penstock.history.report import Report
+from penstock.history.rows import Row
 from penstock.model.workload import Workload
 from penstock.wiring import history_format
 
@@ -55,3 +59,69 @@ def test_small_swf(shared_data: Path, tmp_path: Path) -> None:
     assert report.dropped == {"how long it ran is not known": 25}
     assert workload.submitted_ms[0] == 1_027_839_845_000, "counted from UnixStartTime"
     assert Counter(workload.cores).most_common(1)[0][0] > 0
+
+
+@pytest.mark.parametrize(("project", "jobs", "names"), [("bmad", 2_176, 2), ("pr3y", 3_795, 16)])
+def test_github_actions(shared_data: Path, tmp_path: Path, project: str, jobs: int, names: int) -> None:
+    paths = sorted((shared_data / "github-actions").glob(f"*{project}*.gz"))
+    report, workload = imported("github-actions", paths, tmp_path)
+    assert (workload.jobs, len(workload.names)) == (jobs, names), "what research counts"
+    assert report.dropped == ({} if project == "bmad" else {"never ran": 1})
+    waits_ms = [
+        start - asked for start, asked in zip(workload.started_ms, workload.submitted_ms, strict=True)
+    ]
+    assert max(waits_ms) < 3_600_000, "no wait of days made by a re-run"
+
+
+def test_treeherder(shared_data: Path, tmp_path: Path) -> None:
+    paths = sorted((shared_data / "mozilla").glob("treeherder*"))
+    report, workload = imported("treeherder", paths, tmp_path)
+    assert (report.read, report.kept, report.dropped) == (860, 689, {"a line that is not JSON": 171})
+    assert len(workload.names) == 598, "what research counts"
+    assert {"t-w864-ix", "tst-linux64-ec2", "panda"} <= set(workload.platforms)
+    assert report.mended.total() == 6, "runs again of six jobs"
+
+
+def test_mozilla_buildjson_agrees_with_its_published_normalisation(shared_data: Path) -> None:
+    folder = shared_data / "mozilla"
+    answers = json.loads(gzip.decompress((folder / "buildbot_buildjson_normalised.json.gz").read_bytes()))
+    report = Report()
+    source = folder / "buildbot_buildjson_samples.json.gz"
+    rows = history_format("mozilla-buildjson")([source], report)
+    found = dict((report.line, row) for row in rows)  # noqa: C402  (the line moves on with each row)
+    timed = {n: answer for n, answer in enumerate(answers, 1) if "start_time" in answer.get("action", {})}
+    assert found.keys() == timed.keys(), "one of 178 has no moments: both leave it out"
+    assert len(found) == 177
+    for number, answer in timed.items():
+        assert said(found[number]) == published(answer), number
+
+
+STATUS = {"success": "passed", "warnings": "failed", "failure": "failed", "exception": "error"}
+STATUS |= {"retry": "error", "cancelled": "cancelled"}
+
+
+def said(row: Row) -> dict[str, Any]:
+    """What a row says, as far as the published normalisation says it, too."""
+    return {
+        "times": (row.submitted_ms // 1000, row.started_ms // 1000, row.finished_ms // 1000),
+        "outcome": row.outcome,
+        "name": row.name,
+        "branch": row.branch,
+        "machine": row.machine,
+        "pool": row.platform if row.machine else "",
+        "project": row.project,
+    }
+
+
+def published(answer: dict[str, Any]) -> dict[str, Any]:
+    """The published normalisation of a build in our words."""
+    action, build, run = (answer.get(part, {}) for part in ("action", "build", "run"))
+    return {
+        "times": (action["request_time"], action["start_time"], action["end_time"]),
+        "outcome": STATUS[action["buildbot_status"]],
+        "name": run.get("key", ""),
+        "branch": build.get("branch", ""),
+        "machine": run.get("machine", {}).get("name", ""),
+        "pool": run.get("machine", {}).get("pool", ""),
+        "project": build.get("product", ""),
+    }

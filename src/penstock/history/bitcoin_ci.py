@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from penstock.history.records import listed, made
+from penstock.history.records import made, recorded
 from penstock.history.report import Dropped, Report
 from penstock.history.rows import Row
 from penstock.history.values import field, moment_ms, text
@@ -20,7 +20,7 @@ RUNNING = "CREATED", "TRIGGERED", "SCHEDULED", "EXECUTING"
 def rows(paths: Sequence[Path], report: Report) -> Iterator[Row]:
     """A row per job that ran."""
     for path in paths:
-        yield from made(listed(path, report), _row, report)
+        yield from made(recorded(path, report), _row, report)
 
 
 def _row(found: dict[str, Any], report: Report) -> Row:

@@ -2,7 +2,11 @@
 
 from penstock.history.report import Dropped, Report
 from penstock.history.rows import OUTCOMES, Row
+from penstock.history.values import COUNT_MAX, LATEST_S, MS
 from penstock.model.workload import UNKNOWN
+
+NO_PLATFORM = "unknown"
+"""The platform of what does not say where it ran; a farm.toml can have one of this name."""
 
 
 class Cleaning:
@@ -19,10 +23,15 @@ class Cleaning:
         """
         if row.submitted_ms == UNKNOWN:
             raise Dropped("no moment of submission")
+        if max(row.submitted_ms, row.finished_ms) >= LATEST_S * MS:
+            raise Dropped("a moment after 2100")
         if row.outcome not in OUTCOMES:
             raise Dropped("an outcome that is none of passed, failed, error, cancelled, skipped", row.outcome)
         if row.started_ms != UNKNOWN or row.finished_ms != UNKNOWN:
             row = self._ran(row)
+        if max(row.cores, row.memory_mb) > COUNT_MAX:
+            self._report.mend("more cores or memory than there can be: taken as not known")
+            row = row._replace(cores=0, memory_mb=0)
         return self._named(row)
 
     def _ran(self, row: Row) -> Row:
@@ -43,7 +52,10 @@ class Cleaning:
         if row.job_id in self._seen:
             raise Dropped("a job_id that came before", row.job_id)
         self._seen.add(row.job_id)
-        return row
+        if row.platform:
+            return row
+        self._report.mend(f"no platform: taken as {NO_PLATFORM!r}", row.job_id)
+        return row._replace(platform=NO_PLATFORM)
 
 
 def runs_only(row: Row) -> Row:

@@ -21,6 +21,7 @@ class Columns:
         self.ids: list[str] = []
         self._numbers = tuple(array("q") for _ in range(5))
         self._indexes = tuple(array("q") for _ in range(5))
+        self._put = [column.append for column in self._indexes]
         self._names: tuple[dict[str, int], ...] = tuple({} for _ in range(5))
         self._needs: dict[str, list[str]] = {}
 
@@ -34,8 +35,8 @@ class Columns:
         cores.append(row.cores)
         memory.append(row.memory_mb)
         texts = row.name, row.project, row.klass, row.platform, row.branch
-        for column, known, text in zip(self._indexes, self._names, texts, strict=True):
-            column.append(known.setdefault(text, len(known)))
+        for put, known, text in zip(self._put, self._names, texts):  # noqa: B905  (each is of five)
+            put(known.setdefault(text, len(known)))
         if row.needs:
             self._needs[row.job_id] = list(dict.fromkeys(row.needs.split()))
 

@@ -1,24 +1,24 @@
 """The normal form: CSV, JSON Lines or Parquet by file name, each of the first two also with `.gz`."""
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
-import msgspec
-
 from penstock.history.cleaning import Cleaning, runs_only
 from penstock.history.columns import Columns
+from penstock.history.records import objects
 from penstock.history.report import Dropped, Report, Unreadable
 from penstock.history.rows import COLUMNS, REQUIRED, Row
-from penstock.history.sources import lines, opened
+from penstock.history.sources import opened
+from penstock.history.tables import table, whole_row
 from penstock.history.values import count, moment_ms, text
 from penstock.model.workload import Workload
 
 SUFFIXES = (".csv", ".jsonl", ".ndjson", ".parquet")
-FIELD_BYTES_MAX = 16 * 1024 * 1024
 BATCH_ROWS = 65_536
+COLUMN_SET = frozenset(COLUMNS)
+STRANGE = "a column that the normal form does not have: left out"
 Record = Sequence[Any]
 """Values in the order of COLUMNS."""
 
@@ -107,7 +107,7 @@ def _known(names: Sequence[str], report: Report) -> list[int]:
         raise Unreadable(report.file, report.line, f"the column {twice!r} is there twice")
     for name in names:
         if name not in COLUMNS:
-            report.mend("a column that the normal form does not have: left out", name)
+            report.mend(STRANGE, name)
     return [names.index(name) if name in names else len(names) for name in COLUMNS]
 
 
@@ -120,7 +120,7 @@ def _csv(path: Path, report: Report) -> Iterator[Record]:
 
 
 def _csv_records(stream: IO[bytes], report: Report) -> Iterator[Record]:
-    found = table(stream, report)
+    found = table(stream, report, ",")
     names = [name.strip() for name in next(found)]
     pick = itemgetter(*_known(names, report))
     for fields in found:
@@ -129,75 +129,15 @@ def _csv_records(stream: IO[bytes], report: Report) -> Iterator[Record]:
             yield pick(fields)
 
 
-def whole_row(fields: list[str], width: int, report: Report) -> bool:
-    """Whether a row has a field for each of `width` columns; what it has beyond them is left out and counted."""
-    if len(fields) == width:
-        return True
-    if len(fields) < width:
-        report.drop("fewer fields than columns", len(fields))
-        return False
-    report.mend("more fields than columns: the last ones left out", len(fields))
-    del fields[width:]
-    return True
-
-
-def table(stream: IO[bytes], report: Report) -> Iterator[list[str]]:
-    """The header of a CSV file, then each record as it is read and counted. What is no CSV is dropped."""
-    csv.field_size_limit(FIELD_BYTES_MAX)
-    reading = csv.reader(lines(stream, report))
-    report.line = 1
-    try:
-        yield next(reading)
-    except StopIteration:
-        raise Unreadable(
-            report.file, 1, "the file is empty", "it begins with the names of its columns"
-        ) from None
-    except csv.Error as why:
-        raise Unreadable(report.file, 1, f"not CSV ({why})") from None
-    while True:
-        try:
-            for fields in reading:
-                if fields:
-                    report.at(reading.line_num)
-                    yield fields
-            return
-        except csv.Error:
-            report.at(reading.line_num)
-            report.drop("not CSV")
-
-
 # JSON Lines -------------------------------------------------------------------------------------------------
 
 
 def _json_lines(path: Path, report: Report) -> Iterator[Record]:
-    strange: set[str] = set()
     with opened(path, report) as stream:
         for found in objects(stream, report):
-            for name in found.keys() - COLUMN_SET - strange:
-                strange.add(name) if len(strange) < 100 else None
-                report.mend("a column that the normal form does not have: left out", name)
+            if strange := found.keys() - COLUMN_SET:
+                report.mend(STRANGE, min(strange))
             yield [found.get(name) for name in COLUMNS]
-
-
-COLUMN_SET = frozenset(COLUMNS)
-
-
-def objects(stream: IO[bytes], report: Report) -> Iterator[dict[str, Any]]:
-    """The objects of JSON Lines; a line that is none is dropped, an empty one is nothing."""
-    decode = msgspec.json.Decoder().decode
-    for number, line in enumerate(lines(stream, report), 1):
-        if not line.strip():
-            continue
-        report.at(number)
-        try:
-            found = decode(line)
-        except (msgspec.DecodeError, RecursionError):
-            report.drop("a line that is not JSON")
-            continue
-        if isinstance(found, dict):
-            yield found
-        else:
-            report.drop("a line that is no JSON object")
 
 
 # Parquet ----------------------------------------------------------------------------------------------------
@@ -207,18 +147,19 @@ def _parquet(path: Path, report: Report) -> Iterator[Record]:
     import pyarrow  # type: ignore[import-untyped]
     import pyarrow.parquet  # type: ignore[import-untyped]
 
-    report.file, report.line = str(path), None
-    try:
-        with pyarrow.parquet.ParquetFile(path, memory_map=False) as found:
-            where = _known(found.schema_arrow.names, report)
-            names = [name for name in COLUMNS if name in found.schema_arrow.names]
-            for batch in found.iter_batches(BATCH_ROWS, columns=names, use_threads=False):
-                yield from _batch(batch, where, report)
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as why:
-        raise Unreadable(report.file, report.line, f"not Parquet that can be read ({why})") from None
+    with opened(path, report) as stream:
+        try:
+            with pyarrow.parquet.ParquetFile(stream) as found:
+                names = found.schema_arrow.names
+                _known(names, report)
+                wanted = [name for name in COLUMNS if name in names]
+                for batch in found.iter_batches(BATCH_ROWS, columns=wanted, use_threads=False):
+                    yield from _batch(batch, report)
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as why:
+            raise Unreadable(report.file, report.line, f"not Parquet that can be read ({why})") from None
 
 
-def _batch(batch: Any, where: Sequence[int], report: Report) -> Iterator[Record]:
+def _batch(batch: Any, report: Report) -> Iterator[Record]:
     number = report.line or 0
     given = {name: batch.column(name).to_pylist() for name in batch.schema.names}
     nothing = [None] * batch.num_rows

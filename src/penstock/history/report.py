@@ -35,20 +35,25 @@ class Report:
         self.examples: dict[str, str] = {}
         self.file = ""
         self.line: int | None = None
+        self._mended_here: list[str] = []
 
     def at(self, line: int | None) -> None:
         """A record begins: one more is read. `line` counts from 1; a record's number where there are no lines."""
         self.line = line
         self.read += 1
+        self._mended_here.clear()
 
     def drop(self, reason: str, detail: object = "") -> None:
-        """The record that was read last is left out."""
+        """The record that was read last is left out, and with it what was mended in it."""
         self.dropped[reason] += 1
+        self.mended.subtract(self._mended_here)
+        self._mended_here.clear()
         self._example(reason, detail)
 
     def mend(self, what: str, detail: object = "") -> None:
         """A value of the record that was read last is not what was written there."""
         self.mended[what] += 1
+        self._mended_here.append(what)
         self._example(what, detail)
 
     def _example(self, reason: str, detail: object) -> None:
@@ -63,8 +68,10 @@ class Report:
             "read": self.read,
             "kept": self.kept,
             "dropped": dict(self.dropped.most_common()),
-            "mended": dict(self.mended.most_common()),
-            "examples": self.examples,
+            "mended": {what: times for what, times in self.mended.most_common() if times},
+            "examples": {
+                why: where for why, where in self.examples.items() if why in self.dropped or self.mended[why]
+            },
         }
 
 

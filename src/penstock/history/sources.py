@@ -82,6 +82,6 @@ def document(stream: IO[bytes], report: Report) -> Any:
 def decoded(data: bytes, report: Report) -> Any:
     """Bytes that are one JSON document; Unreadable when they are not."""
     try:
-        return msgspec.json.decode(data)
+        return msgspec.json.decode(data.removeprefix(BOM.encode()))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as why:
         raise Unreadable(report.file, None, f"not JSON ({why})") from None

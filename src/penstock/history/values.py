@@ -14,7 +14,11 @@ LATEST_S = 4_102_444_800
 _MILLISECONDS_S = 100_000_000_000
 """From here on a number of seconds since 1970 (the year 5138) is one of milliseconds, as all since 1973 are."""
 _NUMBER = re.compile(r"[+-]?(\d{1,18}(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
-_COUNT_MAX = 10**9
+_SIGNS = re.compile(r"[^A-Za-z0-9._+-]+")
+_NUMBERED = re.compile(r"[-_.]?\d+$", re.ASCII)
+COUNT_MAX = 10**9
+"""More cores, megabytes or attempts are a mistake."""
+_NUMBER_MAX = 10**18
 
 
 def number(value: object) -> float | int:
@@ -28,8 +32,10 @@ def number(value: object) -> float | int:
         found = value
     else:
         raise Dropped("not a number where a number belongs", value)
-    if isinstance(found, float) and not math.isfinite(found):
+    if not math.isfinite(found):
         raise Dropped("not a number where a number belongs", value)
+    if abs(found) > _NUMBER_MAX:
+        raise Dropped("a number that is too large", value)
     return found
 
 
@@ -72,11 +78,13 @@ def count(value: Any, what: str, report: Report) -> int:
     """A whole number that may be missing (0): what is none is taken as missing, and counted under `what`."""
     if value is None or value == "":
         return 0
+    if isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdigit():
+        return int(value)  # the usual case, four times as quick
     try:
         found = number(value)
     except Dropped:
         found = -1
-    if 0 <= found <= _COUNT_MAX and found == int(found):
+    if 0 <= found <= COUNT_MAX and found == int(found):
         return int(found)
     report.mend(f"{what} is no whole number from 0: taken as not known", value)
     return 0
@@ -100,3 +108,13 @@ def field(record: object, *path: str) -> Any:
             return None
         record = record.get(name)
     return record
+
+
+def platform(*labels: str) -> str:
+    """What labels ask for, as a name that a farm.toml can have: letters, digits and `._+-`, 100 at most."""
+    return _SIGNS.sub("-", "+".join(label.strip() for label in labels if label.strip())).strip("-+._")[:100]
+
+
+def pool(machine: str) -> str:
+    """A machine's name without its number: machines of one kind are numbered through."""
+    return platform(_NUMBERED.sub("", machine))
