@@ -316,11 +316,12 @@ class Farm(NamedTuple):
     rises: Table
     acts: Table
     scratch: Table
-    """SCRATCHES columns as long as there are jobs, lanes and machines together: room for one decision's sorting and
-    packing; nothing in it outlives the decision."""
+    """The sheet of one decision (sheet.py): room for sorting and packing; nothing in it outlives the decision."""
 
 
-SCRATCHES = 24
+SCRATCHES = 33
+PACKED_MOST = 1000
+"""Jobs that one packing looks at, at most."""
 
 
 class Shape(NamedTuple):
@@ -336,7 +337,7 @@ class Shape(NamedTuple):
 
 
 def empty(shape: Shape, room: int) -> Farm:
-    """Columns of this shape, all zero, lists empty, every machine row free. `room`: length of scratch and acts."""
+    """Columns of this shape, all zero, lists empty, every machine row free. `room`: length of acts."""
     farm = Farm(
         rules=_column(RULES),
         head=_column(HEAD_FIELDS),
@@ -358,10 +359,15 @@ def empty(shape: Shape, room: int) -> Farm:
         price_ring=_table(shape.islands, PRICES_KEPT),
         rises=_table(shape.islands, RISES_KEPT),
         acts=_table(ACT_FIELDS, room),
-        scratch=_table(SCRATCHES, room),
+        scratch=_table(SCRATCHES, sheet_rows(shape)),
     )
     _fill(farm, shape)
     return farm
+
+
+def sheet_rows(shape: Shape) -> int:
+    """How long the columns of scratch must be: room for every lane, and for jobs and machines that are planned."""
+    return shape.machines * shape.width + shape.pools + 3 * PACKED_MOST
 
 
 def _column(length: int) -> Column:

@@ -1,10 +1,56 @@
 """What a farm does now: which jobs start where, what is rented, resumed, suspended and given back."""
 
-from penstock.policy.capacity import presets
-from penstock.policy.capacity.columns import RULE_PRESET, Farm
+from penstock.policy.capacity import (
+    lateness,
+    orders,
+    packing_owned,
+    packing_rented,
+    pending,
+    presets,
+    timers,
+)
+from penstock.policy.capacity import sheet as on
+from penstock.policy.capacity.columns import (
+    ISLAND_LATE_PENDING,
+    ISLAND_OWNED,
+    ISLAND_PENDING,
+    ISLAND_WAKE_MS,
+    RULE_PRESET,
+    RULE_SEQUENCE_MOST,
+    Farm,
+)
 
 
 def decide(farm: Farm, island: int, now_ms: int) -> None:
     """Decide for one island; writes acts, and ISLAND_WAKE_MS: when to ask again though nothing happens."""
     if farm.rules[RULE_PRESET] != 0:
         presets.look(farm, island, now_ms)
+        return
+    frame = farm.scratch[on.FRAME]
+    on.begin(farm.scratch, island, now_ms)
+    frame[on.SEQUENCE_MOST] = farm.rules[RULE_SEQUENCE_MOST]
+    frame[on.EARLY_MS] = 0
+    if farm.islands[ISLAND_PENDING][island] > 0:
+        frame[on.GUARD] = lateness.guarded(farm, island)
+        _place(farm, island)
+    timers.stop(farm, island)
+    farm.islands[ISLAND_WAKE_MS][island] = frame[on.WAKE_MS]
+
+
+def _place(farm: Farm, island: int) -> None:
+    """Pack and start, again and again until nothing more starts; then order what nothing takes in time."""
+    while farm.islands[ISLAND_PENDING][island] > 0:
+        pending.gather(farm, island)
+        if packing_owned.plenty(farm, island) and packing_owned.start_all(farm) > 0:
+            continue
+        if packing_owned.pack(farm, island) > 0:
+            continue
+        left = packing_owned.leave_over(farm, island)
+        alone = farm.islands[ISLAND_OWNED][island] == 0 and farm.islands[ISLAND_LATE_PENDING][island] > 0
+        if left > 0 or alone:
+            if packing_rented.pack(farm, island) > 0:
+                continue
+            if packing_rented.leave_over(farm) > 0:
+                orders.plan(farm, island)
+        timers.look_again(farm)
+        return

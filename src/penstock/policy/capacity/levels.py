@@ -17,14 +17,11 @@ from penstock.policy.capacity.columns import (
     MACHINE_POOL,
     MACHINE_STOP_MS,
     NEVER_MS,
-    POOL_BOOT_MS,
-    POOL_COLD_MS,
     POOL_DELETE_MS,
     POOL_GONE_MS,
     POOL_GRANULARITY_MS,
     POOL_ISLAND,
     POOL_MINIMUM_MS,
-    POOL_PRICE,
     POOL_RESUME_MS,
     POOL_STOP_MS,
     POOL_STOPPED_PRICE,
@@ -55,28 +52,9 @@ KEEP = 0.98
 KEEP_MARKS = 0.995
 
 
-def fix(farm: Farm, pool: int) -> None:
-    """Compute the pool's break-even times from its prices and times: keeping a machine idle (or suspended) for
-    that long costs as much as waking (or booting) it again. POOL_GONE_MS 0 = suspending does not pay or cannot be."""
-    pools = farm.pools
-    price, held = pools[POOL_PRICE][pool], pools[POOL_STOPPED_PRICE][pool]
-    boot, resume = pools[POOL_BOOT_MS][pool], pools[POOL_RESUME_MS][pool]
-    worth = farm.rules[RULE_WAIT_PRICE]
-    pools[POOL_GONE_MS][pool] = 0
-    if held >= 0 and resume >= 0 and held < price:
-        stop = (price + worth) * resume // (price - held)
-        spared = price * (boot + pools[POOL_COLD_MS][pool] - resume) + worth * (boot - resume)
-        gone = NEVER_MS if held == 0 else max(0, spared) // held
-        if gone > stop:
-            pools[POOL_STOP_MS][pool], pools[POOL_GONE_MS][pool] = stop, gone
-            return
-    wake = price * (boot + pools[POOL_COLD_MS][pool]) + worth * boot
-    pools[POOL_STOP_MS][pool] = NEVER_MS if price == 0 else wake // price
-
-
 def suspends(farm: Farm, pool: int) -> bool:
     """Whether idle machines of the pool are suspended, not deleted."""
-    return farm.pools[POOL_GONE_MS][pool] > farm.pools[POOL_STOP_MS][pool]
+    return farm.pools[POOL_STOPPED_PRICE][pool] >= 0 and farm.pools[POOL_RESUME_MS][pool] >= 0
 
 
 def rise(farm: Farm, pool: int, now_ms: int) -> None:

@@ -1,0 +1,206 @@
+"""What can be rented: which pools a job may go to, what a finished job is expected to cost there, and what the world says
+of orders: backoff, quarantine, quota, the rate of orders."""
+
+from penstock.policy.capacity import sheet as on
+from penstock.policy.capacity.columns import (
+    ASK_ISLAND,
+    ASK_STRICT,
+    ISLAND_FAILED_MS,
+    JOB_FLAGS,
+    MACHINE_POOL,
+    NEVER_MS,
+    POOL_BOOT_MS,
+    POOL_COLD_MS,
+    POOL_FAILURES,
+    POOL_ISLAND,
+    POOL_MACHINES,
+    POOL_MOST,
+    POOL_ORDERS,
+    POOL_ORDERS_FAILED,
+    POOL_OWNED,
+    POOL_PAUSED_MS,
+    POOL_PENALTY_MS,
+    POOL_PRICE,
+    POOL_RECLAIM_PPM,
+    POOL_SPEED_PPM,
+    POOL_TOKENS,
+    POOL_TOKENS_MS,
+    RULE_BURST,
+    RULE_POOLS,
+    RULE_WAIT_PRICE,
+    STEADY,
+    Farm,
+)
+
+NO_CAPACITY, NO_QUOTA, THROTTLED = 0, 1, 2
+"""Causes of a refused order."""
+FIRST_PENALTY_MS, LAST_PENALTY_MS = 180_000, 1_800_000
+QUOTA_PENALTY_MS = 900_000
+THROTTLE_MS = 5_000
+CLEAN_MS = 10_800_000
+"""After so long without a refusal the next pause is a short one again."""
+FAILURES_IN_A_ROW = 3
+ORDERS_JUDGED = 20
+FAILED_SHARE = 5
+"""One failed order in so many of the last ones is too much."""
+ORDERS_KEPT = 64
+BUCKET = 1000
+TOKEN_MS = 500
+"""Orders at once, and how long one more takes to come (EC2: 1000, two a second)."""
+HOUR_MS = 3_600_000
+WORST_EXPONENT = 16.0
+TERMS = 48
+
+
+def allow(farm: Farm, sheet_ask: int, steady: int) -> None:
+    """Fill ALLOWED for a job. Where another pool suits, strict classes and jobs that were reclaimed once do not go to machines
+    that may be reclaimed."""
+    sheet = farm.scratch
+    frame, allowed = sheet[on.FRAME], sheet[on.ALLOWED]
+    if frame[on.ALLOWED_ASK] == sheet_ask and frame[on.ALLOWED_STEADY] == steady:
+        return
+    frame[on.ALLOWED_ASK], frame[on.ALLOWED_STEADY] = sheet_ask, steady
+    suits, safe = farm.suits[sheet_ask], 0
+    for pool in range(farm.rules[RULE_POOLS]):
+        allowed[pool] = suits[pool]
+        if suits[pool] and farm.pools[POOL_RECLAIM_PPM][pool] == 0:
+            safe += 1
+    if safe > 0 and (steady or farm.asks[ASK_STRICT][sheet_ask]):
+        for pool in range(farm.rules[RULE_POOLS]):
+            if farm.pools[POOL_RECLAIM_PPM][pool] > 0:
+                allowed[pool] = 0
+
+
+def steady(farm: Farm, job: int) -> int:
+    """1 for a job that was reclaimed once."""
+    return 1 if farm.jobs[JOB_FLAGS][job] & STEADY else 0
+
+
+def orderable(farm: Farm, pool: int, planned: int) -> bool:
+    """Whether one more machine may be ordered here now, beside `planned` others."""
+    pools, sheet = farm.pools, farm.scratch
+    if pools[POOL_OWNED][pool] or pools[POOL_BOOT_MS][pool] < 0:
+        return False
+    if pools[POOL_PAUSED_MS][pool] > sheet[on.FRAME][on.NOW_MS]:
+        return False
+    most = pools[POOL_MOST][pool]
+    return most < 0 or pools[POOL_MACHINES][pool] + planned < most
+
+
+def best(farm: Farm, ask: int, work_ms: int, whatever: bool) -> int:
+    """The allowed rented pool where a finished job is expected to cost least, -1 = none. `whatever`: also pools where nothing may be
+    ordered now. Call `allow` before."""
+    sheet = farm.scratch
+    found, least = -1, 0.0
+    island = farm.asks[ASK_ISLAND][ask]
+    for pool in range(farm.rules[RULE_POOLS]):
+        if sheet[on.ALLOWED][pool] == 0 or farm.pools[POOL_ISLAND][pool] != island:
+            continue
+        if farm.pools[POOL_OWNED][pool] or farm.pools[POOL_BOOT_MS][pool] < 0:
+            continue
+        if not whatever and not orderable(farm, pool, sheet[on.PLANNED][pool]):
+            continue
+        cost = expected_cost(farm, pool, work_ms)
+        if found < 0 or cost < least:
+            found, least = pool, cost
+    return found
+
+
+def expected_cost(farm: Farm, pool: int, work_ms: int) -> float:
+    """Price times time of one finished job on a new machine; where machines are reclaimed it begins again from
+    nothing, (e^kD - 1)/k instead of D, and the wait for another machine counts."""
+    pools = farm.pools
+    wake_ms = pools[POOL_BOOT_MS][pool] + pools[POOL_COLD_MS][pool]
+    run_ms = wake_ms + work_ms * on.FULL_SPEED_PPM // pools[POOL_SPEED_PPM][pool]
+    cost = float(run_ms) * pools[POOL_PRICE][pool]
+    if pools[POOL_RECLAIM_PPM][pool] > 0:
+        exponent = min(pools[POOL_RECLAIM_PPM][pool] / 1e6 * run_ms / HOUR_MS, WORST_EXPONENT)
+        again = _growth(exponent)
+        lost = again * exponent
+        cost = cost * again + float(farm.rules[RULE_WAIT_PRICE]) * lost * pools[POOL_BOOT_MS][pool]
+    failed, orders = pools[POOL_ORDERS_FAILED][pool], pools[POOL_ORDERS][pool]
+    return cost * (1.0 + failed / max(1, orders))
+
+
+def _growth(exponent: float) -> float:
+    """(e^x - 1)/x by its series: the same to the bit everywhere."""
+    total, term = 1.0, 1.0
+    for n in range(2, TERMS):
+        term = term * exponent / n
+        total = total + term
+    return total
+
+
+def token(farm: Farm, pool: int, now_ms: int) -> bool:
+    """Take the right to one more order at this pool's provider, if there is one."""
+    tokens, since = farm.pools[POOL_TOKENS], farm.pools[POOL_TOKENS_MS]
+    if since[pool] == 0:
+        tokens[pool], since[pool] = BUCKET, max(1, now_ms)
+    gained = (now_ms - since[pool]) // TOKEN_MS
+    if gained > 0:
+        tokens[pool] = min(BUCKET, tokens[pool] + gained)
+        since[pool] += gained * TOKEN_MS
+    if tokens[pool] <= 0:
+        on.wake_at(farm.scratch, now_ms + TOKEN_MS)
+        return False
+    tokens[pool] -= 1
+    return True
+
+
+def may_burst(farm: Farm, ask: int) -> bool:
+    """Whether the budget lets a machine be ordered for such a job."""
+    burst = farm.rules[RULE_BURST]
+    return burst == 0 or (burst == 1 and farm.asks[ASK_STRICT][ask] != 0)
+
+
+def refused(farm: Farm, machine: int, cause: int, now_ms: int) -> None:
+    """The provider refused an order. Nothing more is ordered there for a while; call `changes.gone` after this."""
+    pool = farm.machines[MACHINE_POOL][machine]
+    _counted(farm, pool, 1)
+    if cause == NO_QUOTA:
+        _pause(farm, pool, now_ms + QUOTA_PENALTY_MS)
+    elif cause == THROTTLED:
+        farm.pools[POOL_TOKENS][pool] //= 2
+        _pause(farm, pool, now_ms + THROTTLE_MS)
+    else:
+        clean = now_ms - farm.pools[POOL_PAUSED_MS][pool] >= CLEAN_MS
+        last_ms = 0 if clean else farm.pools[POOL_PENALTY_MS][pool]
+        penalty_ms = min(LAST_PENALTY_MS, max(FIRST_PENALTY_MS, 2 * last_ms))
+        farm.pools[POOL_PENALTY_MS][pool] = penalty_ms
+        _pause(farm, pool, now_ms + penalty_ms)
+
+
+def failed(farm: Farm, machine: int, now_ms: int) -> None:
+    """A machine did not come up in time. Three in a row, or one in five lately: nothing is ordered there for half an hour."""
+    pool = farm.machines[MACHINE_POOL][machine]
+    _counted(farm, pool, 1)
+    pools = farm.pools
+    pools[POOL_FAILURES][pool] += 1
+    farm.islands[ISLAND_FAILED_MS][pools[POOL_ISLAND][pool]] = now_ms
+    many = pools[POOL_ORDERS][pool] >= ORDERS_JUDGED
+    if pools[POOL_FAILURES][pool] >= FAILURES_IN_A_ROW or (
+        many and pools[POOL_ORDERS_FAILED][pool] * FAILED_SHARE > pools[POOL_ORDERS][pool]
+    ):
+        pools[POOL_FAILURES][pool] = 0
+        _pause(farm, pool, now_ms + LAST_PENALTY_MS)
+
+
+def came(farm: Farm, machine: int, now_ms: int) -> None:
+    """A machine that was ordered came up."""
+    pool = farm.machines[MACHINE_POOL][machine]
+    _counted(farm, pool, 0)
+    farm.pools[POOL_FAILURES][pool] = 0
+
+
+def _counted(farm: Farm, pool: int, failures: int) -> None:
+    orders, broken = farm.pools[POOL_ORDERS], farm.pools[POOL_ORDERS_FAILED]
+    if orders[pool] >= ORDERS_KEPT:
+        orders[pool] //= 2
+        broken[pool] //= 2
+    orders[pool] += 1
+    broken[pool] += failures
+
+
+def _pause(farm: Farm, pool: int, until_ms: int) -> None:
+    paused = farm.pools[POOL_PAUSED_MS]
+    paused[pool] = max(paused[pool], min(until_ms, NEVER_MS))

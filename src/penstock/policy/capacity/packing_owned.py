@@ -1,0 +1,127 @@
+"""Pending jobs packed onto owned lanes, longest first: each lane runs short jobs first and the long one just in time."""
+
+from penstock.policy.capacity import changes, lanes, lists, offers, pending, reasons, seats
+from penstock.policy.capacity import sheet as on
+from penstock.policy.capacity.columns import (
+    IDLE,
+    ISLAND_OWNED,
+    ISLAND_PENDING,
+    JOB_DUE_MS,
+    JOB_FLAGS,
+    KINDS,
+    LEFT,
+    LIST_COUNT,
+    POOL_BOOT_MS,
+    POOL_ISLAND,
+    POOL_OWNED,
+    POOL_RESUME_MS,
+    POOL_SLOTS,
+    RULE_CHAIN_LEAD_MS,
+    RULE_POOLS,
+    STOPPED,
+    Farm,
+)
+
+FIRST_OF_ALL = 2**60
+"""Puts what is overdue before everything that is sorted by its length."""
+
+
+def plenty(farm: Farm, island: int) -> bool:
+    """Whether there are at least as many free owned lanes as pending jobs."""
+    lanes_free = 0
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool]:
+            lanes_free += lists.count(farm, pool, IDLE) * farm.pools[POOL_SLOTS][pool]
+    return lanes_free >= farm.islands[ISLAND_PENDING][island]
+
+
+def start_all(farm: Farm) -> int:
+    """Start the pending jobs on free owned machines, longest first. Returns how many started."""
+    sheet = farm.scratch
+    places, started = sheet[on.FRAME][on.PLACES], 0
+    for place in range(places):
+        sheet[on.ORDER][place], sheet[on.KEY][place] = place, -sheet[on.WORK_MS][place]
+    on.rank(sheet, places)
+    for at in range(places):
+        started += _start_somewhere(farm, sheet[on.ORDER][at])
+    return started
+
+
+def _start_somewhere(farm: Farm, place: int) -> int:
+    sheet = farm.scratch
+    job, ask = sheet[on.JOB][place], sheet[on.ASK][place]
+    offers.allow(farm, ask, offers.steady(farm, job))
+    for pool in range(farm.rules[RULE_POOLS]):
+        if sheet[on.ALLOWED][pool] and farm.pools[POOL_OWNED][pool]:
+            machine = lists.last(farm, pool, IDLE)
+            if machine >= 0 and changes.room(farm, machine, ask):
+                changes.start(farm, job, machine, sheet[on.FRAME][on.NOW_MS], reasons.ON_OWNED)
+                return 1
+    return 0
+
+
+def pack(farm: Farm, island: int) -> int:
+    """Plan all pending jobs on owned lanes and start those that are first on free ones. Returns how many started."""
+    _seats(farm, island)
+    sheet = farm.scratch
+    now_ms, places = sheet[on.FRAME][on.NOW_MS], sheet[on.FRAME][on.PLACES]
+    for place in range(places):
+        work_ms = sheet[on.WORK_MS][place]
+        due_ms = pending.due_ms(farm, place)
+        sheet[on.SEAT][place] = -1
+        sheet[on.ORDER][place] = place
+        sheet[on.KEY][place] = due_ms - FIRST_OF_ALL if due_ms <= now_ms else -work_ms
+        sheet[on.DUE_MS][place] = max(now_ms, min(due_ms, pending.allowed_ms(farm, place, work_ms)))
+    on.rank(sheet, places)
+    for at in range(places):
+        place = sheet[on.ORDER][at]
+        offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
+        seats.least_loaded(sheet, place)
+    return lanes.start_heads(farm, reasons.ON_OWNED)
+
+
+def _seats(farm: Farm, island: int) -> None:
+    frame = farm.scratch[on.FRAME]
+    frame[on.SEATS] = frame[on.GROUPS] = 0
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool]:
+            lanes.free(farm, pool, frame[on.PLACES])
+            lanes.note_busy(farm, pool, lanes.HALF_PPM)
+    lanes.busy(farm, frame[on.PLACES])
+
+
+def leave_over(farm: Farm, island: int) -> int:
+    """Mark the jobs that owned lanes do not take in time. Returns how many there are."""
+    sheet, left = farm.scratch, 0
+    now_ms = sheet[on.FRAME][on.NOW_MS]
+    for place in range(sheet[on.FRAME][on.PLACES]):
+        mark = sheet[on.MARK][place] & on.LATE
+        pool = sheet[on.POOL][place]
+        if mark == 0 and pool >= 0 and _is_left(farm, place):
+            mark = on.LEFT_OVER
+            left += 1
+            job = sheet[on.JOB][place]
+            spare_ms = farm.jobs[JOB_DUE_MS][job] - now_ms - farm.pools[POOL_BOOT_MS][pool]
+            if farm.islands[ISLAND_OWNED][island] > 0 and spare_ms > farm.rules[RULE_CHAIN_LEAD_MS]:
+                farm.jobs[JOB_FLAGS][job] |= LEFT
+        sheet[on.MARK][place] = mark
+    sheet[on.FRAME][on.LEFT_PLACES] = left
+    return left
+
+
+def _is_left(farm: Farm, place: int) -> bool:
+    sheet = farm.scratch
+    seat, now_ms = sheet[on.SEAT][place], sheet[on.FRAME][on.NOW_MS]
+    if seat < 0:
+        return True
+    due_ms = farm.jobs[JOB_DUE_MS][sheet[on.JOB][place]]
+    return due_ms - now_ms <= wake_ms(farm, place) and sheet[on.SURE_MS][seat] > due_ms
+
+
+def wake_ms(farm: Farm, place: int) -> int:
+    """How long before its deadline a machine must be ordered for the job at the last moment."""
+    sheet = farm.scratch
+    pool, frame = sheet[on.POOL][place], sheet[on.FRAME]
+    if frame[on.GUARD] == 0 and farm.lists[LIST_COUNT][pool * KINDS + STOPPED] > 0:
+        return farm.pools[POOL_RESUME_MS][pool] + frame[on.EARLY_MS]
+    return farm.pools[POOL_BOOT_MS][pool] + frame[on.EARLY_MS]

@@ -1,0 +1,109 @@
+"""Jobs that owned lanes do not take in time, packed onto machines that are rented already: idle, coming, busy."""
+
+from penstock.policy.capacity import lanes, offers, pending, reasons, seats
+from penstock.policy.capacity import sheet as on
+from penstock.policy.capacity.columns import (
+    ISLAND_OWNED,
+    JOB_DUE_MS,
+    POOL_BOOT_MS,
+    POOL_ISLAND,
+    POOL_OWNED,
+    RULE_POOLS,
+    Farm,
+)
+from penstock.policy.capacity.packing_owned import FIRST_OF_ALL, wake_ms
+
+URGENT_MS = 1000
+"""How long before the last moment for booting a machine a job counts as urgent."""
+
+
+def pack(farm: Farm, island: int) -> int:
+    """Plan what is left over, and start what is first on idle machines. Returns how many started."""
+    sheet = farm.scratch
+    _seats(farm, island)
+    chosen = _choose(farm, island)
+    if sheet[on.FRAME][on.SEATS] == 0:
+        return 0
+    on.rank(sheet, chosen)
+    for at in range(chosen):
+        place = sheet[on.ORDER][at]
+        offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
+        seats.first_fit(sheet, place, 0)
+    return lanes.start_heads(farm, reasons.ON_RENTED)
+
+
+def _seats(farm: Farm, island: int) -> None:
+    frame = farm.scratch[on.FRAME]
+    frame[on.SEATS] = frame[on.GROUPS] = frame[on.COMING_MS] = 0
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool] == 0:
+            lanes.free(farm, pool, frame[on.PLACES])
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool] == 0:
+            lanes.coming(farm, pool)
+            lanes.note_busy(farm, pool, lanes.SURE_PPM)
+    lanes.busy(farm, frame[on.PLACES])
+
+
+def _choose(farm: Farm, island: int) -> int:
+    """Put the jobs to be planned on ORDER with their deadlines: urgent ones first. Returns how many."""
+    sheet = farm.scratch
+    chosen, frame = 0, sheet[on.FRAME]
+    alone = farm.islands[ISLAND_OWNED][island] == 0
+    for place in range(frame[on.PLACES]):
+        sheet[on.SEAT][place] = -1
+        mark = sheet[on.MARK][place]
+        if mark & on.LEFT_OVER:
+            _limit(farm, place)
+        elif mark & on.LATE and alone:
+            sheet[on.DUE_MS][place], sheet[on.KEY][place] = pending.ENDLESS_MS, -sheet[on.WORK_MS][place]
+        else:
+            continue
+        sheet[on.ORDER][chosen] = place
+        chosen += 1
+    return chosen
+
+
+def _limit(farm: Farm, place: int) -> None:
+    """The latest start of a job that is left over. An urgent one may wait for the last machine that is coming, so that a machine ordered
+    for it stays its own."""
+    sheet, frame = farm.scratch, farm.scratch[on.FRAME]
+    due_ms = latest_ms(farm, place)
+    boot_ms = farm.pools[POOL_BOOT_MS][sheet[on.POOL][place]]
+    if due_ms - frame[on.NOW_MS] <= boot_ms + URGENT_MS + frame[on.EARLY_MS]:
+        sheet[on.MARK][place] |= on.URGENT
+        sheet[on.KEY][place] = due_ms - FIRST_OF_ALL
+        due_ms = max(due_ms, frame[on.COMING_MS])
+    else:
+        sheet[on.KEY][place] = -sheet[on.WORK_MS][place]
+    sheet[on.DUE_MS][place] = max(due_ms, frame[on.NOW_MS])
+
+
+def latest_ms(farm: Farm, place: int) -> int:
+    """Until when a job that is left over may wait for a machine: its deadline, or until waiting is dearer than a start."""
+    return min(pending.due_ms(farm, place), pending.allowed_ms(farm, place, 0))
+
+
+def leave_over(farm: Farm) -> int:
+    """Keep the mark of those that no rented machine takes in time. Returns how many there are."""
+    sheet, left = farm.scratch, 0
+    for place in range(sheet[on.FRAME][on.PLACES]):
+        if sheet[on.MARK][place] & on.LEFT_OVER:
+            if sheet[on.SEAT][place] < 0 or _doubtful(farm, place):
+                left += 1
+            else:
+                sheet[on.MARK][place] &= ~on.LEFT_OVER
+    sheet[on.FRAME][on.LEFT_PLACES] = left
+    return left
+
+
+def _doubtful(farm: Farm, place: int) -> bool:
+    """Whether, with the guard on, a job at its last moment would wait behind one that runs."""
+    sheet, frame = farm.scratch, farm.scratch[on.FRAME]
+    if frame[on.GUARD] == 0:
+        return False
+    seat = sheet[on.SEAT][place]
+    due_ms = farm.jobs[JOB_DUE_MS][sheet[on.JOB][place]]
+    if due_ms - frame[on.NOW_MS] > wake_ms(farm, place):
+        return False
+    return sheet[on.BUSY][seat] != 0

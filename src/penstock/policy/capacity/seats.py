@@ -1,0 +1,138 @@
+"""Seats and what is planned on them: sequences of jobs in the order of their deadlines, every planned start in time."""
+
+from penstock.policy.capacity import sheet as on
+from penstock.policy.capacity.columns import Table
+
+
+def add(sheet: Table, machine: int, pool: int, free_ms: int) -> int:
+    """One more seat, nothing planned on it. The caller knows about cold disks and speed."""
+    frame = sheet[on.FRAME]
+    seat = frame[on.SEATS]
+    frame[on.SEATS] = seat + 1
+    sheet[on.MACHINE][seat], sheet[on.SEAT_POOL][seat] = machine, pool
+    sheet[on.FREE_MS][seat] = sheet[on.LOAD_MS][seat] = sheet[on.SURE_MS][seat] = free_ms
+    sheet[on.FIRST][seat] = sheet[on.GROUP][seat] = -1
+    sheet[on.COUNT][seat] = sheet[on.EXTRA_MS][seat] = sheet[on.SLACK_MS][seat] = 0
+    sheet[on.BUSY][seat], sheet[on.BLOCK][seat] = 0, 1
+    sheet[on.MOST][seat] = frame[on.SEQUENCE_MOST]
+    sheet[on.SPEED_PPM][seat] = on.FULL_SPEED_PPM
+    return seat
+
+
+def span_ms(work_ms: int, speed_ppm: int) -> int:
+    """How long so much work takes at a speed."""
+    if speed_ppm == on.FULL_SPEED_PPM:
+        return work_ms
+    return work_ms * on.FULL_SPEED_PPM // speed_ppm
+
+
+def hopeless(sheet: Table, seat: int, due_ms: int, span: int) -> bool:
+    """Whether a job surely does not fit: neither at the end nor before the last one."""
+    if sheet[on.COUNT][seat] >= sheet[on.MOST][seat] or sheet[on.FREE_MS][seat] > due_ms:
+        return True
+    return sheet[on.LOAD_MS][seat] > due_ms and sheet[on.SLACK_MS][seat] < span
+
+
+def put(sheet: Table, seat: int, place: int) -> bool:
+    """Plan the job on the seat, before those that may start later, if every planned start stays in time."""
+    due, work, following = sheet[on.DUE_MS], sheet[on.WORK_MS], sheet[on.NEXT]
+    due_ms, work_ms, speed = due[place], work[place], sheet[on.SPEED_PPM][seat]
+    start_ms, extra_ms = sheet[on.FREE_MS][seat], sheet[on.EXTRA_MS][seat]
+    before, after = -1, sheet[on.FIRST][seat]
+    while after >= 0 and (due[after] < due_ms or (due[after] == due_ms and work[after] <= work_ms)):
+        start_ms += span_ms(work[after], speed) + extra_ms
+        extra_ms = 0
+        before, after = after, following[after]
+    if start_ms > due_ms:
+        return False
+    shift_ms = span_ms(work_ms, speed)
+    if after >= 0 and not _bear(sheet, seat, after, start_ms + shift_ms + extra_ms):
+        return False
+    if before < 0:
+        sheet[on.FIRST][seat] = place
+    else:
+        following[before] = place
+    following[place] = after
+    if after < 0:
+        sheet[on.SLACK_MS][seat] = due_ms - start_ms
+    else:
+        sheet[on.SLACK_MS][seat] -= shift_ms + (extra_ms if following[after] < 0 else 0)
+    _keep(sheet, seat, place, shift_ms)
+    return True
+
+
+def _bear(sheet: Table, seat: int, place: int, start_ms: int) -> bool:
+    """Whether this job and those after it are in time when it starts at `start_ms`."""
+    due, work, following = sheet[on.DUE_MS], sheet[on.WORK_MS], sheet[on.NEXT]
+    speed = sheet[on.SPEED_PPM][seat]
+    while place >= 0:
+        if start_ms > due[place]:
+            return False
+        start_ms += span_ms(work[place], speed)
+        place = following[place]
+    return True
+
+
+def _keep(sheet: Table, seat: int, place: int, shift_ms: int) -> None:
+    sheet[on.SEAT][place] = seat
+    if sheet[on.COUNT][seat] == 0:
+        shift_ms += sheet[on.EXTRA_MS][seat]
+    sheet[on.COUNT][seat] += 1
+    sheet[on.LOAD_MS][seat] += shift_ms
+
+
+def least_loaded(sheet: Table, place: int) -> int:
+    """Plan the job on the seat that is done first of those where it fits. Returns the seat, -1 = none."""
+    due_ms, work_ms = sheet[on.DUE_MS][place], sheet[on.WORK_MS][place]
+    load, speed, pool = sheet[on.LOAD_MS], sheet[on.SPEED_PPM], sheet[on.SEAT_POOL]
+    allowed, seats = sheet[on.ALLOWED], sheet[on.FRAME][on.SEATS]
+    floor_ms, floor_seat = -1, -1
+    while True:
+        best = -1
+        for seat in range(seats):
+            if load[seat] < floor_ms or (load[seat] == floor_ms and seat <= floor_seat):
+                continue
+            if (best >= 0 and load[seat] >= load[best]) or allowed[pool[seat]] == 0:
+                continue
+            if not hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
+                best = seat
+        if best < 0 or put(sheet, best, place):
+            return best
+        floor_ms, floor_seat = load[best], best
+
+
+def first_fit(sheet: Table, place: int, begin: int) -> int:
+    """Plan the job on the first seat from `begin` on where it fits. Returns the seat, -1 = none."""
+    due_ms, work_ms = sheet[on.DUE_MS][place], sheet[on.WORK_MS][place]
+    speed, pool, allowed = sheet[on.SPEED_PPM], sheet[on.SEAT_POOL], sheet[on.ALLOWED]
+    for seat in range(begin, sheet[on.FRAME][on.SEATS]):
+        if allowed[pool[seat]] == 0 or hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
+            continue
+        found = seat if sheet[on.BLOCK][seat] == 1 else _of_block(sheet, seat)
+        if put(sheet, found, place):
+            return found
+    return -1
+
+
+def _of_block(sheet: Table, seat: int) -> int:
+    """The lane of the same machine that is done first."""
+    load, best = sheet[on.LOAD_MS], seat
+    for other in range(seat + 1, seat + sheet[on.BLOCK][seat]):
+        if load[other] < load[best]:
+            best = other
+    return best
+
+
+def slack_ms(sheet: Table, seat: int) -> int:
+    """How much later everything planned on the seat could start; something is."""
+    latest, work, following = sheet[on.LATEST_MS], sheet[on.WORK_MS], sheet[on.NEXT]
+    speed = sheet[on.SPEED_PPM][seat]
+    start_ms, extra_ms = sheet[on.FREE_MS][seat], sheet[on.EXTRA_MS][seat]
+    place = sheet[on.FIRST][seat]
+    least = latest[place] - start_ms
+    while place >= 0:
+        least = min(least, latest[place] - start_ms)
+        start_ms += span_ms(work[place], speed) + extra_ms
+        extra_ms = 0
+        place = following[place]
+    return least
