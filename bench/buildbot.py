@@ -58,12 +58,12 @@ def installed() -> str:
 
 
 class Master:
-    """A master in `folder` and its workers."""
+    """A master in `folder` and its workers. Each build writes when it began to `times`, then runs `then` in a shell."""
 
-    def __init__(self, folder: Path, count: int, slots: int, builders: int) -> None:
+    def __init__(self, folder: Path, count: int, slots: int, builders: int, then: str = "true") -> None:
         self._folder, self._count, self._pb, self._www = folder, count, _free_port(), _free_port()
         self.times = folder / "times"
-        command = f"date +%s%N >> {self.times}"
+        command = f"date +%s%N >> {self.times}; {then}"
         self._run("buildbot", "create-master", "-q", str(folder / "master"))
         text = CONFIGURATION.format(
             pb=self._pb, www=self._www, workers=count, slots=slots, builders=builders, command=command
@@ -81,6 +81,13 @@ class Master:
             )
             self._processes.append(self._start("buildbot-worker", "start", "--nodaemon", home))
 
+    def stop_agents(self) -> None:
+        """Kill the workers, as a lost machine would."""
+        while len(self._processes) > 1:
+            process = self._processes.pop()
+            process.kill()
+            process.wait()
+
     def connected(self) -> bool:
         """True when every worker is there."""
         return all(one["connected_to"] for one in self._get("workers")["workers"])
@@ -97,6 +104,15 @@ class Master:
     def wait(self, count: int, limit_s: float = 120.0) -> None:
         """Until so many commands have run."""
         self._until(lambda: len(self.begun()) >= count, limit_s, 0.002)
+
+    def cancel(self) -> None:
+        """Cancel every request that nothing has taken up yet, by REST."""
+        call = json.dumps(
+            {"method": "cancel", "jsonrpc": "2.0", "id": 1, "params": {"reason": "bench"}}
+        ).encode()
+        for one in self._get("buildrequests?complete=false&claimed=false")["buildrequests"]:
+            self._get(f"buildrequests/{one['buildrequestid']}", call)
+        self._until(lambda: not self._get("buildrequests?complete=false&claimed=false")["buildrequests"])
 
     def wait_idle(self) -> None:
         """Until no build runs."""

@@ -384,3 +384,22 @@ def test_what_bitcoins_jobs_ran_on(tmp_path: Path, name: str, kind: str) -> None
     )
     assert [row.platform for row in rows] == [kind]
     assert report.dropped == {"not ended": 1, "no JSON object": 1}
+
+
+# Buildbot ---------------------------------------------------------------------------------------------------
+
+
+def test_a_database_of_something_else_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "state.sqlite"
+    for make, line in (
+        (lambda: None, "state.sqlite: no such file"),
+        (
+            lambda: path.write_text("x" * 2000),
+            "not the database of a Buildbot master (file is not a database); it is state",
+        ),
+        (lambda: path.write_bytes(b""), "not the database of a Buildbot master (no such table: "),
+    ):
+        make()
+        with pytest.raises(Unreadable) as told:
+            list(history_format("buildbot")([path], Report()))
+        assert line in str(told.value)
