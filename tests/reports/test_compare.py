@@ -41,6 +41,12 @@ def test_the_document_of_a_policy() -> None:
     json.dumps(found, allow_nan=False)
 
 
+def test_jobs_that_no_pool_takes_are_neither_finished_nor_lost() -> None:
+    run = outcome(JOBS, dropped={"no pool has its platform": 1})
+    found = compare.policy_document(run, WAITING, "EUR", compare.Limit())
+    assert (found["jobs_finished"], found["jobs_lost"], found["within_target"]) == (3, 0, 0.666667)
+
+
 def test_nothing_is_not_a_number_when_nothing_happened() -> None:
     nothing = outcome([], costs=[PoolCosts(), PoolCosts()])
     found = compare.policy_document(nothing, WAITING, "EUR", compare.Limit())
@@ -80,7 +86,9 @@ def test_no_bill_is_below_the_rent_of_what_owned_machines_cannot_have_done() -> 
 
 
 def test_quick_machines_do_more_and_owned_ones_alone_rent_nothing() -> None:
-    run = outcome([(0, 0, 10, 10, 0)], work_ms=[10_000], pools=["own"], owned=[True], peaks=[1], costs=[PoolCosts()])
+    run = outcome(
+        [(0, 0, 10, 10, 0)], work_ms=[10_000], pools=["own"], owned=[True], peaks=[1], costs=[PoolCosts()]
+    )
     assert compare.least_rent_micros(run, POOLS[:1]) == 0
     assert compare.undercut(run, POOLS[:1]) == ""
 

@@ -141,17 +141,17 @@ def _ratio(reached: float, limit: float | None) -> float | None:
 
 
 def policy_document(outcome: Outcome, waiting: Waiting, currency: str, limit: Limit) -> Document:
-    """One policy's part of `penstock simulate --json`."""
+    """One policy's part of `penstock simulate --json`. Jobs that no pool takes are neither finished nor lost."""
     column = wait_column(outcome)
-    finished = sum([end >= 0 for end in outcome.end_ms])
+    finished, apart = sum([end >= 0 for end in outcome.end_ms]), sum(outcome.dropped.values())
     spent, reached = costs(outcome), score(outcome, column, waiting)
     of_time, of_jobs = shares(outcome)
     rented = [n for n, is_owned in enumerate(outcome.owned) if not is_owned]
     return {
         "jobs_finished": finished,
-        "jobs_lost": len(outcome.end_ms) - finished,
+        "jobs_lost": len(outcome.end_ms) - apart - finished,
         "wait_s": wait_figures(waits(column)),
-        "within_target": figure(in_time(column, waiting.target_ms)),
+        "within_target": figure(in_time(column, waiting.target_ms, apart)),
         "cost": {name: money(micros) for name, micros in spent._asdict().items()} | {"currency": currency},
         "score": figure(reached),
         "machines": {

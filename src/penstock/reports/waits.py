@@ -69,9 +69,13 @@ def waits_of(ordered: Sequence[int]) -> Waits:
     return Waits(len(ordered), sum(ordered) / len(ordered), p50, p95, p99, ordered[-1])
 
 
-def in_time(column: Sequence[int], promise_ms: int) -> float | None:
-    """Which share of all jobs started within the promise; those that never started did not. None without jobs."""
-    return sum([0 <= wait <= promise_ms for wait in column]) / len(column) if column else None
+def in_time(column: Sequence[int], promise_ms: int, apart: int = 0) -> float | None:
+    """Which share of all jobs started within the promise; those that never started did not. None without jobs.
+
+    `apart`: how many jobs of the column are no jobs of this farm, and count neither way.
+    """
+    jobs = len(column) - apart
+    return sum([0 <= wait <= promise_ms for wait in column]) / jobs if jobs else None
 
 
 def by_group(column: Sequence[int], group: Sequence[int], names: Sequence[str]) -> dict[str, list[int]]:

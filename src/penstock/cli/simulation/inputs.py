@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from penstock.cli.output import refuse, say
-from penstock.cli.simulation.policies import Policy, policies_of
+from penstock.cli.output import refuse
+from penstock.cli.simulation.policies import policies_of
 from penstock.config.farm import read_farm
 from penstock.model.rules import Rules
+from penstock.model.trial import Faults, Policy
 from penstock.model.workload import Workload
 
 DEFAULT_SEED = 1
@@ -22,14 +23,14 @@ class Farm(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """All of it. `faults`: a file, or None. `limits`: "quick" or "full"."""
+    """All of it. `limits`: "quick" or "full"."""
 
     workload: Workload
     dropped: dict[str, int]
     farms: tuple[Farm, ...]
     policies: tuple[Policy, ...]
     seed: int
-    faults: Path | None
+    faults: Faults | None
     limits: str
 
 
@@ -53,12 +54,9 @@ def read(asked: Asked) -> Inputs:
     for path in asked.history:
         if not path.is_file():
             refuse(f"{path}: there is no such file; name a history that `penstock history import` wrote")
-    if asked.faults and not asked.faults.is_file():
-        refuse(f"{asked.faults}: there is no such file; name a file of faults")
+    faults = faults_of(asked.faults) if asked.faults else None
     workload, dropped = load(asked.history)
-    for farm in farms:
-        check_platforms(workload, farm)
-    return Inputs(workload, dropped, farms, policies, asked.seed, asked.faults, asked.limits)
+    return Inputs(workload, dropped, farms, policies, asked.seed, faults, asked.limits)
 
 
 def load(paths: Sequence[Path]) -> tuple[Workload, dict[str, int]]:
@@ -86,32 +84,11 @@ def farms_of(paths: Sequence[Path]) -> tuple[Farm, ...]:
     return tuple(Farm(name, rules) for name, (rules, _) in zip(names, found, strict=True))
 
 
-def check_platforms(workload: Workload, farm: Farm) -> None:
-    """Say which platforms of the history no pool has: their jobs never run. Refuse a farm that has none of them."""
-    had = {platform for pool in farm.rules.pools for platform in pool.platforms}
-    counts = [0] * len(workload.platforms)
-    for platform in workload.platform:
-        counts[platform] += 1
-    missing = {
-        name: count
-        for name, count in zip(workload.platforms, counts, strict=True)
-        if count and name not in had
-    }
-    if sum(missing.values()) == workload.jobs:
-        named = ", ".join(sorted(had)) or "none"
-        refuse(
-            f"farm {farm.name}: no pool has a platform of this history ({_listed(missing)}); its pools have: {named}"
-        )
-    if missing:
-        say(
-            f"penstock: farm {farm.name}: no pool has the platform of these, which never run: {_listed(missing)}"
-        )
+def faults_of(path: Path) -> Faults:
+    """What goes wrong, as a file says. Raises Mistakes."""
+    from penstock.config.faults import read_faults
 
-
-def _listed(missing: dict[str, int]) -> str:
-    most = sorted(missing.items(), key=lambda item: (-item[1], item[0]))
-    shown = ", ".join(f"{name!r} ({count} jobs)" for name, count in most[:5])
-    return shown if len(most) <= 5 else f"{shown} and {len(most) - 5} more"
+    return read_faults(path)
 
 
 def key_of(policy: Policy, farm: Farm, farms: Sequence[Farm]) -> str:

@@ -2,16 +2,16 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from penstock.cli.output import refuse
 from penstock.cli.simulation.inputs import Farm, Inputs
-from penstock.cli.simulation.policies import Policy
 from penstock.model.outcome import Outcome
 from penstock.model.rules import Rules
+from penstock.model.trial import Faults, Policy
 from penstock.model.workload import Workload
 from penstock.reports.compare import Document, Limit, policy_document, undercut
 
@@ -25,7 +25,7 @@ class Case(NamedTuple):
     rules: Rules
     policy: Policy
     seed: int
-    faults: Path | None
+    faults: Faults | None
 
 
 class Run(NamedTuple):
@@ -43,14 +43,25 @@ def outcome_of(workload: Workload, case: Case, sink: Sink | None = None) -> Outc
     """Replay the workload. Here, not at the top, is where numpy and numba come in."""
     from penstock.sim.run import simulate
 
-    return simulate(workload, case.rules, case.policy.choice, case.seed, case.faults, sink)
+    return simulate(workload, case.rules, case.policy, case.seed, case.faults, sink)
 
 
-def run(inputs: Inputs, key: str, farm: Farm, policy: Policy, limit: Limit, sink: Sink | None = None) -> Run:
-    """One policy on one farm."""
+def run(
+    inputs: Inputs, key: str, farm: Farm, policy: Policy, limit: Limit, sinks: Sequence[Sink] = ()
+) -> Run:
+    """One policy on one farm; its event lines go to all of `sinks`."""
+    sink = _all(sinks) if len(sinks) > 1 else next(iter(sinks), None)
     outcome = outcome_of(inputs.workload, Case(farm.rules, policy, inputs.seed, inputs.faults), sink)
     document = policy_document(outcome, farm.rules.waiting, farm.rules.currency, limit)
     return Run(key, farm, policy, outcome, document, undercut(outcome, farm.rules.pools))
+
+
+def _all(sinks: Sequence[Sink]) -> Sink:
+    def take(data: bytes) -> None:
+        for sink in sinks:
+            sink(data)
+
+    return take
 
 
 @contextmanager
