@@ -3,7 +3,7 @@
 from __future__ import annotations  # array cannot be subscripted when it is run
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 SUBMIT, START, END, REQUEST, UP, SUSPEND, SUSPENDED, RESUME, DELETE, GONE, RECLAIM = range(11)
@@ -41,6 +41,7 @@ class Outcome(NamedTuple):
     ended it. `ran_ms`: duration of that attempt on its machine, without the cold extra. `pool`: where it ended, an
     index into `pools`. `attempts`: how many. `work_ms`: machine time of all attempts, lost ones and cold extras
     included. `begun_ms`, `ended_ms`: first submission and last end of the run. `digest` is of the event lines.
+    `dropped`: jobs that no pool suits, or that need one that none suits, by reason; they never run.
     """
 
     ready_ms: array[int]
@@ -59,3 +60,4 @@ class Outcome(NamedTuple):
     begun_ms: int
     ended_ms: int
     digest: str
+    dropped: Mapping[str, int] = {}

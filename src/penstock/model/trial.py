@@ -1,0 +1,31 @@
+"""What one simulated run is made with, beside a history and a farm: which rule decides, and what befalls the world."""
+
+import msgspec
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule by the name of its preset, with numbers of its own where `numbers` has them. `name`: what reports call it.
+
+    `numbers`: by the option's name in policy.capacity.preset_numbers, as held there: milliseconds, millionths, counts."""
+
+    name: str = "penstock"
+    preset: str = "penstock"
+    numbers: dict[str, int] = {}
+
+
+class Fault(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that befalls a pool (every pool where `pool` is "") from one moment to another, in milliseconds since
+    the first submission. What `share` and `after_ms` mean depends on `kind`; see docs/reference/faults.md."""
+
+    kind: str
+    pool: str = ""
+    begin_ms: int = 0
+    until_ms: int = 0
+    share: float = 1.0
+
+
+class Faults(msgspec.Struct, frozen=True, kw_only=True):
+    """All that goes wrong in a run. `notice_ms`: how long before a machine is taken back its provider says so."""
+
+    notice_ms: int = 0
+    faults: tuple[Fault, ...] = ()

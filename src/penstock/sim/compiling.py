@@ -1,0 +1,113 @@
+"""Compiles the policy and the event loop from outside: the very functions that a hub runs, none of them marked.
+
+Every function of the modules that the loop reaches is copied with globals in which functions and modules of the set are
+replaced by what numba makes of them; numba compiles each when it is first called, and keeps what it made in a folder
+named by the digest of all sources that went into it, because by itself it notices only changes of one file.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+ROOMS = ("penstock.policy.capacity", "penstock.sim.engine")
+Modules = dict[str, ModuleType]
+
+
+def reached(first: ModuleType) -> Modules:
+    """`first` and all modules of ROOMS that it or they use, by name."""
+    found: Modules = {}
+    waiting = [first]
+    while waiting:
+        module = waiting.pop()
+        if module.__name__ in found or not module.__name__.startswith(ROOMS):
+            continue
+        found[module.__name__] = module
+        for value in vars(module).values():
+            home = value if isinstance(value, ModuleType) else sys.modules.get(_home(value))
+            if home is not None:
+                waiting.append(home)
+    return dict(sorted(found.items()))
+
+
+def _home(value: Any) -> str:
+    return value.__module__ if isinstance(value, FunctionType) else ""
+
+
+def digest(modules: Modules) -> str:
+    """Of all sources of the set and of what compiles them."""
+    import numba
+    import numpy
+
+    told = hashlib.sha256(f"{numba.__version__} {numpy.__version__} {sys.version}".encode())
+    for name, module in modules.items():
+        told.update(name.encode())
+        told.update(Path(str(module.__file__)).read_bytes())
+    return told.hexdigest()[:32]
+
+
+def folder(modules: Modules) -> Path | None:
+    """Where compiled code is kept; None where nothing can be written. Made for its owner alone."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    path = Path(base) / "penstock" / digest(modules)
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path if os.access(path, os.W_OK) and path.stat().st_uid == os.getuid() else None
+    except OSError:
+        return None
+
+
+def is_cached(modules: Modules) -> bool:
+    """Whether the set was compiled before."""
+    path = folder(modules)
+    return path is not None and (path / "whole").exists()
+
+
+def compiled(modules: Modules) -> Modules:
+    """The same modules with every function compiled when it is first called."""
+    import numba
+
+    cache = folder(modules)
+    if cache is not None:
+        numba.config.CACHE_DIR = str(cache)  # type: ignore[attr-defined]
+    # no checks of bounds or of overflow are added: integers wrap as in C, and none here comes near 2^63
+    make = numba.njit(cache=cache is not None, error_model="numpy")
+    made = {name: ModuleType(name) for name in modules}
+    functions = {id(f): make(_copy(f, made[name])) for name, f in _functions(modules)}
+    for name, module in modules.items():
+        for key, value in vars(module).items():
+            if not key.startswith("__"):
+                setattr(made[name], key, _replaced(value, made, functions))
+    return made
+
+
+def _functions(modules: Modules) -> list[tuple[str, FunctionType]]:
+    return [
+        (name, value)
+        for name, module in modules.items()
+        for value in vars(module).values()
+        if isinstance(value, FunctionType) and value.__module__ == name
+    ]
+
+
+def _copy(function: FunctionType, into: ModuleType) -> FunctionType:
+    """The function with the globals of another module."""
+    copy = FunctionType(function.__code__, vars(into), function.__name__, function.__defaults__)
+    copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+    return copy
+
+
+def _replaced(value: Any, made: Modules, functions: dict[int, Callable[..., Any]]) -> Any:
+    if isinstance(value, ModuleType):
+        return made.get(value.__name__, value)
+    return functions.get(id(value), value)
+
+
+def remember(modules: Modules) -> None:
+    """The whole set has been compiled: the next run need not hesitate."""
+    path = folder(modules)
+    if path is not None:
+        (path / "whole").touch()
