@@ -131,8 +131,6 @@ SET: Mapping[str, Mapping[str, int]] = {
         "look_s": 60_000,
         "stop_look_s": 60_000,
         "age_s": 10_000,
-        "fresh_s": 20 * 60_000,
-        "old_share": MILLION // 10,
         "idle_s": 5 * 60_000,
         "paid_s": _HOUR_MS,
         "edge_s": 45 * 60_000,
