@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 from farms import Agent, TestFarm, planned
+from hypothesis import given
+from hypothesis import strategies as st
 
 from penstock.hub.gathered import GatheredTx
 from penstock.hub.poller import Acknowledged, Finished
@@ -81,6 +83,63 @@ def test_a_search_sees_what_was_put_and_goes_on_with_its_versions() -> None:
     assert calls.count("replace") == 2
     assert stored is not None
     assert (stored.pool, stored.slots, stored.version) == ("q", 3, 2)
+
+
+@pytest.mark.parametrize("pool", ["q", "p\0"])
+def test_what_a_search_does_not_mean_goes_on_waiting(pool: str) -> None:
+    def act(tx: GatheredTx) -> None:
+        put(tx, slots=2)
+        tx.find(Machine, "pool", pool)
+        tx.insert(msgspec.structs.replace(FIRST, id="b"))
+        put(tx, slots=3)
+
+    stored, calls = written(act)
+    assert calls.count("replace") == (1 if pool == "q" else 2)
+    assert stored is not None
+    assert (stored.slots, stored.version) == (3, calls.count("replace"))
+
+
+IDS, POOLS = st.sampled_from("abc"), st.sampled_from(["p", "q", "\0", "\u2400"])
+ACTS = st.one_of(
+    st.tuples(st.just("put"), IDS, POOLS),
+    st.tuples(st.just("insert"), IDS, POOLS),
+    st.tuples(st.just("delete"), IDS, POOLS),
+    st.tuples(st.just("find"), IDS, POOLS),
+)
+
+
+def done(tx: Any, acts: list[tuple[str, str, str]]) -> list[object]:
+    """What the searches among these steps give."""
+    found: list[object] = []
+    for act, name, pool in acts:
+        there = tx.get(Machine, name)
+        if act == "find":
+            found += [tx.find(Machine, "pool", pool), tx.find(Machine, "pool", limit=1, backwards=True)]
+        elif act == "insert" and there is None:
+            tx.insert(Machine(id=name, name=name, pool=pool))
+        elif act == "put" and there is not None:
+            tx.replace(msgspec.structs.replace(there, pool=pool))
+        elif act == "delete" and there is not None:
+            tx.delete(there)
+    return found
+
+
+@given(st.lists(ACTS, max_size=12))
+def test_searches_find_what_they_would_in_any_transaction(acts: list[tuple[str, str, str]]) -> None:
+    def gathered(tx: Any) -> list[object]:
+        over = GatheredTx(tx)
+        found = done(over, acts)
+        over.flush()
+        return found
+
+    def rows(store: MemoryStore) -> list[tuple[str, str]]:
+        return store.read(lambda tx: [(m.id, m.pool) for m in tx.find(Machine, "key")])
+
+    plain, other = MemoryStore(), MemoryStore()
+    searched, expected = other.write(gathered), plain.write(lambda tx: done(tx, acts))
+    # Until it is written, text is as it was given.
+    assert str(searched).replace("\\x00", "\u2400") == str(expected)
+    assert rows(other) == rows(plain)
 
 
 def test_an_older_record_is_refused_at_once() -> None:

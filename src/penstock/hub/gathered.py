@@ -1,8 +1,9 @@
 """A transaction that reads each record once and writes it once, however often an operation puts it.
 
 A poll with a finish touches its attempt three times and its machine twice; what counts for the farm is how it ends.
-Records that are put wait until the operation ends, or until somebody searches or inserts records of their kind. Seen
-from inside nothing differs: versions rise with each put, and who puts an older one is refused.
+Records that are put wait until the operation ends, or until a search would find them, as they were or as they are now,
+or one is inserted that must differ from them. Seen from inside nothing differs: versions rise with each put, and who puts
+an older one is refused.
 """
 
 from typing import Any, TypeVar
@@ -22,7 +23,7 @@ class GatheredTx:
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
         self._known: dict[tuple[type, _Key], Any] = {}
-        self._waiting: dict[tuple[type, _Key], None] = {}
+        self._waiting: dict[tuple[type, _Key], Any] = {}
         self._ahead: dict[tuple[type, _Key], int] = {}
 
     def get(self, kind: type[R], *key: Any) -> R | None:
@@ -36,14 +37,17 @@ class GatheredTx:
 
     def find(self, kind: type[R], index: str, *values: Any, **how: Any) -> list[R]:
         """As ports.Tx.find."""
-        self._write(kind)
+        if self._would_find(kind, index, values):
+            self._write(kind)
         return [self._as_known(record) for record in self._tx.find(kind, index, *values, **how)]
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""
-        self._write(type(record))
+        shape = SHAPES[type(record)]
+        if shape.unique:
+            self._write(type(record))
         self._tx.insert(record)
-        if not SHAPES[type(record)].numbered:
+        if not shape.numbered:
             self._known[_name(record)] = record
 
     def replace(self, record: msgspec.Struct) -> None:
@@ -55,7 +59,8 @@ class GatheredTx:
             raise Stale(f"{name[1]!r} is not at version {version} any more")
         if name in self._waiting:
             self._ahead[name] = self._ahead.get(name, 0) + 1
-        self._waiting[name] = None
+        else:
+            self._waiting[name] = self._known.get(name)
         self._known[name] = msgspec.structs.replace(record, version=version + 1)
 
     def delete(self, record: msgspec.Struct) -> None:
@@ -70,6 +75,20 @@ class GatheredTx:
         """Write all that waits. Raises Stale and Duplicate, as ports.Tx.replace does."""
         for name in list(self._waiting):
             self._write_one(name)
+
+    def _would_find(self, kind: type, index: str, values: tuple[Any, ...]) -> bool:
+        """Whether a search means a record that waits: as it is stored (`_waiting`, None where that is not known) or as it
+        will be."""
+        shape = SHAPES.get(kind)
+        if shape is None:
+            return False
+        fields = shape.key if index == "key" else shape.indexes.get(index, ())
+        wanted = tuple(zip(fields, values, strict=False))
+        return any(
+            before is None or _meets(before, wanted) or _meets(self._known[name], wanted)
+            for name, before in self._waiting.items()
+            if name[0] is kind
+        )
 
     def _write(self, kind: type) -> None:
         for name in [name for name in self._waiting if name[0] is kind]:
@@ -92,6 +111,15 @@ class GatheredTx:
             record = msgspec.structs.replace(record, version=version + ahead)
         self._known[name] = record
         return record
+
+
+def _meets(record: msgspec.Struct, wanted: tuple[tuple[str, Any], ...]) -> bool:
+    """Whether a record has these values. Text with a NUL may: stores keep another sign in its place."""
+    for field, value in wanted:
+        have = getattr(record, field)
+        if have != value and not (isinstance(have, str) and "\0" in f"{have}{value}"):
+            return False
+    return True
 
 
 def _name(record: msgspec.Struct) -> tuple[type, _Key]:
