@@ -159,7 +159,8 @@ def load_work(tx: Tx, attempt: Attempt, now_ms: int) -> Work:
     job = tx.get(Job, attempt.job)
     if job is None:
         raise NotFound("job", attempt.job)
-    inputs = tx.get(Inputs, attempt.job) or Inputs(job=attempt.job)
+    needy = job.needs or job.source_job
+    inputs = (tx.get(Inputs, attempt.job) if needy else None) or Inputs(job=attempt.job)
     return Work(attempt, job, max(0, attempt.right_until_ms - now_ms), inputs)
 
 

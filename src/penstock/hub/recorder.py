@@ -30,9 +30,9 @@ def stamp(hub: Hub, some: bool = False) -> list[Event]:
     return stamped
 
 
-def stamp_some(step: Step) -> list[Event]:
-    """Stamp at most TOGETHER events, inside a transaction of the leader. Returns them as they were."""
-    events = step.tx.find(Event, "position", 0, limit=TOGETHER)
+def stamp_some(step: Step, most: int = TOGETHER) -> list[Event]:
+    """Stamp at most so many events, inside a transaction of the leader. Returns them as they were."""
+    events = step.tx.find(Event, "position", 0, limit=most)
     if not events:
         return []
     for position, event in enumerate(events, step.farm.position + 1):
