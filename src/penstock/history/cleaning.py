@@ -5,6 +5,7 @@ from penstock.history.rows import OUTCOMES, Row
 from penstock.history.values import COUNT_MAX, LATEST_S, MS
 from penstock.model.workload import UNKNOWN
 
+_LATEST_MS = LATEST_S * MS
 NO_PLATFORM = "unknown"
 """The platform of what does not say where it ran; a farm.toml can have one of this name."""
 
@@ -23,13 +24,13 @@ class Cleaning:
         """
         if row.submitted_ms == UNKNOWN:
             raise Dropped("no moment of submission")
-        if max(row.submitted_ms, row.finished_ms) >= LATEST_S * MS:
+        if row.submitted_ms >= _LATEST_MS or row.finished_ms >= _LATEST_MS:
             raise Dropped("a moment after 2100")
         if row.outcome not in OUTCOMES:
             raise Dropped("an outcome that is none of passed, failed, error, cancelled, skipped", row.outcome)
         if row.started_ms != UNKNOWN or row.finished_ms != UNKNOWN:
             row = self._ran(row)
-        if max(row.cores, row.memory_mb) > COUNT_MAX:
+        if row.cores > COUNT_MAX or row.memory_mb > COUNT_MAX:
             self._report.mend("more cores or memory than there can be: taken as not known")
             row = row._replace(cores=0, memory_mb=0)
         return self._named(row)

@@ -3,15 +3,11 @@
 from __future__ import annotations  # array cannot be subscripted when it is run
 
 from array import array
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+from penstock.history.needs import resolved
 from penstock.history.rows import Row
-from penstock.model.graph import cycles
 from penstock.model.workload import Workload
-
-UNKNOWN_NEED = "needs: a job that is not there"
-CYCLE_NEED = "needs: a job that needs it in turn"
 
 
 class Columns:
@@ -23,7 +19,7 @@ class Columns:
         self._indexes = tuple(array("q") for _ in range(5))
         self._put = [column.append for column in self._indexes]
         self._names: tuple[dict[str, int], ...] = tuple({} for _ in range(5))
-        self._needs: dict[str, list[str]] = {}
+        self._needs: dict[str, str] = {}
 
     def add(self, row: Row) -> None:
         """Keep a row that ran."""
@@ -38,7 +34,7 @@ class Columns:
         for put, known, text in zip(self._put, self._names, texts):  # noqa: B905  (each is of five)
             put(known.setdefault(text, len(known)))
         if row.needs:
-            self._needs[row.job_id] = list(dict.fromkeys(row.needs.split()))
+            self._needs[row.job_id] = row.needs
 
     def workload(self) -> tuple[Workload, dict[str, int]]:
         """All rows in order of submission, ties as they came; how many needs were left out, and why."""
@@ -82,29 +78,3 @@ def _order(submitted_ms: array[int]) -> list[int] | None:
 
 def _ordered(column: array[int], order: Sequence[int] | None) -> array[int]:
     return column if order is None else array("q", map(column.__getitem__, order))
-
-
-def resolved(
-    ids: Sequence[str], needs: Mapping[str, Sequence[str]]
-) -> tuple[array[int], array[int], dict[str, int]]:
-    """The columns `needs_from` and `needs` of a workload with these ids, and what was left out of them.
-
-    Left out are needs of jobs that are not there and those between jobs of one cycle. Both columns are empty when
-    nothing is needed.
-    """
-    if not needs:
-        return array("q"), array("q"), {}
-    dropped: Counter[str] = Counter()
-    rows = {job: row for row, job in enumerate(ids)}
-    knot_of = {job: number for number, knot in enumerate(cycles(needs)) for job in knot}
-    starts, found = array("q", [0]), array("q")
-    for job in ids:
-        for need in needs.get(job, ()):
-            if need not in rows:
-                dropped[UNKNOWN_NEED] += 1
-            elif job in knot_of and knot_of[job] == knot_of.get(need):
-                dropped[CYCLE_NEED] += 1
-            else:
-                found.append(rows[need])
-        starts.append(len(found))
-    return (starts, found, dict(dropped)) if found else (array("q"), array("q"), dict(dropped))
