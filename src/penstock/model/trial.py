@@ -1,16 +1,29 @@
 """What one simulated run is made with, beside a history and a farm: which rule decides, and what befalls the world."""
 
+from typing import Any
+
 import msgspec
+
+from penstock.model.rules import Rules
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """A rule by the name of its preset, with numbers of its own where `numbers` has them. `name`: what reports call it.
 
-    `numbers`: by the option's name in policy.capacity.preset_numbers, as held there: milliseconds, millionths, counts."""
+    `numbers`: by the option's name in policy.capacity.preset_numbers, as held there: milliseconds, millionths, counts.
+    `waiting`: what it reckons waiting with, by fields of model.rules.Waiting, where that differs from the farm's; what comes
+    of it is judged by the farm's all the same."""
 
     name: str = "penstock"
     preset: str = "penstock"
     numbers: dict[str, int] = {}
+    waiting: dict[str, Any] = {}
+
+    def reckons(self, rules: Rules) -> Rules:
+        """The rules that this policy decides by."""
+        if not self.waiting:
+            return rules
+        return msgspec.structs.replace(rules, waiting=msgspec.structs.replace(rules.waiting, **self.waiting))
 
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ def simulate(
 ) -> Outcome:
     """What becomes of the workload. `sink` is given the lines of `--events` as they come, whole lines each time."""
     engine = Engine(workload.jobs)
-    laid = lay(workload, rules, choice(policy), seed, Tables(engine.compiled))
+    laid = lay(workload, policy.reckons(rules), choice(policy), seed, Tables(engine.compiled))
     record = Record(workload.ids, [pool.name for pool in rules.pools], sink)
     run = Run(engine, laid, record)
     run.open(rules)
