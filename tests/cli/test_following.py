@@ -2,16 +2,20 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import penstock
 from penstock.cli import following, hubs, queries, submit
 from penstock.cli.app import run
 from penstock.cli.following import Message, follow, messages, patiently
 from penstock.cli.hubs import Target
 from penstock.cli.output import Leave
+from penstock.model.farm import EVENT_KINDS
 from penstock.wire.client import Client, Denied, HubError, Unreachable
 
 TARGET = Target("http://127.0.0.1:1", "t")
@@ -263,3 +267,17 @@ def test_events_are_the_last_ones_then_what_happens(
     out = capsys.readouterr()
     assert [json.loads(line)["position"] for line in out.out.splitlines()] == [5, 6]
     assert "not kept any more" in out.err
+
+
+def test_a_kind_of_event_that_there_is_not_is_refused_before_anybody_is_asked(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["events", "--kind", "no\x1bpe", "--hub", "http://127.0.0.1:1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("penstock: --kind no\\x1bpe: there are no such events; write one of job, build,")
+
+
+def test_every_kind_that_a_hub_writes_can_be_asked_for() -> None:
+    hub = Path(penstock.__file__).parent / "hub"
+    written = {kind for path in hub.glob("*.py") for kind in re.findall(r'kind="([a-z]+)"', path.read_text())}
+    assert {"job", "download"} <= written <= {*EVENT_KINDS}

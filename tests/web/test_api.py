@@ -113,6 +113,15 @@ def test_who_did_it_is_kept_and_shown(edge: Edge) -> None:
     } <= told
 
 
+def test_a_machine_that_drains_is_not_said_to_be_down(edge: Edge) -> None:
+    (machine,) = edge.people("GET", "machines").json()["machines"]
+    said = [edge.people("POST", f"drain/{machine['id']}", json={}).json() for _ in range(2)]
+    assert said == [
+        {"done": True, "said": f"{machine['id']} ends what it runs and takes nothing more"},
+        {"done": False, "said": f"{machine['id']} drains already"},
+    ]
+
+
 def test_tokens_are_made_listed_and_never_shown_again(edge: Edge) -> None:
     asked = {"user": "ada", "role": "developer", "name": "ci", "valid_ms": 3_600_000}
     made = edge.people("POST", "tokens", json=asked)

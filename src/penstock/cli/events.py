@@ -12,6 +12,7 @@ import msgspec
 from penstock.cli.following import follow
 from penstock.cli.output import clean, print_json, refuse, say
 from penstock.cli.queries import AnyFarm, OwnFarm, ServedFarm, opened
+from penstock.model.farm import EVENT_KINDS
 
 Document = dict[str, Any]
 A_PAGE = 1000
@@ -40,6 +41,10 @@ def show_events(
     wanted: Wanted, going_on: bool, farm: Path | None, state: Path | None, hub: str | None, as_json: bool
 ) -> None:
     """Print the last events, oldest first; then, with `going_on`, what happens, until interrupted."""
+    if wanted.kind and wanted.kind not in EVENT_KINDS:
+        refuse(
+            f"--kind {clean(wanted.kind)}: there are no such events; write one of {', '.join(EVENT_KINDS)}"
+        )
     with opened(farm, state, hub) as found:
         if going_on and isinstance(found, OwnFarm):
             refuse("nobody serves this farm: nothing happens in it; leave -f out")

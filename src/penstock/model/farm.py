@@ -27,6 +27,22 @@ class Farm(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+EVENT_KINDS = (
+    "job",
+    "build",
+    "machine",
+    "power",
+    "farm",
+    "attempt",
+    "capacity",
+    "download",
+    "enrolment",
+    "token",
+    "alert",
+)
+"""What events are about: all that a hub writes, and so all that can be asked for."""
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the outbox: written in the transaction of what it tells, stamped with a `position` after
     its commit (I16; 0 = not stamped yet). `seq` is given by the store."""

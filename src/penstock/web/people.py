@@ -15,6 +15,8 @@ from penstock.hub.fsck import fsck
 from penstock.hub.sessions import refuse_where_moved
 from penstock.hub.steps import look
 from penstock.model.job import TRUSTS
+from penstock.model.machine import Machine
+from penstock.model.states import Power
 from penstock.ports import LogStore
 from penstock.web import freezing
 from penstock.web.freezing import NOBODY
@@ -90,6 +92,15 @@ def _repeated(hub: Hub, job_id: str, _: str, who: str = NOBODY) -> Document:
     return {"done": True, "said": f"submitted again as build {build.id}", "build": build.id}
 
 
+def _drained(hub: Hub, name: str, reason: str, who: str = NOBODY) -> Document:
+    _refuse_where_moved(hub)
+    if people.drain(hub, name, _why("drained", who, reason)):
+        return {"done": True, "said": f"{name} ends what it runs and takes nothing more"}
+    machine = hub.store.read(lambda tx: tx.get(Machine, name))
+    drains = machine is not None and machine.power == Power.DRAINING
+    return {"done": False, "said": f"{name} {'drains already' if drains else 'is not up'}"}
+
+
 ACTS: dict[str, Callable[..., Document]] = {
     "cancel": _act(
         lambda hub, name, reason, who: people.cancel(hub, name, _why("cancelled", who, reason)),
@@ -117,11 +128,7 @@ ACTS: dict[str, Callable[..., Document]] = {
         "is trusted again",
         "was not quarantined",
     ),
-    "drain": _act(
-        lambda hub, name, reason, who: people.drain(hub, name, _why("drained", who, reason)),
-        "ends what it runs and takes nothing more",
-        "is not up",
-    ),
+    "drain": _drained,
     "undrain": _act(
         lambda hub, name, reason, who: people.undrain(hub, name, _why("drain taken back", who, reason)),
         "takes work again",
