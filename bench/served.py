@@ -72,9 +72,8 @@ class Served:
                 self._agents.append(subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log))
 
     def cpu_s(self) -> tuple[float, float]:
-        """Processor seconds so far: the hub's, and the agents' with all that they started and waited for."""
-        agents = [_cpu_s(agent.pid) for agent in self._agents]
-        return _cpu_s(self.hub.pid), sum(agents)
+        """Processor seconds so far: the hub's, and the agents' with their keepers and all that these waited for."""
+        return _cpu_s(self.hub.pid), sum(_cpu_s(pid) for agent in self._agents for pid in _below(agent.pid))
 
     def wait(self, build: str, limit_s: float = 120.0) -> None:
         """Until no job of this build is open. Raises RuntimeError after `limit_s`."""
@@ -83,6 +82,13 @@ class Served:
             if time.monotonic() > until:
                 raise RuntimeError(f"after {limit_s:.0f} s: {self.ask(ended=build)}")
             time.sleep(0.005)
+
+
+def _below(pid: int) -> list[int]:
+    """A process and all below it; keepers live as long as their agent, so it has not waited for them."""
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    children = [int(word) for path in threads for word in path.read_text().split()]
+    return [pid, *(one for child in children for one in _below(child))]
 
 
 def _cpu_s(pid: int) -> float:
