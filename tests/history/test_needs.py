@@ -1,5 +1,7 @@
 """Needs as columns: exactly those that can be met are kept, and the others counted."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,5 +45,5 @@ def test_what_is_kept(needs: dict[str, list[str]], order: list[str]) -> None:
     if not any(expected):
         assert (len(starts), len(found)) == (0, 0)
     else:
-        kept = [[order[need] for need in found[a:b]] for a, b in zip(starts, starts[1:], strict=False)]
+        kept = [[order[need] for need in found[a:b]] for a, b in pairwise(starts)]
         assert kept == expected

@@ -1,6 +1,6 @@
 """Slurm's accounting as `sacct -P` prints it: a header, then a line a job, fields separated by `|`.
 
-Moments are seconds since 1970 (`SLURM_TIME_FORMAT=%s`) or ISO 8601, which is taken as UTC (`TZ=UTC sacct ...`).
+Moments are ISO 8601, taken as UTC (`TZ=UTC sacct ...`: it prints the zone of its caller), or seconds since 1970.
 """
 
 import re
