@@ -40,7 +40,8 @@ def import_history(
         return
     if report:
         _print_report(counts)
-    say(f"{out}: {counts['kept']} of {counts['read']} rows")
+    left_out = ", ".join(f"{n} {why}" for why, n in counts["dropped"].items())
+    say(f"{out}: {counts['kept']} of {counts['read']} rows{'; dropped: ' if left_out else ''}{left_out}")
 
 
 def _print_report(counts: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations  # array cannot be subscripted when it is run
 
 from array import array
-from collections.abc import Sequence
 
 from penstock.history.needs import resolved
 from penstock.history.rows import Row
@@ -15,8 +14,8 @@ class Columns:
 
     def __init__(self) -> None:
         self.ids: list[str] = []
-        self._numbers = tuple(array("q") for _ in range(5))
-        self._indexes = tuple(array("q") for _ in range(5))
+        self._numbers = [array("q") for _ in range(5)]
+        self._indexes = [array("q") for _ in range(5)]
         self._put = [column.append for column in self._indexes]
         self._names: tuple[dict[str, int], ...] = tuple({} for _ in range(5))
         self._needs: dict[str, str] = {}
@@ -38,10 +37,11 @@ class Columns:
 
     def workload(self) -> tuple[Workload, dict[str, int]]:
         """All rows in order of submission, ties as they came; how many needs were left out, and why."""
-        order = _order(self._numbers[0])
-        submitted, duration, started, cores, memory = (_ordered(c, order) for c in self._numbers)
-        name, project, klass, platform, branch = (_ordered(c, order) for c in self._indexes)
-        ids = self.ids if order is None else [self.ids[row] for row in order]
+        if (order := _order(self._numbers[0])) is not None:
+            self._sort(order)
+        submitted, duration, started, cores, memory = self._numbers
+        name, project, klass, platform, branch = self._indexes
+        ids = self.ids
         needs_from, needs, dropped = resolved(ids, self._needs)
         names = [list(known) for known in self._names]
         found = Workload(
@@ -66,15 +66,18 @@ class Columns:
         )
         return found, dropped
 
+    def _sort(self, order: array[int]) -> None:
+        """Put every column into this order, one after the other: there are never two copies of all."""
+        for columns in (self._numbers, self._indexes):
+            for number, column in enumerate(columns):
+                columns[number] = array("q", map(column.__getitem__, order))
+        self.ids = [self.ids[row] for row in order]
 
-def _order(submitted_ms: array[int]) -> list[int] | None:
+
+def _order(submitted_ms: array[int]) -> array[int] | None:
     """Row numbers in order of submission; None when they already are."""
     before = iter(submitted_ms)
     next(before, None)
     if all(earlier <= later for earlier, later in zip(submitted_ms, before, strict=False)):
         return None
-    return sorted(range(len(submitted_ms)), key=submitted_ms.__getitem__)
-
-
-def _ordered(column: array[int], order: Sequence[int] | None) -> array[int]:
-    return column if order is None else array("q", map(column.__getitem__, order))
+    return array("q", sorted(range(len(submitted_ms)), key=submitted_ms.__getitem__))
