@@ -40,7 +40,9 @@ JOB_WHY = 10
 JOB_ASK_BEFORE = 11
 JOB_ASK_AFTER = 12
 """Neighbours among the pending jobs of its ask, in the same order."""
-JOB_FIELDS = 13
+JOB_PLAN_MS = 13
+"""While it waits: when the machine that it is planned on is reckoned to be free, NEVER_MS = planned on none."""
+JOB_FIELDS = 14
 
 AHEAD, PENDING, RUNNING, ENDED = 0, 1, 2, 3
 LATE_OK, ASKED, LEFT, STEADY, STARTED = 1, 2, 4, 8, 16
@@ -225,7 +227,11 @@ ISLAND_TIMER_MS = 36
 """Not before this moment is any machine due to be stopped or deleted: until then nobody looks through them."""
 ISLAND_ASKS = 37
 """The ask that was met last; go on with ASK_NEXT."""
-ISLAND_FIELDS = 38
+ISLAND_LOAD = 38
+"""Jobs pending and running when it was last decided."""
+ISLAND_RESERVE = 39
+"""Lanes that are kept free or coming for jobs that are not there yet."""
+ISLAND_FIELDS = 40
 
 # --- weights (floating point), a row per island -----------------------------------------------------------------------
 BANDS = 64

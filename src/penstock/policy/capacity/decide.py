@@ -7,6 +7,7 @@ from penstock.policy.capacity import (
     packing_rented,
     pending,
     presets,
+    reserve,
     timers,
 )
 from penstock.policy.capacity import sheet as on
@@ -15,6 +16,9 @@ from penstock.policy.capacity.columns import (
     ISLAND_OWNED,
     ISLAND_PENDING,
     ISLAND_WAKE_MS,
+    POOL_ISLAND,
+    POOL_OWNED,
+    RULE_POOLS,
     RULE_PRESET,
     RULE_SEQUENCE_MOST,
     Farm,
@@ -30,9 +34,17 @@ def decide(farm: Farm, island: int, now_ms: int) -> None:
     on.begin(farm.scratch, island, now_ms)
     frame[on.SEQUENCE_MOST] = farm.rules[RULE_SEQUENCE_MOST]
     frame[on.EARLY_MS] = 0
+    standby = reserve.pool_of(farm, island)
+    if standby >= 0:
+        reserve.watch(farm, island, standby)
     if farm.islands[ISLAND_PENDING][island] > 0:
         frame[on.GUARD] = lateness.guarded(farm, island)
         _place(farm, island)
+    if standby >= 0:
+        reserve.order(farm, island, standby)
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool] == 0:
+            reserve.keep_least(farm, pool)
     timers.stop(farm, island)
     farm.islands[ISLAND_WAKE_MS][island] = frame[on.WAKE_MS]
 

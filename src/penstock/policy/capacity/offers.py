@@ -78,13 +78,18 @@ def steady(farm: Farm, job: int) -> int:
 
 def orderable(farm: Farm, pool: int, planned: int) -> bool:
     """Whether one more machine may be ordered here now, beside `planned` others."""
-    pools, sheet = farm.pools, farm.scratch
-    if pools[POOL_OWNED][pool] or pools[POOL_BOOT_MS][pool] < 0:
-        return False
-    if pools[POOL_PAUSED_MS][pool] > sheet[on.FRAME][on.NOW_MS]:
+    pools = farm.pools
+    if pools[POOL_OWNED][pool] or pools[POOL_BOOT_MS][pool] < 0 or paused(farm, pool):
         return False
     most = pools[POOL_MOST][pool]
     return most < 0 or pools[POOL_MACHINES][pool] + planned < most
+
+
+def paused(farm: Farm, pool: int) -> bool:
+    """Whether nothing is ordered here for now; what waits for that is looked at when it ends."""
+    until_ms = farm.pools[POOL_PAUSED_MS][pool]
+    on.wake_at(farm.scratch, until_ms)
+    return until_ms > farm.scratch[on.FRAME][on.NOW_MS]
 
 
 def best(farm: Farm, ask: int, work_ms: int, whatever: bool) -> int:

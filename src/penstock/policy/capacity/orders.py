@@ -7,8 +7,11 @@ from penstock.policy.capacity.columns import (
     ISLAND_HELD_MS,
     ISLAND_OWNED,
     ISLAND_RESUMES,
+    JOB_PLAN_MS,
+    JOB_WHY,
     MACHINE_BEFORE,
     MACHINE_STARTS,
+    NEVER_MS,
     POOL_BOOT_MS,
     POOL_COLD_MS,
     POOL_PRICE,
@@ -63,6 +66,7 @@ def _choose(farm: Farm, island: int) -> int:
         boot_ms = farm.pools[POOL_BOOT_MS][sheet[on.POOL][place]]
         sheet[on.DUE_MS][place] = max(due_ms, now_ms + boot_ms)
         sheet[on.LATEST_MS][place] = max(due_ms, now_ms)
+        why(farm, place, reasons.RENT_STOPPED)
         if _alone(farm, island, place):
             sheet[on.MARK][place] |= on.ALONE
             sheet[on.KEY][place] = due_ms - 2 * FIRST_OF_ALL
@@ -71,6 +75,12 @@ def _choose(farm: Farm, island: int) -> int:
         else:
             sheet[on.KEY][place] = -sheet[on.WORK_MS][place]
     return chosen
+
+
+def why(farm: Farm, place: int, code: int) -> None:
+    """Note why the job waits."""
+    job = farm.scratch[on.JOB][place]
+    farm.jobs[JOB_WHY][job], farm.jobs[JOB_PLAN_MS][job] = code, NEVER_MS
 
 
 def _alone(farm: Farm, island: int, place: int) -> bool:
@@ -129,7 +139,7 @@ def _stopped_pool(farm: Farm) -> int:
         while machine >= 0 and lanes.takes(farm, machine) == 0:
             machine = farm.machines[MACHINE_BEFORE][machine]
         sheet[on.FRESHEST][pool] = machine
-        if machine < 0 or sheet[on.ALLOWED][pool] == 0:
+        if machine < 0 or sheet[on.ALLOWED][pool] == 0 or offers.paused(farm, pool):
             continue
         if found < 0 or farm.pools[POOL_PRICE][pool] < farm.pools[POOL_PRICE][found]:
             found = pool
@@ -165,8 +175,22 @@ def _look(farm: Farm, island: int, group: int) -> None:
         early_ms += farm.rules[RULE_CHAIN_LEAD_MS]
     if slack > early_ms and farm.rules[RULE_WAIT_PRICE] == 0:
         on.wake_at(sheet, sheet[on.FRAME][on.NOW_MS] + slack - early_ms)
-    elif not lateness.spend(farm, island, group, jobs):
-        _order(farm, group)
+        _tell(farm, group, reasons.WAITS_FOR_LAST_MOMENT)
+    elif lateness.spend(farm, island, group, jobs):
+        _tell(farm, group, reasons.LATE_ON_PURPOSE)
+    else:
+        _tell(farm, group, _order(farm, group))
+
+
+def _tell(farm: Farm, group: int, code: int) -> None:
+    """Note why the jobs planned on the machine wait."""
+    sheet = farm.scratch
+    begin = sheet[on.GROUP_FROM][group]
+    for seat in range(begin, begin + sheet[on.BLOCK][begin]):
+        place = sheet[on.FIRST][seat]
+        while place >= 0:
+            why(farm, place, code)
+            place = sheet[on.NEXT][place]
 
 
 def pending_slack_ms(farm: Farm, group: int) -> int:
@@ -180,15 +204,18 @@ def pending_slack_ms(farm: Farm, group: int) -> int:
     return slack
 
 
-def _order(farm: Farm, group: int) -> None:
-    """Order the machine, as far as the budget and the rate of orders let it."""
+def _order(farm: Farm, group: int) -> int:
+    """Order the machine, as far as the budget and the rate of orders let it. Returns why its jobs wait."""
     sheet = farm.scratch
     now_ms, pool = sheet[on.FRAME][on.NOW_MS], sheet[on.GROUP_POOL][group]
     place = sheet[on.FIRST][sheet[on.GROUP_FROM][group]]
-    if not offers.may_burst(farm, sheet[on.ASK][place]) or not offers.token(farm, pool, now_ms):
-        return
+    if not offers.may_burst(farm, sheet[on.ASK][place]):
+        return reasons.BUDGET_SPENT
+    if not offers.token(farm, pool, now_ms):
+        return reasons.RATE_OF_ORDERS
     machine = sheet[on.GROUP_MACHINE][group]
     if machine >= 0:
         changes.resume(farm, machine, now_ms, reasons.NOTHING_ELSE_IN_TIME)
-    elif offers.orderable(farm, pool, 0):
-        changes.boot(farm, pool, now_ms, reasons.NOTHING_ELSE_IN_TIME)
+    elif changes.boot(farm, pool, now_ms, reasons.NOTHING_ELSE_IN_TIME) < 0:
+        return reasons.RENT_STOPPED
+    return reasons.WAITS_FOR_COMING

@@ -8,9 +8,12 @@ from penstock.policy.capacity.columns import (
     ISLAND_PENDING,
     JOB_DUE_MS,
     JOB_FLAGS,
+    JOB_PLAN_MS,
+    JOB_WHY,
     KINDS,
     LEFT,
     LIST_COUNT,
+    NEVER_MS,
     POOL_BOOT_MS,
     POOL_ISLAND,
     POOL_OWNED,
@@ -92,18 +95,21 @@ def _seats(farm: Farm, island: int) -> None:
 
 def leave_over(farm: Farm, island: int) -> int:
     """Mark the jobs that owned lanes do not take in time. Returns how many there are."""
-    sheet, left = farm.scratch, 0
+    sheet, jobs, left = farm.scratch, farm.jobs, 0
     now_ms = sheet[on.FRAME][on.NOW_MS]
     for place in range(sheet[on.FRAME][on.PLACES]):
         mark = sheet[on.MARK][place] & on.LATE
-        pool = sheet[on.POOL][place]
+        job, pool, seat = sheet[on.JOB][place], sheet[on.POOL][place], sheet[on.SEAT][place]
+        jobs[JOB_WHY][job] = reasons.LATE_ON_PURPOSE if mark else reasons.WAITS_FOR_OWNED
+        jobs[JOB_PLAN_MS][job] = NEVER_MS if seat < 0 else sheet[on.FREE_MS][seat]
+        if pool < 0 and seat < 0:
+            jobs[JOB_WHY][job] = reasons.NOTHING_TO_RENT
         if mark == 0 and pool >= 0 and _is_left(farm, place):
             mark = on.LEFT_OVER
             left += 1
-            job = sheet[on.JOB][place]
-            spare_ms = farm.jobs[JOB_DUE_MS][job] - now_ms - farm.pools[POOL_BOOT_MS][pool]
+            spare_ms = jobs[JOB_DUE_MS][job] - now_ms - farm.pools[POOL_BOOT_MS][pool]
             if farm.islands[ISLAND_OWNED][island] > 0 and spare_ms > farm.rules[RULE_CHAIN_LEAD_MS]:
-                farm.jobs[JOB_FLAGS][job] |= LEFT
+                jobs[JOB_FLAGS][job] |= LEFT
         sheet[on.MARK][place] = mark
     sheet[on.FRAME][on.LEFT_PLACES] = left
     return left

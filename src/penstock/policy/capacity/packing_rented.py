@@ -5,6 +5,8 @@ from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
     ISLAND_OWNED,
     JOB_DUE_MS,
+    JOB_PLAN_MS,
+    JOB_WHY,
     POOL_BOOT_MS,
     POOL_ISLAND,
     POOL_OWNED,
@@ -89,10 +91,14 @@ def leave_over(farm: Farm) -> int:
     sheet, left = farm.scratch, 0
     for place in range(sheet[on.FRAME][on.PLACES]):
         if sheet[on.MARK][place] & on.LEFT_OVER:
-            if sheet[on.SEAT][place] < 0 or _doubtful(farm, place):
+            seat = sheet[on.SEAT][place]
+            if seat < 0 or _doubtful(farm, place):
                 left += 1
-            else:
-                sheet[on.MARK][place] &= ~on.LEFT_OVER
+                continue
+            sheet[on.MARK][place] &= ~on.LEFT_OVER
+            busy, job = sheet[on.BUSY][seat], sheet[on.JOB][place]
+            farm.jobs[JOB_WHY][job] = reasons.WAITS_FOR_BUSY if busy else reasons.WAITS_FOR_COMING
+            farm.jobs[JOB_PLAN_MS][job] = sheet[on.FREE_MS][seat]
     sheet[on.FRAME][on.LEFT_PLACES] = left
     return left
 

@@ -1,6 +1,6 @@
 """Machines that have idled or been suspended for long enough, and moments at which waiting jobs must be looked at again."""
 
-from penstock.policy.capacity import changes, levels, lists, reasons
+from penstock.policy.capacity import changes, levels, lists, pending, reasons, reserve
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
     DELETING,
@@ -21,9 +21,13 @@ from penstock.policy.capacity.columns import (
     POOL_OWNED,
     POOL_RESUME_MS,
     RULE_POOLS,
+    RULE_WAIT_PRICE,
     STOPPED,
     Farm,
 )
+
+AGAIN_MS = 60_000
+"""When what the reserve holds is looked at again."""
 
 
 def stop(farm: Farm, island: int) -> None:
@@ -51,6 +55,8 @@ def _stop_idle(farm: Farm, pool: int) -> None:
             _next(farm, farm.pools[POOL_ISLAND][pool], machines[MACHINE_STOP_MS][machine])
         elif machines[MACHINE_FLAGS][machine] & (DRAINED | NOTICED):
             changes.delete(farm, machine, now_ms, reasons.USED_UP)
+        elif reserve.holds(farm, farm.pools[POOL_ISLAND][pool], pool):
+            _next(farm, farm.pools[POOL_ISLAND][pool], now_ms + AGAIN_MS)
         elif levels.suspends(farm, pool):
             changes.suspend(farm, machine, now_ms, reasons.IDLE_LONG_ENOUGH)
         elif not spare(farm, pool):
@@ -81,9 +87,10 @@ def spare(farm: Farm, pool: int) -> bool:
 
 
 def look_again(farm: Farm) -> None:
-    """At the last moments for booting and for resuming a machine, each job is looked at again wherever it is planned."""
+    """At the last moments for booting and for resuming a machine, each job is looked at again wherever it is planned; where waiting has
+    a price, also when it has waited for as long as that is worth."""
     sheet, pools = farm.scratch, farm.pools
-    early_ms = sheet[on.FRAME][on.EARLY_MS]
+    early_ms, worth = sheet[on.FRAME][on.EARLY_MS], farm.rules[RULE_WAIT_PRICE]
     for place in range(sheet[on.FRAME][on.PLACES]):
         pool = sheet[on.POOL][place]
         if pool < 0:
@@ -94,3 +101,5 @@ def look_again(farm: Farm) -> None:
             continue
         on.wake_at(sheet, due_ms - pools[POOL_BOOT_MS][pool] - early_ms)
         on.wake_at(sheet, due_ms - max(0, pools[POOL_RESUME_MS][pool]) - early_ms)
+        if worth > 0:
+            on.wake_at(sheet, pending.allowed_ms(farm, place, sheet[on.WORK_MS][place]) + 1)
