@@ -1,6 +1,13 @@
-"""Records with the shapes that other systems document or published, each of a job that ran."""
+"""Records with the shapes that other systems document or published, each of a job that ran; and what reads them."""
 
+import json
+from pathlib import Path
 from typing import Any
+
+from penstock.history.cleaning import Cleaning
+from penstock.history.report import Dropped, Report
+from penstock.history.rows import Row
+from penstock.wiring import history_format
 
 GITHUB: dict[str, Any] = {
     "id": 399444496,
@@ -75,3 +82,25 @@ BUILDJSON: dict[str, Any] = {
         "slavename": "t-w1064-ix-073",
     },
 }
+START_MS = 1_579_542_160_000
+"""2020-01-20T17:42:40Z."""
+
+
+def read(folder: Path, form: str, text: str) -> tuple[list[Row], Report]:
+    """The cleaned rows of a file with this text, and what was counted."""
+    path = folder / "record"
+    path.write_text(text)
+    report, rows = Report(), []
+    cleaning = Cleaning(report)
+    for row in history_format(form)([path], report):
+        try:
+            rows.append(cleaning.cleaned(row))
+        except Dropped as why:
+            report.drop(why.reason, why.detail)
+    assert report.read == len(rows) + report.dropped.total()
+    return rows, report
+
+
+def lines(*records: dict[str, Any]) -> str:
+    """JSON Lines."""
+    return "".join(json.dumps(record) + "\n" for record in records)

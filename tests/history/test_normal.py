@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from penstock.history import normal
@@ -258,3 +260,26 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, make: Any, line: str) -
     assert "\n" not in str(told.value)
     assert out.read_text() == "before", "no half-written history"
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_parquet_with_other_types(tmp_path: Path) -> None:
+    path = tmp_path / "h.parquet"
+    moments = [10, 20, 30]
+    table = pyarrow.table(
+        {
+            "job_id": pyarrow.array([1, 2, 3], "int64"),
+            "platform": pyarrow.array(["linux"] * 3).dictionary_encode(),
+            "submitted_s": pyarrow.array(moments, "uint8"),
+            "started_s": pyarrow.array(moments, "float32"),
+            "finished_s": ["20", None, "x"],
+            "outcome": ["passed"] * 3,
+            "when": pyarrow.array(moments, pyarrow.timestamp("s")),
+        }
+    )
+    pyarrow.parquet.write_table(table, path)
+    report = Report()
+    workload, dropped = normal.load([path], report)
+    assert (workload.ids, list(workload.duration_ms)) == (["1"], [10_000])
+    assert dropped == {"began, but has no end": 1, "not a number where a number belongs": 1}
+    assert report.examples["began, but has no end"] == f"{path}:2"
+    assert report.mended == {normal.STRANGE: 1}
