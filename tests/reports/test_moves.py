@@ -3,7 +3,7 @@
 import pytest
 
 from penstock.reports.load import Grid
-from penstock.reports.moves import Move, Owned, moves
+from penstock.reports.moves import Move, Owned, Wanted, moves
 
 CELLS = Grid(0, 3_600_000, 4)
 PRICES = {"linux": 1.0, "arm": 0.5}
@@ -12,26 +12,26 @@ LINUX = Owned("own", 2, 1, ("linux",), [2, 2, 2, 2])
 
 
 def test_idle_machines_move_to_where_jobs_are_rented_for() -> None:
-    (move,) = moves([ARM, LINUX], {"linux": [1, 2, 2, 0], "arm": [0, 0, 0, 0]}, PRICES, CELLS)
+    (move,) = moves([ARM, LINUX], Wanted({"linux": [1, 2, 2, 0], "arm": [0, 0, 0, 0]}, PRICES, CELLS))
     # Two of three are never missed; the third would be for one hour, and nobody there needs it.
     assert move == Move("arm", 2, "linux", 1.0, 5.0, 0.0, 5.0)
 
 
 def test_a_machine_that_is_missed_moves_only_where_it_is_worth_more() -> None:
     busy = Owned("arm", 1, 1, ("arm",), [1, 1, 0, 0])
-    (move,) = moves([busy], {"linux": [1, 1, 0, 0]}, PRICES, CELLS)
+    (move,) = moves([busy], Wanted({"linux": [1, 1, 0, 0]}, PRICES, CELLS))
     assert (move.gained_h, move.lost_h, move.idle, move.saved) == (2.0, 2.0, 0.5, pytest.approx(1.0))
-    assert moves([busy], {"linux": [1, 0, 0, 0]}, PRICES, CELLS) == []
+    assert moves([busy], Wanted({"linux": [1, 0, 0, 0]}, PRICES, CELLS)) == []
 
 
 def test_slots_count_and_the_largest_saving_comes_first() -> None:
     small = Owned("b", 1, 1, ("arm",), [0, 0, 0, 0])
     wide = Owned("a", 1, 4, ("arm",), [0, 0, 0, 0])
-    found = moves([small, wide], {"linux": [3, 3, 3, 3]}, PRICES, CELLS)
+    found = moves([small, wide], Wanted({"linux": [3, 3, 3, 3]}, PRICES, CELLS))
     assert [(move.pool, move.gained_h) for move in found] == [("a", 12.0), ("b", 4.0)]
 
 
 def test_a_platform_that_nobody_rents_is_taken_at_the_dearest_price() -> None:
-    (move,) = moves([ARM], {"macos": [1, 1, 1, 1]}, PRICES, CELLS)
+    (move,) = moves([ARM], Wanted({"macos": [1, 1, 1, 1]}, PRICES, CELLS))
     assert move.saved == 4.0
-    assert moves([ARM], {"macos": [1, 1, 1, 1]}, {}, CELLS) == []
+    assert moves([ARM], Wanted({"macos": [1, 1, 1, 1]}, {}, CELLS)) == []

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock import __version__
-from penstock.cli import farm_commands, history, hub_commands, query_commands
+from penstock.cli import farm_commands, history, hub_commands, query_commands, simulation_commands
 from penstock.cli.hubs import reaching
 from penstock.cli.options import (
     AsJson,
@@ -44,6 +44,8 @@ app.command()(hub_commands.serve)
 app.command()(hub_commands.migrate)
 app.add_typer(hub_commands.tokens_app, name="tokens")
 app.add_typer(history.app, name="history")
+for simulating in simulation_commands.ALL:
+    app.command()(simulating)
 for command in (farm_commands.backup, farm_commands.restore):
     app.command()(command)
 HUBS: tuple[Callable[..., None], ...] = (

@@ -1,5 +1,6 @@
 """`penstock simulate`, `sweep` and `advise`: what they take."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ Histories = Annotated[
 Faults = Annotated[
     Path | None, typer.Option("--faults", metavar="FILE", help="What goes wrong on the way, as a file says.")
 ]
+OneFarm = Annotated[Path, typer.Option("--farm", metavar="FILE", help="A farm.toml.")]
 Seed = Annotated[int, typer.Option("--seed", help="Chance of wake times and faults.")]
 
 
@@ -55,3 +57,54 @@ def simulate(
     from penstock.cli.simulation.inputs import Asked
 
     run_simulate(Asked(history, farm, policy or (), seed, faults, limits), events, html, as_json)
+
+
+def sweep(
+    history: Histories,
+    farm: OneFarm,
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            "--vary",
+            metavar="KEY=A,B,C",
+            help="A setting of farm.toml by its dotted name (pool.own.machines=0,5,10), policy or seed; may be repeated.",
+        ),
+    ],
+    seed: Seed = 1,
+    faults: Faults = None,
+    dask: Annotated[
+        str, typer.Option("--dask", metavar="ADDRESS", help="Run on this Dask scheduler, tcp://HOST:PORT.")
+    ] = "",
+    results: Annotated[
+        Path,
+        typer.Option(
+            "--results", metavar="FOLDER", help="Where results are kept; a second run skips what is there."
+        ),
+    ] = Path("penstock-sweeps"),
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="OUT", help="Write a page of one file that shows it all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay a recorded queue with settings varied: every combination, on all cores, the best marked."""
+    from penstock.cli.sweep import Asked, run_sweep
+
+    run_sweep(Asked(history, farm, vary, seed, faults, dask, results), html, as_json)
+
+
+def advise(
+    history: Histories,
+    farm: OneFarm,
+    policy: Annotated[str, typer.Option("--policy", metavar="NAME|FILE", help="What decides.")] = "penstock",
+    seed: Seed = 1,
+    faults: Faults = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many machines to own, which timeout, what the promise costs: learnt on one half, reported on the other."""
+    from penstock.cli.advise import Asked, run_advise
+
+    run_advise(Asked(history, farm, policy, seed, faults), as_json)
+
+
+ALL: tuple[Callable[..., None], ...] = (simulate, sweep, advise)
+"""The commands, in the order in which `penstock --help` lists them."""

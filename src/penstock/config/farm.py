@@ -27,8 +27,12 @@ from penstock.model.rules import Rules
 
 def read_farm(path: Path | str) -> Rules:
     """The rules that a farm.toml gives. Raises Mistakes, one for each thing that is wrong."""
+    return rules_of(read_toml(read_text(Path(path)), str(path)), path)
+
+
+def rules_of(document: Item, path: Path | str) -> Rules:
+    """The rules that a farm.toml gives, once it is a tree; `path` is what mistakes name. Raises Mistakes."""
     file = Path(path)
-    document = read_toml(read_text(file), str(path))
     desk = Desk(str(path))
     found = read_table(desk, document, "farm.toml", TABLES)
     _across(desk, document)

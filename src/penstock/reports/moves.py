@@ -38,46 +38,44 @@ class Move(NamedTuple):
     saved: float
 
 
-def moves(
-    pools: Sequence[Owned],
-    needs: Mapping[str, Sequence[float]],
-    price_per_slot_hour: Mapping[str, float],
-    cells: Grid,
-) -> list[Move]:
-    """The best move of each pool that saves money, the largest saving first.
+class Wanted(NamedTuple):
+    """What other platforms want. `needs`: by platform, jobs that wait or run on rented machines, on average in each cell.
 
-    `needs`: by platform, jobs that wait or run on rented machines, on average in each cell. `price_per_slot_hour`: the
-    cheapest rented slot of each platform; a platform without one is taken at the dearest of the others.
+    `price_per_slot_hour`: the cheapest rented slot of each platform; one without any is taken at the dearest of the others.
     """
-    found = [_best(pool, needs, price_per_slot_hour, cells) for pool in pools]
+
+    needs: Mapping[str, Sequence[float]]
+    price_per_slot_hour: Mapping[str, float]
+    cells: Grid
+
+
+def moves(pools: Sequence[Owned], wanted: Wanted) -> list[Move]:
+    """The best move of each pool that saves money, the largest saving first."""
+    found = [_best(pool, wanted) for pool in pools]
     return sorted((move for move in found if move), key=lambda move: (-move.saved, move.pool))
 
 
-def _best(
-    pool: Owned, needs: Mapping[str, Sequence[float]], prices: Mapping[str, float], cells: Grid
-) -> Move | None:
+def _best(pool: Owned, wanted: Wanted) -> Move | None:
     """The move of one pool that saves most; None when none does."""
     most: Move | None = None
     for machines in range(1, pool.machines + 1):
-        for platform in needs:
+        for platform in wanted.needs:
             if platform in pool.platforms:
                 continue
-            move = _move(pool, machines, platform, needs[platform], prices, cells)
+            move = _move(pool, machines, platform, wanted)
             if move.saved > (most.saved if most else 0):
                 most = move
     return most
 
 
-def _move(
-    pool: Owned, machines: int, platform: str, need: Sequence[float], prices: Mapping[str, float], cells: Grid
-) -> Move:
+def _move(pool: Owned, machines: int, platform: str, wanted: Wanted) -> Move:
+    cells, prices = wanted.cells, wanted.price_per_slot_hour
     hours = cells.step_ms / MS_PER_HOUR
     slots = machines * pool.slots
     left = (pool.machines - machines) * pool.slots
-    gained = sum(min(slots, wanted) for wanted in need) * hours
+    gained = sum(min(slots, need) for need in wanted.needs[platform]) * hours
     lost = sum(max(0.0, used - left) for used in pool.busy) * hours
-    price = _price(prices, (platform,))
-    saved = gained * price - lost * _price(prices, pool.platforms)
+    saved = gained * _price(prices, (platform,)) - lost * _price(prices, pool.platforms)
     idle = 1 - lost / (slots * cells.cells * hours)
     return Move(pool.name, machines, platform, idle, gained, lost, saved)
 

@@ -39,6 +39,11 @@ GROUPS_MOST = 12
 
 def page(inputs: Inputs, runs: Sequence[Told], curves: Curves) -> str:
     """The whole document."""
+    return rendered("page.html", _shown(inputs, runs, curves))
+
+
+def rendered(name: str, shown: Shown) -> str:
+    """A template with our sheet and our script, and nothing else that could run."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("penstock.cli.simulation_page"),
         autoescape=True,
@@ -48,10 +53,10 @@ def page(inputs: Inputs, runs: Sequence[Told], curves: Curves) -> str:
     )
     environment.filters |= {"time": time_text, "money": money_text, "percent": percent_text}
     sheet, script = _asset("page.css"), _asset("page.js")
-    shown = _shown(inputs, runs, curves)
-    return environment.get_template("page.html").render(
-        sheet=Markup(sheet),  # noqa: S704: our own files
-        script=Markup(script),  # noqa: S704: likewise
+    # Markup: both are files of ours.
+    return environment.get_template(name).render(
+        sheet=Markup(sheet),
+        script=Markup(script),
         sheet_hash=_hash(sheet),
         script_hash=_hash(script),
         **shown,

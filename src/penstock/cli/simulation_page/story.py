@@ -14,7 +14,7 @@ from penstock.model.units import MICROS_PER_UNIT, MS_PER_HOUR
 from penstock.model.workload import UNKNOWN, Workload
 from penstock.reports import load
 from penstock.reports.load import Grid, Span
-from penstock.reports.moves import Move, Owned, moves
+from penstock.reports.moves import Move, Owned, Wanted, moves
 from penstock.reports.waits import by_group, wait_column
 
 GROUPS_MOST = 12
@@ -151,7 +151,8 @@ def moves_of(workload: Workload, one: Told) -> list[Move]:
         for n, pool in enumerate(pools)
         if outcome.owned[n]
     ]  # fmt: skip
-    return moves(owned, _needs(workload, outcome, cells), _rents(pools, outcome), cells) if owned else []
+    wanted = Wanted(_needs(workload, outcome, cells), _rents(pools, outcome), cells)
+    return moves(owned, wanted)
 
 
 def _needs(workload: Workload, outcome: Outcome, cells: Grid) -> dict[str, list[float]]:
