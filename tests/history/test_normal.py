@@ -11,10 +11,12 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from penstock.history import normal
+from penstock.history import normal, sources, tables, writing
+from penstock.history.cleaning import Cleaning
 from penstock.history.importing import import_history
+from penstock.history.records import recorded
 from penstock.history.report import Report, Unreadable
-from penstock.history.rows import COLUMNS
+from penstock.history.rows import COLUMNS, Row
 from penstock.model.workload import Workload
 
 GOOD: dict[str, Any] = {
@@ -283,3 +285,47 @@ def test_parquet_with_other_types(tmp_path: Path) -> None:
     assert dropped == {"began, but has no end": 1, "not a number where a number belongs": 1}
     assert report.examples["began, but has no end"] == f"{path}:2"
     assert report.mended == {normal.STRANGE: 1}
+
+
+def test_what_does_not_say_where_it_ran_or_wants_too_much(tmp_path: Path) -> None:
+    report = Report()
+    out = tmp_path / "out.csv"
+    import_history(normal.rows, [written(tmp_path, {"platform": ""})], out)
+    workload, _ = normal.load([out], report)
+    assert (workload.platforms, report.mended) == (["unknown"], {})
+    report = Report()
+    row = Row("a", "", "", "", "", "linux", 1, 2, 3, "passed", cores=10**12, memory_mb=10**30)
+    cleaned = Cleaning(report).cleaned(row)
+    assert (cleaned.cores, cleaned.memory_mb) == (0, 0)
+    assert report.mended == {"more cores or memory than there can be: taken as not known": 1}
+
+
+def test_lines_and_documents_have_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "LINE_BYTES_MAX", 200)
+    monkeypatch.setattr(sources, "DOCUMENT_BYTES_MAX", 400)
+    with pytest.raises(Unreadable, match=r"history.csv:2: a line of more than 64 MiB"):
+        normal.load([written(tmp_path, {"name": "x" * 300})])
+    page = tmp_path / "page.json"
+    page.write_text("[" + " " * 500)
+    with pytest.raises(Unreadable, match=r"page.json: more than 1 GiB in one JSON document; split the file"):
+        list(recorded(page, Report()))
+
+
+def test_a_field_that_never_ends_is_one_row_that_is_no_csv(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "FIELD_BYTES_MAX", 300)
+    path = written(tmp_path, {}, {"job_id": "b", "name": "x" * 301}, {"job_id": "c"})
+    workload, dropped = normal.load([path])
+    assert (workload.ids, dropped) == (["a", "c"], {"not CSV": 1})
+    path.write_text('"' + "x" * 301)
+    with pytest.raises(Unreadable, match=r"history.csv:1: not CSV \(field larger than field limit"):
+        normal.load([path])
+
+
+def test_parquet_is_written_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "BATCH_ROWS", 2)
+    source, out = written(tmp_path, *({"job_id": str(n)} for n in range(5))), tmp_path / "out.parquet"
+    import_history(normal.rows, [source], out)
+    assert normal.load([out]) == normal.load([source])
+    assert pyarrow.parquet.ParquetFile(out).num_row_groups == 3

@@ -77,8 +77,5 @@ class Report:
 
 def _short(detail: object) -> str:
     """A value as a person sees it, 60 characters at most."""
-    try:
-        text = repr(detail)
-    except ValueError:  # an integer of thousands of digits
-        text = f"a {type(detail).__name__} too long to show"
+    text = repr(detail)
     return text if len(text) <= 60 else text[:57] + "..."
