@@ -36,6 +36,17 @@ def test_firefox_ci(shared_data: Path, tmp_path: Path, pool: str, jobs: int) -> 
     assert (report.read, workload.jobs, workload.platforms) == (jobs, jobs, [pool])
 
 
+@pytest.mark.parametrize(
+    ("pool", "hours", "jobs"), [("gecko-3-b-linux", 48, 16_353), ("gecko-t-t-linux-large", 18, 17_006)]
+)
+def test_the_parts_of_firefox_ci_that_research_replays(
+    shared_data: Path, tmp_path: Path, pool: str, hours: int, jobs: int
+) -> None:
+    _, workload = imported("firefox-ci", [shared_data / "firefox-ci" / f"{pool}.dat"], tmp_path)
+    until_ms = workload.submitted_ms[0] + hours * 3_600_000
+    assert sum(moment < until_ms for moment in workload.submitted_ms) == jobs
+
+
 def test_firefox_ci_values(shared_data: Path, tmp_path: Path) -> None:
     _, workload = imported("firefox-ci", [shared_data / "firefox-ci" / "mobile-1-decision.dat"], tmp_path)
     assert workload.submitted_ms[0] == 200_083, "milliseconds are kept"
