@@ -43,6 +43,12 @@ def simulate(
         str,
         typer.Option("--limits", metavar="quick|full", help="full: at the promise for any number of jobs."),
     ] = "quick",
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode", metavar="quick|full", help="full: through the hub's own services, for hundreds of jobs."
+        ),
+    ] = "quick",
     events: Annotated[
         Path | None,
         typer.Option("--events", metavar="OUT", help="Write every event, a JSON document a line."),
@@ -56,7 +62,7 @@ def simulate(
     from penstock.cli.simulate import run_simulate
     from penstock.cli.simulation.inputs import Asked
 
-    run_simulate(Asked(history, farm, policy or (), seed, faults, limits), events, html, as_json)
+    run_simulate(Asked(history, farm, policy or (), seed, faults, limits, mode), events, html, as_json)
 
 
 def sweep(

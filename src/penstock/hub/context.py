@@ -1,9 +1,10 @@
 """What every service and every call is given, and how they refuse."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from penstock.model.rules import Rules
-from penstock.ports import BlobStore, Clock, Entropy, Notifier, Store
+from penstock.ports import BlobStore, Clock, Entropy, Notifier, Provider, Store
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,7 @@ class Hub:
     """One hub process: the world behind ports, and the rules of the farm.
 
     `epoch`: the leader's epoch under which this process decides; None where it only serves agents and people.
+    `providers`: who gives the machines of a pool, by pool; those of other pools come by themselves.
     """
 
     store: Store
@@ -20,6 +22,7 @@ class Hub:
     rules: Rules
     wake: Notifier
     epoch: int | None = None
+    providers: Mapping[str, Provider] = field(default_factory=dict)
 
 
 class Refused(Exception):

@@ -1,12 +1,14 @@
 """The deciding services of the leader, in a fixed order. Whoever owns the thread calls `run_once` when the bell
 rings or its timer says so."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, settler
 from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.context import Frozen, Hub, NotLeading
+from penstock.hub.provisioner import Provisioner
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
 from penstock.hub.timekeeper import Timekeeper
@@ -25,6 +27,7 @@ BEAT_MS = 1_500
 class Services:
     """All services of one leader. `farm`: what intake.open_farm returned; without it whoever leads now is joined.
     `timekeeper`: one that another thread uses as well, to be heard of. `beside` does what a blob store may hold up.
+    `provisioner` makes what deals with providers. `moment_ms`: farm time is not written again before.
     """
 
     def __init__(
@@ -33,17 +36,30 @@ class Services:
         farm: Farm | None = None,
         timekeeper: Timekeeper | None = None,
         beside: Beside | None = None,
+        provisioner: Callable[[Hub], Provisioner] = Provisioner,
+        moment_ms: int | None = None,
     ) -> None:
         led = farm if farm is not None else look(hub, lambda tx, row: row)
         self.hub = replace(hub, epoch=led.leader_epoch)
         self._timekeeper = timekeeper or Timekeeper(self.hub)
-        self._moment_ms = MOMENT_MS if timekeeper is None else BEAT_MS
+        usual_ms = MOMENT_MS if timekeeper is None else BEAT_MS
+        self._moment_ms = usual_ms if moment_ms is None else moment_ms
         self._beside = beside or AtOnce()
         self.view = QueueView()
+        self.provisioner = provisioner(self.hub)
         self._ended: set[str] = set()
         self._stamped = 0
         self._derived_ms: int | None = None
         self._rescued_ms: int | None = None
+
+    def keep_time(self, monotonic_ms: int) -> Farm:
+        """Only let time go on."""
+        return self._timekeeper.run_once(monotonic_ms)
+
+    def wake_ms(self) -> int | None:
+        """When a pass is due though nothing happens, in farm time; None where no pass is. What ends by its silence is
+        found a little later, by the passes that are made anyway."""
+        return self.provisioner.next_ms(self.view)
 
     def run_once(self, monotonic_ms: int) -> dict[str, int]:
         """One pass at this reading of the monotonic clock. Returns what was done, by name.
@@ -80,7 +96,9 @@ class Services:
             self._derived_ms = now_ms
             self.view.check(machines=True)
         self._stamped = 0
-        counts |= placer.run_once(self.hub, now_ms, self.view, self._follow_up)
+        rented = self.provisioner.run_once(now_ms, self.view)
+        placed = placer.run_once(self.hub, now_ms, self.view, self._follow_up, self.provisioner.without)
+        counts |= rented | {name: placed[name] + rented[name] for name in placed}
         if not self._stamped or self.view.unstamped:
             self._stamp()
         ended, self._ended = self._ended, set()

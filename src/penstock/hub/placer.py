@@ -1,6 +1,7 @@
 """Asks policy/placement what goes where, and writes the offers."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,17 +16,30 @@ from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
-from penstock.model.snapshot import PoolFacts, Snapshot
+from penstock.model.snapshot import Ask, PoolFacts, Snapshot
 from penstock.model.states import AttemptState, JobState
 from penstock.policy import placement, retry
 from penstock.ports import Tx
 
 TOGETHER = 32
 """Offers written in one transaction: few commits, and none that takes long."""
+ALONG = 64
+"""Events stamped in the commit of offers, which is not to wait for those of a large build."""
 TRIES = 3
 """Decisions in one pass: a machine whose agent called meanwhile would else be left until something rings again."""
 OWN = ("local", "owned")
 """Providers of machines that cost the same used or not."""
+
+
+@dataclass(frozen=True)
+class Without:
+    """What is left to others: machines of these pools, and jobs of which `takes` says so."""
+
+    pools: frozenset[str] = frozenset()
+    takes: Callable[[Ask], bool] = lambda ask: False
+
+
+NOTHING = Without()
 
 
 def run_once(
@@ -33,34 +47,43 @@ def run_once(
     now_ms: int,
     view: QueueView | None = None,
     stamped: Callable[[list[Event]], None] | None = None,
+    without: Without = NOTHING,
 ) -> dict[str, int]:
     """Offer what can be offered. Those whose job or machine changed meanwhile are decided again, at once or in the next
     pass.
 
     `view`: what this leader knows already; without one everything is read. `stamped`: is given the events that got
-    their positions (recorder) in the commit of the offers, which saves one of its own; without it none do.
+    their positions (recorder) in the commit of the offers, which saves one of its own; without it none do. `without`:
+    what the capacity policy decides about (provisioner).
     """
     known = view or QueueView()
     offered = stale = 0
     for _ in range(TRIES):
-        written, stale = _place(hub, known, stamped)
+        written, stale = _place(hub, known, stamped, without)
         offered += written
         if not stale:
             break
     return {"offered": offered, "stale": stale}
 
 
-def _place(hub: Hub, view: QueueView, stamped: Callable[[list[Event]], None] | None) -> tuple[int, int]:
-    """One decision and its offers. Returns how many were written and how many were refused."""
-    snapshot = look(hub, lambda tx, farm: _seen(hub, tx, farm, view))
-    places = placement.decide(snapshot).places if snapshot is not None else ()
-    if not places:
-        return 0, 0
-    steps: list[Callable[[Step], list[Any]]] = [
+def offers(hub: Hub, places: Iterable[Place]) -> list[Callable[[Step], list[Any]]]:
+    """Transactions that write these offers, each guarded by what it was decided on; each returns those that were refused."""
+    return [
         partial(_apply, chunk=[(place, hub.entropy.token(16)) for place in together])
         for together in _chunks(places)
     ]
-    done = lead_all(hub, [*steps, recorder.stamp_some] if stamped else steps)
+
+
+def _place(
+    hub: Hub, view: QueueView, stamped: Callable[[list[Event]], None] | None, without: Without
+) -> tuple[int, int]:
+    """One decision and its offers. Returns how many were written and how many were refused."""
+    snapshot = look(hub, lambda tx, farm: _seen(hub, tx, farm, view, without))
+    places = placement.decide(snapshot).places if snapshot is not None else ()
+    if not places:
+        return 0, 0
+    steps = offers(hub, places)
+    done = lead_all(hub, [*steps, partial(recorder.stamp_some, most=ALONG)] if stamped else steps)
     if stamped:
         stamped(done.pop())
     refused = [place for chunk in done for place in chunk]
@@ -84,7 +107,7 @@ def _chunks(places: Iterable[Place]) -> Iterator[list[Place]]:
         yield chunk
 
 
-def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView) -> Snapshot | None:
+def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView, without: Without) -> Snapshot | None:
     """What there is to decide now, with all that was told until now; None when nothing can be placed anyway."""
     view.hear(tx.find(Event, "position", 0))
     view.follow(tx)
@@ -92,9 +115,13 @@ def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView) -> Snapshot | None:
     if farm.frozen or not free:
         return None
     groups, wake_ms = view.groups(farm.time_ms, free + 1)
+    machines = tuple(view.machines.values())
+    if without.pools:
+        groups = tuple(group for group in groups if not without.takes(group.ask))
+        machines = tuple(one for one in machines if one.pool not in without.pools)
     if not groups:
         return None
-    snapshot = about(hub, tuple(view.machines.values()), farm.time_ms)
+    snapshot = about(hub, machines, farm.time_ms)
     return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(view.running))
 
 

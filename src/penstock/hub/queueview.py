@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from penstock.model.farm import Event
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
-from penstock.model.snapshot import Ask, Group, Queued, ask_of
+from penstock.model.snapshot import Ask, Group, Queued, ask_of, queued
 from penstock.model.states import JobState, Power
 from penstock.ports import Tx
 
@@ -22,10 +22,14 @@ PAGE = 1000
 CHECKED = 100
 """Queued jobs that are looked at again in one check."""
 _AT_WORK = (JobState.OFFERED, JobState.RUNNING)
+ASLEEP = tuple(power for power in Power if power not in (Power.ABSENT, Power.UP, Power.GONE))
 
 
 class QueueView:
-    """One leader's view. It knows nothing before `follow` has read everything once."""
+    """One leader's view. It knows nothing before `follow` has read everything once.
+
+    `machines`: those that are up; `asleep`: the others that are not gone. `running`: cores held, by project.
+    """
 
     def __init__(self) -> None:
         self._known = False
@@ -41,6 +45,7 @@ class QueueView:
         self._later: dict[str, int] = {}
         self._held: dict[str, tuple[str, int]] = {}
         self.machines: dict[str, Machine] = {}
+        self.asleep: dict[str, Machine] = {}
         self.running: Counter[str] = Counter()
 
     def hear(self, events: Sequence[Event]) -> None:
@@ -88,6 +93,23 @@ class QueueView:
         """Slots that are free on machines whose agents take offers."""
         return sum(m.slots - len(m.busy) for m in self.machines.values() if m.accepting)
 
+    def works(self, job: str) -> bool:
+        """Whether the job has a live attempt."""
+        return job in self._held
+
+    def ask_of(self, job: str) -> Ask | None:
+        """What a job that waits asks for; None where it does not wait any more."""
+        known = self._waiting.get(job)
+        return known[0] if known else None
+
+    def backs_off(self, job: str) -> bool:
+        """Whether the job waits until it may be tried again."""
+        return job in self._later
+
+    def later_ms(self) -> int | None:
+        """When the first that backs off may be tried again."""
+        return min(self._later.values(), default=None)
+
     def groups(self, now_ms: int, most: int | None = None) -> tuple[tuple[Group, ...], int | None]:
         """As model.snapshot.groups_of, with the first `most` jobs of each group: no decision places more of one."""
         self._wake(now_ms)
@@ -126,6 +148,7 @@ class QueueView:
 
     def _read_machines(self, tx: Tx) -> None:
         self.machines = {machine.id: machine for machine in tx.find(Machine, "power", Power.UP)}
+        self.asleep = {one.id: one for power in ASLEEP for one in tx.find(Machine, "power", power)}
         self._known_machines = True
 
     def _follow(self, tx: Tx) -> None:
@@ -138,11 +161,16 @@ class QueueView:
                 self._reread(tx, name)
         machines = {event.machine: None for event in self._news if event.machine}
         for name in machines | {name: None for kind, name in self._doubted if kind == "machine"}:
-            machine = tx.get(Machine, name)
-            if machine is not None and machine.power == Power.UP:
-                self.machines[name] = machine
+            self._machine(name, tx.get(Machine, name))
+
+    def _machine(self, name: str, machine: Machine | None) -> None:
+        """One machine as it is now."""
+        power = Power.GONE if machine is None else machine.power
+        for known, here in ((self.machines, power == Power.UP), (self.asleep, power in ASLEEP)):
+            if machine is not None and here:
+                known[name] = machine
             else:
-                self.machines.pop(name, None)
+                known.pop(name, None)
 
     def _moved(self, name: str, state: str) -> bool:
         """Follow what an event says of a job by itself, without reading. False where that is not enough."""
@@ -180,7 +208,7 @@ class QueueView:
     def _noted(self, job: Job) -> tuple[Ask, Queued]:
         """A job that waits, as it is kept: equal asks are one object."""
         ask = self._asks.setdefault(ask := ask_of(job), ask)
-        kept = self._waiting[job.id] = (ask, Queued(job.rank, job.ready_ms, job.id, job.version))
+        kept = self._waiting[job.id] = (ask, queued(job))
         if job.not_before_ms:
             self._later[job.id] = job.not_before_ms
         return kept

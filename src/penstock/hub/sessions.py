@@ -170,8 +170,7 @@ def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str
         expires_ms=step.now_ms + SESSION_MS,
     )
     machine = _described(step.hub, end_session(step, machine), asked)
-    power = machine.power if machine.power == Power.DRAINING else Power.UP
-    step.put(msgspec.structs.replace(machine, session=session.id, accepting=True, power=power))
+    step.put(_powered_up(msgspec.structs.replace(machine, session=session.id, accepting=True), step.now_ms))
     step.tx.insert(session)
     orders = _adopt(step, machine.id, asked.holds)
     step.woken.add("farm")
@@ -182,6 +181,15 @@ def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str
         credential=credential,
         orders=orders,
     )
+
+
+def _powered_up(machine: Machine, now_ms: int) -> Machine:
+    """A machine whose agent is there is up, unless it is to stop."""
+    if machine.power == Power.SUSPENDING:
+        return msgspec.structs.replace(machine, accepting=False)
+    if machine.power in (Power.UP, Power.DRAINING):
+        return machine
+    return msgspec.structs.replace(machine, power=Power.UP, since_ms=now_ms, called=True)
 
 
 def _recognise(step: Step, token: str, asked: Registration, fresh_id: str) -> tuple[str | None, Machine]:
@@ -197,7 +205,7 @@ def _recognise(step: Step, token: str, asked: Registration, fresh_id: str) -> tu
         return None, _still_there(step.need(Machine, found.machine))
     # Made from what both sides know, so that a repeated registration gives the same one.
     credential = digest(f"credential:{token}:{asked.key}")
-    if not found.machine:
+    if not found.key_digest:
         found = _enrol(step, found, asked, (credential, fresh_id))
     return credential, _still_there(step.need(Machine, found.machine))
 
@@ -209,11 +217,14 @@ def _still_there(machine: Machine) -> Machine:
 
 
 def _enrol(step: Step, token: Credential, asked: Registration, fresh: tuple[str, str]) -> Credential:
-    """Use a one-time token up: a machine of its own, or the old one of that name in a pool of local agents."""
+    """Use a one-time token up: a machine of its own, the one that it was made for, or the old one of that name in a pool
+    of local agents."""
     credential, machine_id = fresh
     pool = _pool(step.hub, token.pool)
     known = step.tx.find(Machine, "pool", pool.name, asked.name) if pool.provider == "local" else []
-    if known:
+    if token.machine:
+        machine_id = token.machine
+    elif known:
         machine_id = known[0].id
         step.put(_forgiven(known[0]))
     else:

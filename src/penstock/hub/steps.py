@@ -127,7 +127,8 @@ def free_slot(machine: Machine, attempt: Attempt) -> Machine:
 def take_slot(machine: Machine, slot: int, attempt: Attempt) -> Machine:
     """The machine with this attempt on that slot (not written)."""
     busy = tuple(sorted((*machine.busy, slot)))
-    return msgspec.structs.replace(machine, busy=busy, taken=machine.taken.more(attempt.size))
+    taken, starts = machine.taken.more(attempt.size), machine.starts + 1
+    return msgspec.structs.replace(machine, busy=busy, taken=taken, starts=starts)
 
 
 def change(hub: Hub, operation: Callable[[Step], T]) -> T:

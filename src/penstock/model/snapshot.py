@@ -3,6 +3,7 @@
 The live hub and the simulator make the same picture, so a policy cannot tell them apart.
 """
 
+import sys
 from collections.abc import Iterable
 
 import msgspec
@@ -36,12 +37,17 @@ class Ask(msgspec.Struct, frozen=True, order=True):
 
 
 class Queued(msgspec.Struct, frozen=True, order=True):
-    """One job that waits for a machine, in the order of the queue: rank, then ready time, then id."""
+    """One job that waits for a machine, in the order of the queue: rank, then ready time, then id.
+
+    `since_ms`: since when it has waited in the queue, farm time; `name`: what its duration is known by.
+    """
 
     rank: int
     ready_ms: int
     job: str
     version: int = 0
+    since_ms: int = 0
+    name: str = ""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -98,6 +104,19 @@ def ask_of(job: Job) -> Ask:
     )
 
 
+def queued(job: Job) -> Queued:
+    """A job in the queue, as views keep it; of its name there is one copy, however many jobs have it."""
+    name = sys.intern(name_of(job))
+    since_ms = job.deadline_ms - job.queue_limit_ms
+    return Queued(job.rank, job.ready_ms, job.id, job.version, since_ms, name)
+
+
+def name_of(job: Job) -> str:
+    """What durations of such jobs are learnt by: platform, project, module and kind."""
+    spec = job.spec
+    return "\n".join((spec.platform, job.project, spec.module, spec.kind))
+
+
 def groups_of(jobs: Iterable[Job], now_ms: int) -> tuple[tuple[Group, ...], int | None]:
     """Queued jobs by what they ask for, groups in the order of their heads, and when the next one that backs
     off may be tried (farm time; None when none does). O(jobs log jobs)."""
@@ -107,7 +126,7 @@ def groups_of(jobs: Iterable[Job], now_ms: int) -> tuple[tuple[Group, ...], int 
         if job.not_before_ms > now_ms:
             later.append(job.not_before_ms)
             continue
-        found.setdefault(ask_of(job), []).append(Queued(job.rank, job.ready_ms, job.id, job.version))
+        found.setdefault(ask_of(job), []).append(queued(job))
     groups = [Group(ask, tuple(sorted(waiting))) for ask, waiting in found.items()]
     groups.sort(key=lambda group: group.jobs[0])
     return tuple(groups), min(later, default=None)

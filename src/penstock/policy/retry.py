@@ -65,6 +65,11 @@ def preempted(why: str) -> Cause:
     return Cause(text=f"machine taken away: {why}", reclaimed=True)
 
 
+def gone(why: str) -> Cause:
+    """Its provider has the machine no more, and did not say before that it would take it away."""
+    return Cause(text=f"machine gone: {why}")
+
+
 class Again(msgspec.Struct, frozen=True, kw_only=True):
     """Queue the job again with these values."""
 

@@ -160,6 +160,14 @@ class Simulated:
         moments += [moment + self.weather.behind_ms for moment in moments]
         return min((moment for moment in moments if moment > now_ms), default=NEVER_MS)
 
+    def history(self) -> dict[str, tuple[tuple[int, InstanceState], ...]]:
+        """What became of each machine until now."""
+        now_ms = self._now()
+        return {
+            one.id: tuple(change for change in one.changes if change[0] <= now_ms)
+            for one in self._machines.values()
+        }
+
     def up(self) -> dict[str, Order]:
         """Machines that run, with what they were ordered by."""
         now_ms = self._now()

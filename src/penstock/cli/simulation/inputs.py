@@ -23,7 +23,7 @@ class Farm(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """All of it. `limits`: "quick" or "full"."""
+    """All of it. `limits`: "quick" or "full"; `mode`: "quick", or "full" for the hub's own services."""
 
     workload: Workload
     dropped: dict[str, int]
@@ -32,6 +32,7 @@ class Inputs(NamedTuple):
     seed: int
     faults: Faults | None
     limits: str
+    mode: str = "quick"
 
 
 class Asked(NamedTuple):
@@ -43,12 +44,15 @@ class Asked(NamedTuple):
     seed: int = DEFAULT_SEED
     faults: Path | None = None
     limits: str = "quick"
+    mode: str = "quick"
 
 
 def read(asked: Asked) -> Inputs:
     """Read everything. Bad input raises, or refuses in one line."""
     if asked.limits not in ("quick", "full"):
         refuse(f"--limits: there is no {asked.limits!r}; write quick or full")
+    if asked.mode not in ("quick", "full"):
+        refuse(f"--mode: there is no {asked.mode!r}; write quick or full")
     farms = farms_of(asked.farms)
     policies = policies_of(asked.policies)
     for path in asked.history:
@@ -56,7 +60,7 @@ def read(asked: Asked) -> Inputs:
             refuse(f"{path}: there is no such file; name a history that `penstock history import` wrote")
     faults = faults_of(asked.faults) if asked.faults else None
     workload, dropped = load(asked.history)
-    return Inputs(workload, dropped, farms, policies, asked.seed, faults, asked.limits)
+    return Inputs(workload, dropped, farms, policies, asked.seed, faults, asked.limits, asked.mode)
 
 
 def load(paths: Sequence[Path]) -> tuple[Workload, dict[str, int]]:

@@ -26,6 +26,7 @@ class Case(NamedTuple):
     policy: Policy
     seed: int
     faults: Faults | None
+    mode: str = "quick"
 
 
 class Run(NamedTuple):
@@ -41,7 +42,10 @@ class Run(NamedTuple):
 
 def outcome_of(workload: Workload, case: Case, sink: Sink | None = None) -> Outcome:
     """Replay the workload. Here, not at the top, is where numpy and numba come in."""
-    from penstock.sim.run import simulate
+    if case.mode == "full":
+        from penstock.sim.world import simulate
+    else:
+        from penstock.sim.run import simulate
 
     return simulate(workload, case.rules, case.policy, case.seed, case.faults, sink)
 
@@ -51,7 +55,9 @@ def run(
 ) -> Run:
     """One policy on one farm; its event lines go to all of `sinks`."""
     sink = _all(sinks) if len(sinks) > 1 else next(iter(sinks), None)
-    outcome = outcome_of(inputs.workload, Case(farm.rules, policy, inputs.seed, inputs.faults), sink)
+    outcome = outcome_of(
+        inputs.workload, Case(farm.rules, policy, inputs.seed, inputs.faults, inputs.mode), sink
+    )
     document = policy_document(outcome, farm.rules.waiting, farm.rules.currency, limit)
     return Run(key, farm, policy, outcome, document, undercut(outcome, farm.rules.pools))
 

@@ -12,6 +12,7 @@ from penstock.policy.capacity.columns import (
     ACT_LANE,
     ACT_MACHINE,
     ACT_WHY,
+    AHEAD,
     ASK_CORES,
     ASK_ISLAND,
     ASK_MEMORY_MB,
@@ -112,6 +113,15 @@ def lost(farm: Farm, job: int, now_ms: int) -> None:
     """The attempt ended without a result: the job waits again."""
     _free(farm, job, now_ms)
     arrived(farm, job, now_ms)
+
+
+def withdrawn(farm: Farm, job: int, now_ms: int) -> None:
+    """Nothing is to be decided about the job any more, or not for a while: it waits and runs nowhere."""
+    if farm.jobs[JOB_STATE][job] == RUNNING:
+        _free(farm, job, now_ms)
+    else:
+        lists.leave(farm, farm.asks[ASK_ISLAND][farm.jobs[JOB_ASK][job]], job)
+    farm.jobs[JOB_STATE][job] = AHEAD
 
 
 def up(farm: Farm, machine: int, now_ms: int) -> None:

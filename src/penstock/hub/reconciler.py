@@ -1,0 +1,301 @@
+"""Holds what providers say they have against the books (I6), and the books against the clock.
+
+What carries our tag and is in no book is deleted, after it was seen in two complete listings a minute apart; what is in the
+books and in no listing is lost, likewise. Listings may be behind: what is young is not missed, and what was asked for a
+moment ago is not asked for again. What takes too long to come is given back.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import msgspec
+
+from penstock.hub.beside import Beside
+from penstock.hub.context import Hub
+from penstock.hub.queueview import ASLEEP
+from penstock.hub.renter import turn, vanished
+from penstock.hub.steps import Step, lead
+from penstock.model.farm import Event
+from penstock.model.machine import Machine, powered
+from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Instance, Listing, Notice
+from penstock.model.rules import Pool
+from penstock.model.states import Health, Power
+from penstock.policy.capacity.view import Failure
+from penstock.ports import Provider, ProviderError
+
+APART_MS = 60_000
+"""Two listings count as two when the second was begun so long after the first."""
+SETTLED_MS = 60_000
+"""No listing is further behind than that."""
+LEAST_MS, MOST_MS = 120_000, 900_000
+TIMES_P95 = 3
+"""What comes may take three times its 95th percentile, within these."""
+STUCK_MS = 600_000
+"""Suspending and deleting may take so long."""
+COMING = (Power.REQUESTED, Power.BOOTING, Power.REGISTERING, Power.RESUMING)
+
+
+@dataclass
+class _Pool:
+    """What is remembered of one pool's listings: when strange machines and gaps were first seen, and the last look."""
+
+    looked_ms: int | None = None
+    strange: dict[str, int] = field(default_factory=dict)
+    missing: dict[str, int] = field(default_factory=dict)
+    asked: bool = False
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """One look at a provider, begun at `at_ms` of farm time. No listing: it did not answer."""
+
+    at_ms: int
+    listing: Listing | None
+    notices: tuple[Notice, ...] = ()
+
+
+class Reconciler:
+    """One leader's. `every_ms`: how often a pool is listed where anything is on its way, `seldom_ms` where nothing is."""
+
+    def __init__(self, hub: Hub, beside: Beside, every_ms: int = 10_000, seldom_ms: int = 60_000) -> None:
+        self._hub, self._beside = hub, beside
+        self._every_ms, self._seldom_ms = every_ms, seldom_ms
+        self._pools = {name: _Pool() for name in hub.providers}
+        self._silent: dict[str, int] = {}
+        self._alerted: dict[str, int] = {}
+        self.failures: list[tuple[str, Failure]] = []
+
+    def run_once(self, machines: Sequence[Machine], now_ms: int) -> int:
+        """List what is due. `machines`: those in the books that are not gone. Returns how many listings came."""
+        busy = {one.pool for one in machines if one.power not in (Power.UP, Power.SUSPENDED)}
+        due = [name for name, pool in self._pools.items() if self._is_due(pool, name in busy, now_ms)]
+        looks = self._beside.results(
+            {f"list {name}": partial(_look, self._hub.providers[name], now_ms) for name in due}
+        )
+        for name in due:
+            looked = looks.get(f"list {name}")
+            if looked is not None:
+                self._pools[name].looked_ms = looked.at_ms
+                self._hold_against(name, looked)
+        return len(looks)
+
+    def wake_ms(self, machines: Sequence[Machine]) -> int | None:
+        """When it has to look again; None where it looks in every pass."""
+        if not self._every_ms:
+            return None
+        busy = {one.pool for one in machines if one.power not in (Power.UP, Power.SUSPENDED)}
+        return min(
+            (
+                pool.looked_ms + (self._every_ms if name in busy else self._seldom_ms)
+                for name, pool in self._pools.items()
+                if pool.looked_ms is not None
+            ),
+            default=None,
+        )
+
+    def _is_due(self, pool: _Pool, busy: bool, now_ms: int) -> bool:
+        every_ms = self._every_ms if busy else self._seldom_ms
+        return pool.looked_ms is None or now_ms - pool.looked_ms >= every_ms
+
+    def _hold_against(self, name: str, looked: _Looked) -> None:
+        """One pool's listing against the books, which are read after the listing ended."""
+        if looked.listing is None:
+            return
+        pool = self._pools[name]
+        strange = lead(self._hub, partial(_compare, pool=name, looked=looked, missing=pool.missing))
+        if not looked.listing.complete:
+            return
+        pool.strange = {one: pool.strange.get(one, looked.at_ms) for one in strange}
+        ripe = [one for one, since_ms in pool.strange.items() if looked.at_ms - since_ms >= APART_MS]
+        if len(ripe) > max(3, len(looked.listing.instances) // 10):
+            self._ask(name, len(ripe), pool)
+            return
+        pool.asked = False
+        for one in ripe:
+            self._beside.later(f"delete {one}", partial(_delete, self._hub.providers[name], one))
+
+    def _ask(self, name: str, count: int, pool: _Pool) -> None:
+        """Too many strange machines at once: perhaps it is the books that are wrong. People are asked, once."""
+        if not pool.asked:
+            pool.asked = True
+            lead(
+                self._hub,
+                partial(alert, reason=f"{count} machines of {name} are in no book: none was deleted"),
+            )
+
+    # What takes too long
+
+    def expire(self, machines: Sequence[Machine], now_ms: int) -> int:
+        """Give back what does not come, repeat what does not end, give back what is rented and says nothing any more."""
+        pools = {pool.name: pool for pool in self._hub.rules.pools}
+        known = [one for one in machines if one.pool in self._pools]
+        self._silent = {
+            one.id: self._silent.get(one.id, now_ms)
+            for one in known
+            if one.power == Power.UP and _is_silent(one)
+        }
+        return sum(self._expire(one, pools[one.pool], now_ms) for one in known if one.pool in pools)
+
+    def _expire(self, one: Machine, pool: Pool, now_ms: int) -> bool:
+        if one.power in COMING:
+            late_ms = now_ms - one.ordered_ms - patience_ms(pool, one.power)
+            if late_ms < 0:
+                return False
+            self.failures.append((one.id, "boot"))
+            return self._give_back(one, f"did not come up in {(now_ms - one.ordered_ms) // 1000} s")
+        if one.power == Power.SUSPENDING and now_ms - one.since_ms >= STUCK_MS:
+            return self._give_back(one, f"was still being suspended after {STUCK_MS // 1000} s")
+        if one.power == Power.DELETING and now_ms - self._alerted.get(one.id, one.since_ms) >= STUCK_MS:
+            self._alerted[one.id] = now_ms
+            return lead(self._hub, partial(_press, machine_id=one.id))
+        silent_ms = now_ms - self._silent.get(one.id, now_ms)
+        if silent_ms >= self._hub.rules.lease.right_ms and not one.busy:
+            return self._give_back(one, "no word from its agent for longer than any right lasts")
+        return False
+
+    def _give_back(self, one: Machine, why: str) -> bool:
+        return lead(self._hub, partial(turn, machine_id=one.id, power=Power.DELETING, why=why))
+
+    def forget(self, machine_id: str) -> None:
+        """It is gone."""
+        self._alerted.pop(machine_id, None)
+
+
+def patience_ms(pool: Pool, power: Power) -> int:
+    """How long a machine of this pool may take to come."""
+    takes = pool.resume if power == Power.RESUMING and pool.resume else pool.boot
+    return max(min(max(TIMES_P95 * takes.p95_ms, LEAST_MS), MOST_MS), 2 * takes.p95_ms)
+
+
+def alert(step: Step, reason: str) -> None:
+    """Tell people."""
+    step.tell(Event(kind="farm", state="alert", reason=reason))
+
+
+def _is_silent(one: Machine) -> bool:
+    return not one.session or one.health == Health.SUSPECT
+
+
+def _look(provider: Provider, now_ms: int) -> _Looked:
+    """What it has and what it will take back."""
+    try:
+        return _Looked(now_ms, provider.list(), provider.notices())
+    except ProviderError:
+        return _Looked(now_ms, None)
+
+
+def _delete(provider: Provider, id_: str) -> None:
+    """Once; if it is still there, a later listing shows it again."""
+    try:
+        provider.delete(id_)
+    except ProviderError:
+        return
+
+
+def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int]) -> list[str]:
+    """Bring the books to what was listed. Returns what is in no book. `missing` is kept up."""
+    assert looked.listing is not None
+    mine = {step.farm.incarnation, *step.farm.adopted}
+    strange, seen = [], set()
+    for instance in looked.listing.instances:
+        if instance.tags.get(TAG_FARM) != step.farm.uid or instance.tags.get(TAG_INCARNATION) not in mine:
+            continue
+        machine = step.tx.get(Machine, instance.tags.get(TAG_MACHINE, ""))
+        if machine is None or machine.power == Power.GONE or machine.provider_id not in ("", instance.id):
+            if instance.state not in ("going", "gone"):
+                strange.append(instance.id)
+        else:
+            seen.add(machine.id)
+            _follow(step, machine, instance, looked)
+    for notice in looked.notices:
+        _notice(step, pool, notice)
+    if looked.listing.complete:
+        _miss(step, pool, looked, seen, missing)
+    return strange
+
+
+def _follow(step: Step, machine: Machine, instance: Instance, looked: _Looked) -> None:
+    """One machine as its provider has it."""
+    settled = looked.at_ms - machine.since_ms >= SETTLED_MS
+    if instance.state == "gone":
+        taken = machine.leaves_ms > 0
+        vanished(
+            step, machine.id, "its provider has taken it away" if taken else "it is not there any more", taken
+        )
+    elif machine.power == Power.REQUESTED:
+        found = msgspec.structs.replace(machine, provider_id=instance.id)
+        step.put(
+            msgspec.structs.replace(
+                powered(found, Power.BOOTING, machine.power_reason, step.now_ms), called=True
+            )
+        )
+    elif not machine.provider_id:
+        step.put(msgspec.structs.replace(machine, provider_id=instance.id))
+    elif machine.power == Power.BOOTING and instance.state == "up":
+        after = powered(machine, Power.REGISTERING, machine.power_reason, step.now_ms)
+        step.put(msgspec.structs.replace(after, called=True))
+    elif machine.power == Power.SUSPENDING and instance.state == "stopped" and machine.called:
+        after = powered(machine, Power.SUSPENDED, machine.power_reason, step.now_ms)
+        step.put(msgspec.structs.replace(after, called=True))
+    elif settled and machine.called and _undone(machine, instance):
+        step.put(msgspec.structs.replace(machine, called=False, since_ms=machine.since_ms))
+    elif settled and machine.power == Power.UP and instance.state in ("stopping", "stopped"):
+        _stopped_by_others(step, machine)
+
+
+def _undone(machine: Machine, instance: Instance) -> bool:
+    """Whether what its provider was called for long ago has not begun: then it is called again."""
+    return (machine.power, instance.state) in (
+        (Power.SUSPENDING, "up"),
+        (Power.DELETING, "up"),
+        (Power.DELETING, "stopped"),
+        (Power.RESUMING, "stopped"),
+    )
+
+
+def _stopped_by_others(step: Step, machine: Machine) -> None:
+    """Somebody stopped a machine that we use: what ran there is lost, the machine goes."""
+    alert(step, f"{machine.name} was stopped at its provider, not by this farm")
+    vanished(step, machine.id, "it was stopped by somebody else", False)
+
+
+def _notice(step: Step, pool: str, notice: Notice) -> None:
+    """A machine will be taken back: nothing new goes there."""
+    for machine in _in_books(step, pool):
+        if machine.provider_id == notice.id and not machine.leaves_ms:
+            leaves_ms = step.now_ms + max(1, notice.left_ms)
+            step.put(msgspec.structs.replace(machine, leaves_ms=leaves_ms))
+
+
+def _miss(step: Step, pool: str, looked: _Looked, seen: set[str], missing: dict[str, int]) -> None:
+    """What the books have and two complete listings a minute apart have not, is lost."""
+    absent = {}
+    for machine in _in_books(step, pool):
+        if not machine.client_token:
+            continue  # an agent that enrolled by itself
+        if machine.id in seen or looked.at_ms - machine.ordered_ms < SETTLED_MS:
+            continue
+        since_ms = missing.get(machine.id, looked.at_ms)
+        if looked.at_ms - since_ms >= APART_MS:
+            vanished(step, machine.id, "its provider does not list it any more", False)
+        else:
+            absent[machine.id] = since_ms
+    missing.clear()
+    missing.update(absent)
+
+
+def _press(step: Step, machine_id: str) -> bool:
+    """Deleting takes too long: ask again, and tell people what it costs."""
+    machine = step.need(Machine, machine_id)
+    if machine.power != Power.DELETING:
+        return False
+    step.put(msgspec.structs.replace(machine, called=False))
+    alert(step, f"{machine.name} is still not given back after {STUCK_MS // 1000} s, and may cost money")
+    return True
+
+
+def _in_books(step: Step, pool: str) -> list[Machine]:
+    """Machines of a pool that are not gone."""
+    found = [one for power in (Power.UP, *ASLEEP) for one in step.tx.find(Machine, "power", power)]
+    return [one for one in found if one.pool == pool]

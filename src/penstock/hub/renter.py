@@ -1,0 +1,261 @@
+"""Carries out power commands: the intent first, as the machine's row, then the call to its provider, then the answer (I6).
+
+A call that was not answered is repeated with the same token; one that was refused is told to the policy. A leader that died
+between intent and answer leaves a row that the next one finds: what was made is listed with the row's name on it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+import msgspec
+
+from penstock.hub.beside import Beside
+from penstock.hub.context import Hub
+from penstock.hub.ender import lose
+from penstock.hub.sessions import TOKEN_MS, digest, end_session
+from penstock.hub.steps import Step, lead
+from penstock.model.decision import Boot, Delete, PowerCommand, Resume, Suspend
+from penstock.model.farm import Event
+from penstock.model.job import Attempt
+from penstock.model.machine import Credential, Machine, powered
+from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, TAG_POOL, Order
+from penstock.model.rules import Pool
+from penstock.model.states import POWER, AttemptState, Power
+from penstock.model.units import Size
+from penstock.policy import retry
+from penstock.policy.capacity.view import Failure
+from penstock.ports import (
+    NoAnswer,
+    NoCapacity,
+    ProviderError,
+    QuotaReached,
+    Throttled,
+    UnknownMachine,
+)
+
+CALLED = (Power.REQUESTED, Power.RESUMING, Power.SUSPENDING, Power.DELETING)
+"""What a machine's power is while its provider is to be called, or was."""
+AGAIN_MS = 2_000
+LAST_AGAIN_MS = 60_000
+"""Calls are repeated after so long at first, and at last."""
+ANSWERS_MAX = 5
+"""An order that is not answered so often is given up; what it may have made is deleted when it is listed."""
+_WHY: dict[type[ProviderError], Failure] = {
+    NoCapacity: "capacity",
+    QuotaReached: "quota",
+    Throttled: "throttled",
+    NoAnswer: "capacity",
+}
+
+
+@dataclass
+class _Tries:
+    """How often one call was tried, and when it may be again."""
+
+    power: Power
+    count: int = 0
+    not_before_ms: int = 0
+
+
+class Renter:
+    """One leader's dealings with providers. `failures` are orders that came to nothing since they were last taken."""
+
+    def __init__(self, hub: Hub, beside: Beside) -> None:
+        self._hub, self._beside = hub, beside
+        self._secrets: dict[str, str] = {}
+        self._tries: dict[str, _Tries] = {}
+        self.failures: list[tuple[str, Failure]] = []
+
+    def order(self, boot: Boot) -> str:
+        """Write the intent of a new machine. Returns its id."""
+        hub = self._hub
+        machine_id, token, secret = (hub.entropy.token(size) for size in (8, 12, 32))
+        pool = next(pool for pool in hub.rules.pools if pool.name == boot.pool)
+        self._secrets[machine_id] = secret
+        lead(
+            hub,
+            partial(_intend, pool=pool, machine_id=machine_id, token=token, why=boot.reason, secret=secret),
+        )
+        return machine_id
+
+    def command(self, command: PowerCommand) -> bool:
+        """Write the intent of any other command. False where the machine is not what it was any more."""
+        assert not isinstance(command, Boot)
+        power = {Resume: Power.RESUMING, Suspend: Power.SUSPENDING, Delete: Power.DELETING}[type(command)]
+        return lead(self._hub, partial(turn, machine_id=command.machine, power=power, why=command.reason))
+
+    def carry(self, machines: Iterable[Machine], now_ms: int) -> int:
+        """Call providers for all intents that were not answered yet. Returns how many calls were answered now."""
+        due = [one for one in machines if one.power in CALLED and not one.called and self._due(one, now_ms)]
+        work = {f"{one.power} {one.id}": partial(self._call, one) for one in due}
+        answers = self._beside.results(work)
+        known = {f"{one.power} {one.id}": one for one in due}
+        for name, answer in answers.items():
+            self._answered(known[name], answer, now_ms)
+        return len(answers)
+
+    def wake_ms(self) -> int | None:
+        """When the next call may be repeated, None where none waits for it."""
+        return min((tries.not_before_ms for tries in self._tries.values()), default=None)
+
+    def forget(self, machine_id: str) -> None:
+        """It is gone."""
+        self._secrets.pop(machine_id, None)
+        self._tries.pop(machine_id, None)
+
+    def _due(self, machine: Machine, now_ms: int) -> bool:
+        tries = self._tries.get(machine.id)
+        if tries is not None and tries.power == machine.power and tries.not_before_ms > now_ms:
+            return False
+        if machine.power == Power.REQUESTED:
+            return machine.id in self._secrets
+        return bool(machine.provider_id)
+
+    def _call(self, machine: Machine) -> str | ProviderError:
+        """The machine's id at its provider, or what went wrong."""
+        provider = self._hub.providers[machine.pool]
+        try:
+            if machine.power == Power.REQUESTED:
+                return provider.create(self._wanted(machine))
+            call: Callable[[str], None] = {
+                Power.RESUMING: provider.resume,
+                Power.SUSPENDING: provider.suspend,
+                Power.DELETING: provider.delete,
+            }[machine.power]
+            call(machine.provider_id)
+        except ProviderError as problem:
+            return problem
+        return machine.provider_id
+
+    def _wanted(self, machine: Machine) -> Order:
+        farm, incarnation = machine.client_token.split(":")[:2]
+        tags = {
+            TAG_FARM: farm,
+            TAG_INCARNATION: incarnation,
+            TAG_MACHINE: machine.id,
+            TAG_POOL: machine.pool,
+        }
+        return Order(
+            offer=machine.offer, token=machine.client_token, tags=tags, secret=self._secrets[machine.id]
+        )
+
+    def _answered(self, machine: Machine, answer: str | ProviderError, now_ms: int) -> None:
+        if isinstance(answer, str):
+            self._tries.pop(machine.id, None)
+            lead(self._hub, partial(_note, machine_id=machine.id, power=machine.power, provider_id=answer))
+        elif isinstance(answer, UnknownMachine):
+            lead(self._hub, partial(vanished, machine_id=machine.id, why=str(answer)))
+        elif machine.power in (Power.REQUESTED, Power.RESUMING) and self._given_up(machine, answer, now_ms):
+            self.failures.append((machine.id, _WHY.get(type(answer), "capacity")))
+            lead(self._hub, partial(_refused, machine_id=machine.id, why=str(answer)))
+        elif machine.power not in (Power.REQUESTED, Power.RESUMING):
+            self._later(machine, now_ms)
+
+    def _given_up(self, machine: Machine, answer: ProviderError, now_ms: int) -> bool:
+        """Whether an order has come to nothing; one without an answer is repeated a few times first."""
+        if not isinstance(answer, NoAnswer):
+            return True
+        return self._later(machine, now_ms).count >= ANSWERS_MAX
+
+    def _later(self, machine: Machine, now_ms: int) -> _Tries:
+        tries = self._tries.get(machine.id)
+        if tries is None or tries.power != machine.power:
+            tries = self._tries[machine.id] = _Tries(machine.power)
+        tries.not_before_ms = now_ms + min(LAST_AGAIN_MS, AGAIN_MS << min(tries.count, 8))
+        tries.count += 1
+        return tries
+
+
+def _intend(step: Step, pool: Pool, machine_id: str, token: str, why: str, secret: str) -> None:
+    """The row of a machine that is about to be ordered, and what its agent will enrol with."""
+    farm = step.farm
+    machine = Machine(
+        id=machine_id,
+        name=f"{pool.name}-{machine_id[-6:]}",
+        pool=pool.name,
+        platforms=pool.platforms,
+        trust=pool.trust,
+        slots=pool.slots,
+        has=pool.size or Size(pool.slots, None),
+        sized=pool.size is not None,
+        price_per_hour_micros=pool.price_per_hour_micros,
+        power=Power.REQUESTED,
+        client_token=f"{farm.uid}:{farm.incarnation}:{token}",
+        offer=pool.name,
+        power_reason=why,
+        since_ms=step.now_ms,
+        ordered_ms=step.now_ms,
+    )
+    step.tx.insert(machine)
+    enrolment = Credential(
+        digest=digest(secret),
+        kind="enrolment",
+        pool=pool.name,
+        machine=machine_id,
+        expires_ms=step.now_ms + TOKEN_MS,
+    )
+    step.tx.insert(enrolment)
+    _tell(step, machine)
+
+
+def turn(step: Step, machine_id: str, power: Power, why: str) -> bool:
+    """One step of a machine's power, if nothing runs there and the table has it: offers and power exclude each other
+    (I14). Its agent is heard no more where it is to stop."""
+    machine = step.tx.get(Machine, machine_id)
+    if machine is None or machine.busy or not POWER.allows(machine.power, power):
+        return False
+    after = powered(machine, power, why, step.now_ms)
+    if power == Power.RESUMING:
+        after = msgspec.structs.replace(after, ordered_ms=step.now_ms)
+    else:
+        after = end_session(step, after)
+    step.put(after)
+    _tell(step, after)
+    return True
+
+
+def vanished(step: Step, machine_id: str, why: str, reclaimed: bool = False) -> bool:
+    """A machine is gone at its provider: what ran there is tried again, elsewhere where it was taken away."""
+    machine = step.need(Machine, machine_id)
+    if machine.power == Power.GONE:
+        return False
+    cause = retry.preempted(why) if reclaimed else retry.gone(why)
+    for attempt in step.tx.find(Attempt, "machine", machine_id, True):
+        lose(step, attempt, AttemptState.PREEMPTED, cause)
+    after = end_session(step, step.need(Machine, machine_id))
+    after = powered(after, Power.GONE, why, step.now_ms)
+    step.put(after)
+    for credential in step.tx.find(Credential, "machine", machine_id):
+        step.tx.delete(credential)
+    _tell(step, after)
+    return True
+
+
+def _note(step: Step, machine_id: str, power: Power, provider_id: str) -> None:
+    """The provider has taken the call."""
+    machine = step.need(Machine, machine_id)
+    if machine.power != power:
+        if not machine.provider_id:
+            step.put(msgspec.structs.replace(machine, provider_id=provider_id))
+        return
+    after = msgspec.structs.replace(machine, provider_id=provider_id)
+    if power == Power.REQUESTED:
+        after = powered(after, Power.BOOTING, machine.power_reason, step.now_ms)
+    step.put(msgspec.structs.replace(after, called=True))
+
+
+def _refused(step: Step, machine_id: str, why: str) -> None:
+    """An order came to nothing: the machine is not there, or sleeps on."""
+    machine = step.need(Machine, machine_id)
+    if machine.power == Power.REQUESTED:
+        vanished(step, machine_id, why)
+    elif machine.power == Power.RESUMING:
+        after = powered(machine, Power.SUSPENDED, why, step.now_ms)
+        step.put(msgspec.structs.replace(after, called=True))
+        _tell(step, after)
+
+
+def _tell(step: Step, machine: Machine) -> None:
+    """The event of a step of power: views follow it, people read why."""
+    step.tell(Event(kind="power", machine=machine.id, state=machine.power, reason=machine.power_reason))
