@@ -131,7 +131,9 @@ class Loop:
             self._wake.wait(left_s)
 
     def _may_end(self) -> bool:
-        return bool(self._held) and not self._draining
+        """Whether anything else that began just now is still under way."""
+        with self._lock:
+            return not self._draining and any(name in self._acks for name in self._held)
 
     def _taken(self) -> set[int]:
         return self._busy | {held.offer["slot"] for held in self._held.values()}
