@@ -7,6 +7,7 @@ named by the digest of all sources that went into it, because by itself it notic
 
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,10 +44,23 @@ def digest(modules: Modules) -> str:
     import numpy
 
     told = hashlib.sha256(f"{numba.__version__} {numpy.__version__} {sys.version}".encode())
-    for name, module in modules.items():
+    for name, text in _sources(modules).items():
         told.update(name.encode())
-        told.update(Path(str(module.__file__)).read_bytes())
+        told.update(text)
     return told.hexdigest()[:32]
+
+
+def _sources(modules: Modules) -> dict[str, bytes]:
+    """The texts of the set, and of what it imports numbers from: those are compiled in."""
+    found: dict[str, bytes] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name in found or not name.startswith(ROOMS):
+            continue
+        found[name] = Path(str(sys.modules[name].__file__)).read_bytes()
+        waiting += [other.decode() for other in re.findall(rb"^from ([\w.]+) import", found[name], re.M)]
+    return dict(sorted(found.items()))
 
 
 def folder(modules: Modules) -> Path | None:
