@@ -8,6 +8,7 @@ from penstock.policy.capacity import (
     pending,
     presets,
     reserve,
+    sizes,
     timers,
 )
 from penstock.policy.capacity import sheet as on
@@ -16,6 +17,7 @@ from penstock.policy.capacity.columns import (
     ISLAND_OWNED,
     ISLAND_PENDING,
     ISLAND_WAKE_MS,
+    POOL_CORES,
     POOL_ISLAND,
     POOL_OWNED,
     RULE_POOLS,
@@ -34,6 +36,7 @@ def decide(farm: Farm, island: int, now_ms: int) -> None:
     on.begin(farm.scratch, island, now_ms)
     frame[on.SEQUENCE_MOST] = farm.rules[RULE_SEQUENCE_MOST]
     frame[on.EARLY_MS] = 0
+    _begin_pools(farm, island)
     standby = reserve.pool_of(farm, island)
     if standby >= 0:
         reserve.watch(farm, island, standby)
@@ -46,16 +49,32 @@ def decide(farm: Farm, island: int, now_ms: int) -> None:
         if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool] == 0:
             reserve.keep_least(farm, pool)
     timers.stop(farm, island)
+    if standby >= 0:
+        reserve.note(farm, island)
     farm.islands[ISLAND_WAKE_MS][island] = frame[on.WAKE_MS]
+
+
+def _begin_pools(farm: Farm, island: int) -> None:
+    """List the island's pools."""
+    frame = farm.scratch[on.FRAME]
+    frame[on.POOLS_HERE] = frame[on.SIZED] = 0
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] == island:
+            farm.scratch[on.POOLS][frame[on.POOLS_HERE]] = pool
+            frame[on.POOLS_HERE] += 1
+            if farm.pools[POOL_CORES][pool] > 0:
+                frame[on.SIZED] = 1
 
 
 def _place(farm: Farm, island: int) -> None:
     """Pack and start, again and again until nothing more starts; then order what nothing takes in time."""
     while farm.islands[ISLAND_PENDING][island] > 0:
         pending.gather(farm, island)
+        if farm.scratch[on.FRAME][on.SIZED]:
+            sizes.keep(farm, island)
         if packing_owned.plenty(farm, island) and packing_owned.start_all(farm) > 0:
             continue
-        if packing_owned.pack(farm, island) > 0:
+        if packing_owned.pack(farm) > 0:
             continue
         left = packing_owned.leave_over(farm, island)
         alone = farm.islands[ISLAND_OWNED][island] == 0 and farm.islands[ISLAND_LATE_PENDING][island] > 0

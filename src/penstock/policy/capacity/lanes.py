@@ -14,14 +14,18 @@ from penstock.policy.capacity.columns import (
     LANE_STARTED_MS,
     MACHINE_AFTER,
     MACHINE_BEFORE,
+    MACHINE_CORES,
     MACHINE_FLAGS,
     MACHINE_FREE,
+    MACHINE_MEMORY_MB,
     MACHINE_POOL,
     MACHINE_READY_MS,
     MACHINE_STARTS,
     NOTICED,
     OPEN,
     POOL_COLD_MS,
+    POOL_CORES,
+    POOL_MEMORY_MB,
     POOL_SLOTS,
     POOL_SPEED_PPM,
     POOL_USES,
@@ -41,6 +45,8 @@ def takes(farm: Farm, machine: int) -> int:
     most = farm.scratch[on.FRAME][on.SEQUENCE_MOST]
     if farm.machines[MACHINE_FLAGS][machine] & (DRAINED | NOTICED):
         return 0
+    if machine == farm.scratch[on.FRAME][on.KEPT]:
+        return 0
     uses = farm.pools[POOL_USES][farm.machines[MACHINE_POOL][machine]]
     return most if uses == 0 else min(most, max(0, uses - farm.machines[MACHINE_STARTS][machine]))
 
@@ -59,9 +65,15 @@ def _seat(farm: Farm, machine: int, free_ms: int) -> int:
 
 def _block(farm: Farm, machine: int, free_ms: int) -> int:
     """Seats for all free lanes of the machine. Returns how many."""
-    lanes_free = farm.machines[MACHINE_FREE][machine]
+    sheet, lanes_free = farm.scratch, farm.machines[MACHINE_FREE][machine]
+    pool = farm.machines[MACHINE_POOL][machine]
     for behind in range(lanes_free):
-        farm.scratch[on.BLOCK][_seat(farm, machine, free_ms)] = lanes_free - behind
+        seat = _seat(farm, machine, free_ms)
+        sheet[on.BLOCK][seat] = lanes_free - behind
+        if farm.pools[POOL_CORES][pool] > 0:
+            sheet[on.SEAT_CORES][seat] = farm.machines[MACHINE_CORES][machine]
+        if farm.pools[POOL_CORES][pool] > 0 and farm.pools[POOL_MEMORY_MB][pool] > 0:
+            sheet[on.SEAT_MEMORY_MB][seat] = farm.machines[MACHINE_MEMORY_MB][machine]
     return lanes_free
 
 

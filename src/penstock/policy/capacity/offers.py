@@ -3,7 +3,9 @@ of orders: backoff, quarantine, quota, the rate of orders."""
 
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
+    ASK_CORES,
     ASK_ISLAND,
+    ASK_MEMORY_MB,
     ASK_STRICT,
     ISLAND_FAILED_MS,
     JOB_FLAGS,
@@ -52,20 +54,22 @@ WORST_EXPONENT = 16.0
 TERMS = 48
 
 
-def allow(farm: Farm, sheet_ask: int, steady: int) -> None:
+def allow(farm: Farm, ask: int, steady: int) -> None:
     """Fill ALLOWED for a job. Where another pool suits, strict classes and jobs that were reclaimed once do not go to machines
     that may be reclaimed."""
     sheet = farm.scratch
     frame, allowed = sheet[on.FRAME], sheet[on.ALLOWED]
-    if frame[on.ALLOWED_ASK] == sheet_ask and frame[on.ALLOWED_STEADY] == steady:
+    if frame[on.ALLOWED_ASK] == ask and frame[on.ALLOWED_STEADY] == steady:
         return
-    frame[on.ALLOWED_ASK], frame[on.ALLOWED_STEADY] = sheet_ask, steady
-    suits, safe = farm.suits[sheet_ask], 0
+    frame[on.ALLOWED_ASK], frame[on.ALLOWED_STEADY] = ask, steady
+    frame[on.NEED_CORES] = farm.asks[ASK_CORES][ask]
+    frame[on.NEED_MEMORY_MB] = farm.asks[ASK_MEMORY_MB][ask]
+    suits, safe = farm.suits[ask], 0
     for pool in range(farm.rules[RULE_POOLS]):
         allowed[pool] = suits[pool]
         if suits[pool] and farm.pools[POOL_RECLAIM_PPM][pool] == 0:
             safe += 1
-    if safe > 0 and (steady or farm.asks[ASK_STRICT][sheet_ask]):
+    if safe > 0 and (steady or farm.asks[ASK_STRICT][ask]):
         for pool in range(farm.rules[RULE_POOLS]):
             if farm.pools[POOL_RECLAIM_PPM][pool] > 0:
                 allowed[pool] = 0

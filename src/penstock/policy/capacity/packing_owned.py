@@ -15,12 +15,10 @@ from penstock.policy.capacity.columns import (
     LIST_COUNT,
     NEVER_MS,
     POOL_BOOT_MS,
-    POOL_ISLAND,
     POOL_OWNED,
     POOL_RESUME_MS,
     POOL_SLOTS,
     RULE_CHAIN_LEAD_MS,
-    RULE_POOLS,
     STOPPED,
     Farm,
 )
@@ -31,9 +29,10 @@ FIRST_OF_ALL = 2**60
 
 def plenty(farm: Farm, island: int) -> bool:
     """Whether there are at least as many free owned lanes as pending jobs."""
-    lanes_free = 0
-    for pool in range(farm.rules[RULE_POOLS]):
-        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool]:
+    lanes_free, sheet = 0, farm.scratch
+    for at in range(sheet[on.FRAME][on.POOLS_HERE]):
+        pool = sheet[on.POOLS][at]
+        if farm.pools[POOL_OWNED][pool]:
             lanes_free += lists.count(farm, pool, IDLE) * farm.pools[POOL_SLOTS][pool]
     return lanes_free >= farm.islands[ISLAND_PENDING][island]
 
@@ -54,7 +53,8 @@ def _start_somewhere(farm: Farm, place: int) -> int:
     sheet = farm.scratch
     job, ask = sheet[on.JOB][place], sheet[on.ASK][place]
     offers.allow(farm, ask, offers.steady(farm, job))
-    for pool in range(farm.rules[RULE_POOLS]):
+    for at in range(sheet[on.FRAME][on.POOLS_HERE]):
+        pool = sheet[on.POOLS][at]
         if sheet[on.ALLOWED][pool] and farm.pools[POOL_OWNED][pool]:
             machine = lists.last(farm, pool, IDLE)
             if machine >= 0 and changes.room(farm, machine, ask):
@@ -63,9 +63,9 @@ def _start_somewhere(farm: Farm, place: int) -> int:
     return 0
 
 
-def pack(farm: Farm, island: int) -> int:
+def pack(farm: Farm) -> int:
     """Plan all pending jobs on owned lanes and start those that are first on free ones. Returns how many started."""
-    _seats(farm, island)
+    _seats(farm)
     sheet = farm.scratch
     now_ms, places = sheet[on.FRAME][on.NOW_MS], sheet[on.FRAME][on.PLACES]
     for place in range(places):
@@ -83,11 +83,12 @@ def pack(farm: Farm, island: int) -> int:
     return lanes.start_heads(farm, reasons.ON_OWNED)
 
 
-def _seats(farm: Farm, island: int) -> None:
-    frame = farm.scratch[on.FRAME]
+def _seats(farm: Farm) -> None:
+    frame, pools = farm.scratch[on.FRAME], farm.scratch[on.POOLS]
     frame[on.SEATS] = frame[on.GROUPS] = 0
-    for pool in range(farm.rules[RULE_POOLS]):
-        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool]:
+    for at in range(frame[on.POOLS_HERE]):
+        pool = pools[at]
+        if farm.pools[POOL_OWNED][pool]:
             lanes.free(farm, pool, frame[on.PLACES])
             lanes.note_busy(farm, pool, lanes.HALF_PPM)
     lanes.busy(farm, frame[on.PLACES])

@@ -3,14 +3,14 @@
 from penstock.policy.capacity import lanes, offers, pending, reasons, seats
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
+    ASK_STRICT,
     ISLAND_OWNED,
     JOB_DUE_MS,
     JOB_PLAN_MS,
     JOB_WHY,
     POOL_BOOT_MS,
-    POOL_ISLAND,
     POOL_OWNED,
-    RULE_POOLS,
+    RULE_BURST,
     Farm,
 )
 from penstock.policy.capacity.packing_owned import FIRST_OF_ALL, wake_ms
@@ -22,7 +22,7 @@ URGENT_MS = 1000
 def pack(farm: Farm, island: int) -> int:
     """Plan what is left over, and start what is first on idle machines. Returns how many started."""
     sheet = farm.scratch
-    _seats(farm, island)
+    _seats(farm)
     chosen = _choose(farm, island)
     if sheet[on.FRAME][on.SEATS] == 0:
         return 0
@@ -34,14 +34,16 @@ def pack(farm: Farm, island: int) -> int:
     return lanes.start_heads(farm, reasons.ON_RENTED)
 
 
-def _seats(farm: Farm, island: int) -> None:
-    frame = farm.scratch[on.FRAME]
+def _seats(farm: Farm) -> None:
+    frame, pools = farm.scratch[on.FRAME], farm.scratch[on.POOLS]
     frame[on.SEATS] = frame[on.GROUPS] = frame[on.COMING_MS] = 0
-    for pool in range(farm.rules[RULE_POOLS]):
-        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool] == 0:
+    for at in range(frame[on.POOLS_HERE]):
+        pool = pools[at]
+        if farm.pools[POOL_OWNED][pool] == 0:
             lanes.free(farm, pool, frame[on.PLACES])
-    for pool in range(farm.rules[RULE_POOLS]):
-        if farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool] == 0:
+    for at in range(frame[on.POOLS_HERE]):
+        pool = pools[at]
+        if farm.pools[POOL_OWNED][pool] == 0:
             lanes.coming(farm, pool)
             lanes.note_busy(farm, pool, lanes.SURE_PPM)
     lanes.busy(farm, frame[on.PLACES])
@@ -78,6 +80,8 @@ def _limit(farm: Farm, place: int) -> None:
         due_ms = max(due_ms, frame[on.COMING_MS])
     else:
         sheet[on.KEY][place] = -sheet[on.WORK_MS][place]
+    if farm.rules[RULE_BURST] != 0 and farm.asks[ASK_STRICT][sheet[on.ASK][place]]:
+        sheet[on.KEY][place] = min(sheet[on.KEY][place], 0) - FIRST_OF_ALL
     sheet[on.DUE_MS][place] = max(due_ms, frame[on.NOW_MS])
 
 

@@ -22,6 +22,7 @@ from penstock.policy.capacity.columns import (
     POOL_STOP_MS,
     RULE_PACK_MOST,
     RULE_WAIT_PRICE,
+    Column,
     Farm,
 )
 
@@ -31,6 +32,8 @@ ENDLESS_MS = 2**60
 
 def gather(farm: Farm, island: int) -> None:
     """Write the pending jobs on the sheet: at most as many as one packing looks at."""
+    for at in range(farm.scratch[on.FRAME][on.POOLS_HERE]):
+        farm.scratch[on.DEMAND][farm.scratch[on.POOLS][at]] = 0
     most = min(farm.rules[RULE_PACK_MOST], PACKED_MOST)
     late = farm.islands[ISLAND_LATE_PENDING][island]
     strict = min(most, farm.islands[ISLAND_PENDING][island] - late)
@@ -45,6 +48,21 @@ def gather(farm: Farm, island: int) -> None:
             _write(farm, place, other)
             other, late = after[other], late - 1
     farm.scratch[on.FRAME][on.PLACES] = min(most, farm.islands[ISLAND_PENDING][island])
+    _sort_pools(farm)
+
+
+def _sort_pools(farm: Farm) -> None:
+    pools, demand = farm.scratch[on.POOLS], farm.scratch[on.DEMAND]
+    for at in range(1, farm.scratch[on.FRAME][on.POOLS_HERE]):
+        pool, gap = pools[at], at
+        while gap > 0 and _later(demand, pools[gap - 1], pool):
+            pools[gap] = pools[gap - 1]
+            gap -= 1
+        pools[gap] = pool
+
+
+def _later(demand: Column, pool: int, other: int) -> bool:
+    return demand[pool] > demand[other] or (demand[pool] == demand[other] and pool > other)
 
 
 def _earlier(farm: Farm, job: int, other: int) -> bool:
@@ -63,6 +81,9 @@ def _write(farm: Farm, place: int, job: int) -> None:
     else:
         offers.allow(farm, ask, steady)
         sheet[on.POOL][place] = offers.best(farm, ask, work_ms, True)
+    for at in range(frame[on.POOLS_HERE]):
+        pool = sheet[on.POOLS][at]
+        sheet[on.DEMAND][pool] += sheet[on.ALLOWED][pool]
     late = jobs[JOB_FLAGS][job] & LATE_OK and jobs[JOB_DUE_MS][job] > frame[on.NOW_MS]
     sheet[on.MARK][place] = on.LATE if late else 0
     sheet[on.SEAT][place] = -1

@@ -1,10 +1,10 @@
 """Machines kept for jobs that are not there yet, where a person who waits is dearer than a machine that stands by.
 
 How much the load rose within one wake time, window after window, is remembered; the reserve covers all but the share
-p/v of those rises: one more machine would cost p per hour and be waited for at v per hour so seldom that it does not pay.
+p/v of those rises that machines which stand idle anyway would not have taken: one more machine would cost p per hour and be waited for at v per hour so seldom that it does not pay.
 """
 
-from penstock.policy.capacity import changes, lists, offers, reasons
+from penstock.policy.capacity import changes, levels, lists, offers, reasons
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
     COMING,
@@ -28,6 +28,7 @@ from penstock.policy.capacity.columns import (
     POOL_MACHINES,
     POOL_OWNED,
     POOL_PRICE,
+    POOL_RESUME_MS,
     POOL_SLOTS,
     RISES_KEPT,
     RULE_BURST,
@@ -57,18 +58,27 @@ def watch(farm: Farm, island: int, pool: int) -> None:
     """Note the load; at the end of a window remember how much it rose in it."""
     islands, now_ms = farm.islands, farm.scratch[on.FRAME][on.NOW_MS]
     load = islands[ISLAND_PENDING][island] + islands[ISLAND_RUNNING][island]
-    window_ms = max(SHORTEST_WINDOW_MS, min(LONGEST_WINDOW_MS, farm.pools[POOL_BOOT_MS][pool]))
+    wake_ms = farm.pools[POOL_RESUME_MS if levels.suspends(farm, pool) else POOL_BOOT_MS][pool]
+    window_ms = max(SHORTEST_WINDOW_MS, min(LONGEST_WINDOW_MS, wake_ms))
     passed = (now_ms - islands[ISLAND_WINDOW_MS][island]) // window_ms
     if passed > 0:
         before = islands[ISLAND_LOAD][island]
-        _remember(farm, island, islands[ISLAND_WINDOW_MOST][island] - islands[ISLAND_WINDOW_FROM][island])
+        rise = islands[ISLAND_WINDOW_MOST][island] - islands[ISLAND_WINDOW_FROM][island]
+        _remember(farm, island, max(0, rise))
         for _ in range(min(passed - 1, RISES_KEPT)):
             _remember(farm, island, 0)
         islands[ISLAND_WINDOW_MS][island] += passed * window_ms
-        islands[ISLAND_WINDOW_FROM][island] = islands[ISLAND_WINDOW_MOST][island] = before
+        islands[ISLAND_WINDOW_FROM][island], islands[ISLAND_WINDOW_MOST][island] = before, 0
         islands[ISLAND_RESERVE][island] = _quantile(farm, island, pool)
     islands[ISLAND_WINDOW_MOST][island] = max(islands[ISLAND_WINDOW_MOST][island], load)
-    islands[ISLAND_LOAD][island] = load
+
+
+def note(farm: Farm, island: int) -> None:
+    """Note what could run without waking a machine, the reserve left out: what rises are counted from."""
+    islands = farm.islands
+    load = islands[ISLAND_PENDING][island] + islands[ISLAND_RUNNING][island]
+    spare = standing_by(farm, island) - islands[ISLAND_RESERVE][island]
+    islands[ISLAND_LOAD][island] = load + max(0, spare)
 
 
 def _remember(farm: Farm, island: int, rise: int) -> None:

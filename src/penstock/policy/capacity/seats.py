@@ -14,6 +14,7 @@ def add(sheet: Table, machine: int, pool: int, free_ms: int) -> int:
     sheet[on.FIRST][seat] = sheet[on.GROUP][seat] = -1
     sheet[on.COUNT][seat] = sheet[on.EXTRA_MS][seat] = sheet[on.SLACK_MS][seat] = 0
     sheet[on.BUSY][seat], sheet[on.BLOCK][seat] = 0, 1
+    sheet[on.SEAT_CORES][seat] = sheet[on.SEAT_MEMORY_MB][seat] = on.PLENTY
     sheet[on.MOST][seat] = frame[on.SEQUENCE_MOST]
     sheet[on.SPEED_PPM][seat] = on.FULL_SPEED_PPM
     return seat
@@ -31,6 +32,14 @@ def hopeless(sheet: Table, seat: int, due_ms: int, span: int) -> bool:
     if sheet[on.COUNT][seat] >= sheet[on.MOST][seat] or sheet[on.FREE_MS][seat] > due_ms:
         return True
     return sheet[on.LOAD_MS][seat] > due_ms and sheet[on.SLACK_MS][seat] < span
+
+
+def cramped(sheet: Table, seat: int) -> bool:
+    """Whether the job that is looked at is too big for what the seat's machine has room for now."""
+    frame = sheet[on.FRAME]
+    if sheet[on.SEAT_CORES][seat] < frame[on.NEED_CORES]:
+        return True
+    return sheet[on.SEAT_MEMORY_MB][seat] < frame[on.NEED_MEMORY_MB]
 
 
 def put(sheet: Table, seat: int, place: int) -> bool:
@@ -94,7 +103,7 @@ def least_loaded(sheet: Table, place: int) -> int:
                 continue
             if (best >= 0 and load[seat] >= load[best]) or allowed[pool[seat]] == 0:
                 continue
-            if not hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
+            if not cramped(sheet, seat) and not hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
                 best = seat
         if best < 0 or put(sheet, best, place):
             return best
@@ -107,6 +116,8 @@ def first_fit(sheet: Table, place: int, begin: int) -> int:
     speed, pool, allowed = sheet[on.SPEED_PPM], sheet[on.SEAT_POOL], sheet[on.ALLOWED]
     for seat in range(begin, sheet[on.FRAME][on.SEATS]):
         if allowed[pool[seat]] == 0 or hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
+            continue
+        if cramped(sheet, seat):
             continue
         found = seat if sheet[on.BLOCK][seat] == 1 else _of_block(sheet, seat)
         if put(sheet, found, place):

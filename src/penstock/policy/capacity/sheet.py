@@ -25,6 +25,14 @@ COMING_MS = 10
 ALLOWED_ASK = 11
 ALLOWED_STEADY = 12
 """What ALLOWED was last filled for, -1 = for nothing yet."""
+NEED_CORES = 13
+NEED_MEMORY_MB = 14
+"""Of the job that is looked at."""
+KEPT = 15
+"""The machine that is kept free for a big job, -1 = none."""
+POOLS_HERE = 16
+SIZED = 17
+"""1 where a pool of the island counts cores."""
 
 # --- places -----------------------------------------------------------------------------------------------------------
 JOB = 1
@@ -84,6 +92,14 @@ FRESHEST = 31
 """By pool: the next stopped machine to be planned on."""
 LATEST_MS = 32
 """By place: its deadline as it counts for ordering."""
+SEAT_CORES = 33
+SEAT_MEMORY_MB = 34
+"""What a seat has room for now; PLENTY where that is not known or not counted."""
+DEMAND = 35
+"""By pool: pending jobs that may go there."""
+POOLS = 36
+"""Pools of the island, those that fewest pending jobs may go to first: so that what can go anywhere leaves the others."""
+PLENTY = 2**60
 
 FULL_SPEED_PPM = 1_000_000
 SHORT_RUN = 24
@@ -138,4 +154,4 @@ def begin(sheet: Table, island: int, now_ms: int) -> None:
     frame = sheet[FRAME]
     frame[NOW_MS], frame[ISLAND], frame[WAKE_MS] = now_ms, island, NEVER_MS
     frame[PLACES] = frame[SEATS] = frame[GROUPS] = 0
-    frame[ALLOWED_ASK] = -1
+    frame[ALLOWED_ASK] = frame[KEPT] = -1
