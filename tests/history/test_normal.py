@@ -157,7 +157,10 @@ def test_what_is_mended_is_counted(
 @pytest.mark.parametrize("name", ["o.csv", "o.csv.gz", "o.jsonl", "o.ndjson.gz", "o.parquet"])
 def test_every_form_says_the_same(tmp_path: Path, name: str) -> None:
     source = written(
-        tmp_path, {}, {"job_id": 'ü, "x"\n', "needs": "a"}, {"job_id": "b", "started_s": "", "finished_s": ""}
+        tmp_path,
+        {},
+        {"job_id": 'ü, "x"\n', "name": "c\rr", "needs": "a"},
+        {"job_id": "b", "started_s": "", "finished_s": ""},
     )
     out = tmp_path / name
     report = import_history(normal.rows, [source], out)

@@ -93,10 +93,21 @@ def _bytes(path: Path, packed: bool) -> Iterator[IO[bytes]]:
             yield buffered
 
 
+class _Lines:
+    """Lines of a csv.writer, ended by \\n alone. The writer quotes only what its own line end holds, so that one has \\r, too."""
+
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        self._put = stream.write
+
+    def write(self, line: str) -> None:
+        """Takes one line as the writer ends it."""
+        self._put(line[:-2] + "\n")
+
+
 @contextmanager
 def _csv(path: Path, packed: bool) -> Iterator[Write]:
     with _bytes(path, packed) as stream, io.TextIOWrapper(stream, "utf-8", newline="") as text:
-        put = csv.writer(text, lineterminator="\n").writerow
+        put = csv.writer(_Lines(text)).writerow
         put(COLUMNS)
         yield lambda row: put(values(row))
 
