@@ -4,7 +4,7 @@ from typing import Any
 
 from presetfarm import BOOT_MS, HOUR_MS, RESUME_MS, World
 
-from penstock.policy.capacity import changes, decide, estimates
+from penstock.policy.capacity import blank, changes, decide, estimates
 from penstock.policy.capacity import columns as c
 
 PRICE, STOPPED_PRICE = 403_200, 10_960
@@ -35,7 +35,7 @@ RULES = {
 def farm(pools: list[dict[int, int]], asks: int = 1, names: int = 2, rows: int = 64, **rules: int) -> c.Farm:
     """One island of these pools; every ask suits every pool. `rules`: by name, RULE_SPEND=1."""
     width = max(pool.get(c.POOL_SLOTS, 1) for pool in pools)
-    made = c.empty(c.Shape(400, asks, len(pools), 1, rows, width, names), 2000)
+    made = blank.empty(c.Shape(400, asks, len(pools), 1, rows, width, names), 2000)
     for field, value in (RULES | {getattr(c, name): value for name, value in rules.items()}).items():
         made.rules[field] = value
     for row, pool in enumerate(pools):
