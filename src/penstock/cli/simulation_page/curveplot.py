@@ -6,6 +6,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from penstock.cli.simulation.sentences import best_of, kept, money_text, percent_text, time_text
+from penstock.cli.simulation_page.axes import wait_marks
 from penstock.cli.simulation_page.curves import Point
 from penstock.cli.simulation_page.svg import (
     Both,
@@ -61,10 +62,10 @@ def _prices(points: Sequence[Point], others: Sequence[Other], width: float, titl
     places = [_place(point.document) for point in points]
     beside = [_place(other.document) for other in shown]
     all_waits, all_costs = zip(*places, *beside, strict=True)
-    wait_marks, cost_marks = nice(max(all_waits), 5 if width > 500 else 3), nice(max(all_costs))
-    across = Scale(0, wait_marks[-1], LEFT, width - 20)
+    wait_line, cost_marks = wait_marks(max(all_waits), 6 if width > 500 else 3), nice(max(all_costs))
+    across = Scale(0, wait_line[-1], LEFT, width - 20)
     up = Scale(0, cost_marks[-1], HEAD + TALL, HEAD)
-    content = [*rows_axis(up, cost_marks, width - 8), *_wait_axis(across, wait_marks)]
+    content = [*rows_axis(up, cost_marks, width - 8), *_wait_axis(across, wait_line)]
     content.append(path([(across(x), up(y)) for x, y in places], "curve"))
     for other, (x, y) in zip(shown, beside, strict=True):
         content.append(

@@ -204,6 +204,7 @@ def _curves(runs: Sequence[Told], curves: Curves) -> Shown:
         found["best"] = curves.machines[best] if best is not None else None
         found["now"] = next((p for p in curves.machines if p.at == curves.now), None)
         found["count_now"] = curves.now
+        found["edge"] = best == len(curves.machines) - 1
     return found
 
 

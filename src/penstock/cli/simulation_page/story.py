@@ -12,12 +12,12 @@ from penstock.model.outcome import Outcome
 from penstock.model.rules import Pool
 from penstock.model.units import MICROS_PER_UNIT, MS_PER_HOUR
 from penstock.model.workload import UNKNOWN, Workload
+from penstock.policy.capacity.setting import machines_of
 from penstock.reports import load
 from penstock.reports.load import Grid, Span
 from penstock.reports.moves import Move, Owned, Wanted, moves
 from penstock.reports.waits import by_group, wait_column
 
-GROUPS_MOST = 12
 CELLS_MOST = 20_000
 
 
@@ -73,7 +73,7 @@ def _slots(one: Told, number: int, cells: Grid, coming: bool) -> list[float]:
     pool, outcome = one.run.farm.rules.pools[number], one.run.outcome
     spans = (one.machines.coming if coming else one.machines.up).get(pool.name, [])
     if outcome.owned[number] and not coming and not spans:
-        spans = [(outcome.begun_ms, outcome.ended_ms)] * outcome.peaks[number]
+        spans = [(outcome.begun_ms, outcome.ended_ms)] * machines_of(pool)
     return [pool.slots * machines for machines in load.mean_inside(spans, cells)]
 
 
@@ -145,7 +145,7 @@ def moves_of(workload: Workload, one: Told) -> list[Move]:
     rows = load.rows_by(outcome.pool, len(pools))
     owned = [
         Owned(
-            pool.name, outcome.peaks[n], pool.slots, pool.platforms,
+            pool.name, machines_of(pool), pool.slots, pool.platforms,
             load.mean_inside(load.running(outcome, rows[n]), cells),
         )
         for n, pool in enumerate(pools)

@@ -113,7 +113,7 @@ class Scale:
         return self.start + share * (self.end - self.start)
 
 
-def nice(most: float, count: int = 4) -> list[float]:
+def nice(most: float, count: int = 5) -> list[float]:
     """Round marks from 0 to at least `most`, about `count` of them above 0."""
     if most <= 0:
         return [0.0, 1.0]

@@ -60,7 +60,7 @@ def _capacity(seen: Load, xs: Sequence[float], width: float, bottom: float) -> l
 
 
 def _queue(seen: Load, xs: Sequence[float], width: float, top: float, bottom: float) -> list[str]:
-    marks = nice(max([*seen.waiting, 1]), 2)
+    marks = nice(max([*seen.waiting, 1]), 3)
     deep = Scale(0, marks[-1], bottom, top + 14)
     waiting = [deep(n) for n in seen.waiting]
     return [

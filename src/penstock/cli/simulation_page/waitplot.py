@@ -64,10 +64,7 @@ def _axis(across: Scale, most_s: float, bottom: float) -> list[str]:
 
 def _group(group: Group, keys: Sequence[str], promise_ms: int, across: Scale, top: float) -> list[str]:
     jobs = max((len(waits) for waits in group.waits.values()), default=0)
-    found = [
-        label(8, top + 14, f"{group.name or '(none)'}", "name"),
-        label(across.end, top + 14, f"{jobs:,} jobs", "mark", "end"),
-    ]
+    found = [label(8, top + 14, f"{group.name or '(none)'}, {jobs:,} jobs", "name")]
     for number, key in enumerate(keys):
         waits = group.waits.get(key, ())
         if waits:
