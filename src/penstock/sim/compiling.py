@@ -9,7 +9,8 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -88,14 +89,33 @@ def compiled(modules: Modules) -> Modules:
     if cache is not None:
         numba.config.CACHE_DIR = str(cache)  # type: ignore[attr-defined]
     # no checks of bounds or of overflow are added: integers wrap as in C, and none here comes near 2^63
-    make = numba.njit(cache=cache is not None, error_model="numpy")
-    made = {name: ModuleType(name) for name in modules}
-    functions = {id(f): make(_copy(f, made[name])) for name, f in _functions(modules)}
+    make = partial(numba.njit, cache=cache is not None, error_model="numpy")
+    inner = {name: ModuleType(name) for name in modules}
+    # what only compiled code calls needs no way in from Python: of so many columns that would be most of what is compiled
+    bare = make(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    functions = {id(f): _once(bare(_copy(f, inner[name]))) for name, f in _functions(modules)}
+    outer = {name: ModuleType(name) for name in modules}
     for name, module in modules.items():
         for key, value in vars(module).items():
             if not key.startswith("__"):
-                setattr(made[name], key, _replaced(value, made, functions))
-    return made
+                setattr(inner[name], key, _replaced(value, inner, functions))
+                setattr(outer[name], key, _replaced(value, outer, {}))
+    for name, function in _functions(modules):
+        setattr(
+            outer[name],
+            function.__name__,
+            make(no_cfunc_wrapper=True)(_copy(function, inner[name], "called ")),
+        )
+    return outer
+
+
+def _once(dispatcher: Any) -> Any:
+    """Calls with a constant use what was compiled for any number; numba would compile a function for each constant."""
+    from numba.core.types import unliteral
+
+    found = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: found(tuple(map(unliteral, args)), kws)
+    return dispatcher
 
 
 def _functions(modules: Modules) -> list[tuple[str, FunctionType]]:
@@ -107,14 +127,14 @@ def _functions(modules: Modules) -> list[tuple[str, FunctionType]]:
     ]
 
 
-def _copy(function: FunctionType, into: ModuleType) -> FunctionType:
-    """The function with the globals of another module."""
+def _copy(function: FunctionType, into: ModuleType, as_what: str = "") -> FunctionType:
+    """The function with the globals of another module; `as_what`: kept apart from its other copies when stored."""
     copy = FunctionType(function.__code__, vars(into), function.__name__, function.__defaults__)
-    copy.__module__, copy.__qualname__ = function.__module__, function.__qualname__
+    copy.__module__, copy.__qualname__ = function.__module__, as_what + function.__qualname__
     return copy
 
 
-def _replaced(value: Any, made: Modules, functions: dict[int, Callable[..., Any]]) -> Any:
+def _replaced(value: Any, made: Modules, functions: Mapping[int, Any]) -> Any:
     if isinstance(value, ModuleType):
         return made.get(value.__name__, value)
     return functions.get(id(value), value)

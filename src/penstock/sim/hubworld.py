@@ -76,6 +76,7 @@ class World:
         self._away_ms = 0
         self.lasts_ms: dict[str, int] = {}
         self.told: Callable[[str, str, Agent, int], None] = lambda kind, job, agent, n: None
+        self.closed: Callable[[str], None] = lambda build: None
         self.settled: Callable[[World], None] = lambda world: None
         self.made: Callable[[Provisioner], None] = lambda provisioner: None
         self._pools = {pool.name: pool for pool in rules.pools}
@@ -166,12 +167,14 @@ class World:
 
     def _listen(self) -> bool:
         """Agents that were woken call. Whether anybody was."""
-        topics = [topic for topic in self.woken.take() if topic.startswith("machine:") or topic == "farm"]
-        for topic in topics:
-            agent = self._named.get(topic.partition(":")[2])
-            if agent is not None:
+        topics = [topic.partition(":") for topic in self.woken.take()]
+        for kind, _, name in topics:
+            agent = self._named.get(name)
+            if kind == "machine" and agent is not None:
                 agent.poll()
-        return bool(topics)
+            elif kind == "build":
+                self.closed(name)
+        return any(kind in ("machine", "farm") for kind, _, _ in topics)
 
     # Machines
 
@@ -198,13 +201,13 @@ class World:
     def _begin(self, agent: Agent) -> None:
         """It is there, and says so as soon as the hub can hear it."""
         self.agents[agent.name] = agent
-        self._call(lambda: self._register(agent))
+        self.reach(lambda: self._register(agent))
 
     def _register(self, agent: Agent) -> None:
         if agent.register():
             self._named[agent.machine] = agent
 
-    def _call(self, act: Callable[[], object]) -> None:
+    def reach(self, act: Callable[[], object]) -> None:
         """Call the hub now, or when it is there again."""
         if self.clock.now_ms < self._away_ms:
             self.at(self._away_ms, MACHINES, act)

@@ -131,7 +131,7 @@ def _dropped(workload: Workload, done: Setting, of_jobs: Any, island: Any, unmet
     """Mark jobs that can never run, and those that need them; count them by reason."""
     told: dict[str, int] = {}
     out = island < 0
-    counts = np.bincount(of_jobs, minlength=len(done.asks)) if len(done.asks) else []
+    counts = np.bincount(of_jobs, minlength=len(done.asks))[: len(done.asks)]
     for ask, of_ask, count in zip(done.asks, done.ask_islands, counts, strict=True):
         if of_ask < 0:
             why = why_none(done.rules.pools, ask)

@@ -76,6 +76,10 @@ class Engine:
 
     def call(self, module: ModuleType, name: str, *given: Any) -> Any:
         """Call a function of the set."""
+        if self.compiled:
+            from penstock.sim.held import Held
+
+            given = tuple(Held(part) if isinstance(part, c.Farm | w.World) else part for part in given)
         return getattr(self.modules[module.__name__], name)(*given)
 
 
@@ -145,11 +149,14 @@ def _outcome(run: Run, workload: Workload, rules: Rules) -> Outcome:
     head, sums, jobs = run.world.head, run.world.sums, workload.jobs
     begun_ms = _begun_ms(run.world, workload)
     ended_ms = max(begun_ms, int(head[w.LAST_END_MS]))
-    fields = w.TRUE_READY_MS, w.TRUE_FIRST_MS, w.TRUE_END_MS, w.TRUE_RAN_MS, w.TRUE_POOL
-    truth = [_column(run.world.truth[field], jobs) for field in fields]
+    truth = [_column(run.world.truth[field], jobs) for field in range(w.TRUE_UNMET)]
     counts = [[int(n) for n in sums[field][: len(rules.pools)]] for field in COUNTED]
     return Outcome(
-        *truth,
+        ready_ms=truth[w.TRUE_READY_MS],
+        first_start_ms=truth[w.TRUE_FIRST_MS],
+        end_ms=truth[w.TRUE_END_MS],
+        ran_ms=truth[w.TRUE_RAN_MS],
+        pool=truth[w.TRUE_POOL],
         attempts=_column(run.farm.jobs[c.JOB_TRIES], jobs),
         pools=[pool.name for pool in rules.pools],
         owned=[is_owned(pool) for pool in rules.pools],

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from penstock.policy.capacity import blank as blanks
 from penstock.policy.capacity import columns
-from penstock.policy.capacity.columns import Column, Farm, Shape
+from penstock.policy.capacity.columns import Farm, Shape
 
 
 class Tables(NamedTuple):
@@ -15,7 +16,7 @@ class Tables(NamedTuple):
 
     compiled: bool
 
-    def column(self, values: Any) -> Column:
+    def column(self, values: Any) -> Any:
         """A column of these integers; a column or an array of them is not copied where that can be."""
         if self.compiled:
             return np.ascontiguousarray(np.asarray(values, dtype=np.int64))
@@ -45,7 +46,7 @@ class Tables(NamedTuple):
         return made
 
     def same(self, table: Any) -> Any:
-        """A small table, made by `columns.empty`, as tables are made here."""
+        """A small table, made by `blank.empty`, as tables are made here."""
         if not self.compiled:
             return table
         if isinstance(table, array):
@@ -60,11 +61,11 @@ def first_row(table: Any) -> list[int]:
 
 def blank(shape: Shape) -> Farm:
     """The smallest farm of this shape, to take blank rows from."""
-    return columns.empty(shape._replace(jobs=1, machines=1), 1)
+    return blanks.empty(shape._replace(jobs=1, machines=1), 1)
 
 
 def empty(tables: Tables, shape: Shape) -> Farm:
-    """`columns.empty`, quick for millions of jobs."""
+    """`blank.empty`, quick for millions of jobs."""
     small = blank(shape)
     room = shape.jobs + shape.machines * (shape.width + 1)
     return Farm(*(tables.same(part) for part in small))._replace(
@@ -75,7 +76,7 @@ def empty(tables: Tables, shape: Shape) -> Farm:
         head=tables.column([0, 0, shape.machines, *([0] * (columns.HEAD_FIELDS - 3))]),
         levels=tables.table([-1] * shape.islands, shape.machines + 2),
         acts=tables.table([0] * columns.ACT_FIELDS, room),
-        scratch=tables.table([0] * columns.SCRATCHES, columns.sheet_rows(shape)),
+        scratch=tables.table([0] * columns.SCRATCHES, blanks.sheet_rows(shape)),
     )
 
 
@@ -92,5 +93,5 @@ def more_machines(tables: Tables, farm: Farm, shape: Shape) -> Farm:
         free_rows=tables.column(rows + [0] * (shape.machines - len(rows))),
         levels=tables.longer(farm.levels, [-1] * shape.islands, shape.machines + 2),
         acts=tables.longer(farm.acts, [0] * columns.ACT_FIELDS, room),
-        scratch=tables.table([0] * columns.SCRATCHES, columns.sheet_rows(shape)),
+        scratch=tables.table([0] * columns.SCRATCHES, blanks.sheet_rows(shape)),
     )

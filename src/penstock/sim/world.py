@@ -51,14 +51,15 @@ class FullRun:
         seed: int = 1,
         faults: Faults | None = None,
         every_ms: int = 10_000,
+        weather: Weather | None = None,
     ) -> None:
         self.workload, self.rules = workload, rules
         out, self.dropped = _dropped(workload, rules, policy)
         self._runs = [row for row in range(workload.jobs) if row not in out]
         begun_ms = min((workload.submitted_ms[row] for row in self._runs), default=0)
-        weather = Weather(notice_ms=faults.notice_ms if faults is not None else 0)
-        self.world = World(policy.reckons(rules), choice(policy), seed, begun_ms, weather, every_ms)
-        self.world.told = self._told
+        usual = Weather(notice_ms=faults.notice_ms if faults is not None else 0)
+        self.world = World(policy.reckons(rules), choice(policy), seed, begun_ms, weather or usual, every_ms)
+        self.world.told, self.world.closed = self._told, self._closed
         self.meter = Meter(rules, begun_ms)
         self._rows: dict[str, int] = {}
         self._unmet = {row: 1 + len(_needs(workload, row)) for row in self._runs}
@@ -71,7 +72,7 @@ class FullRun:
             array("q", blank) for _ in range(5)
         )
         self.attempts = array("q", [0] * workload.jobs)
-        self._left = len(self._runs)
+        self._left = set(self._runs)
 
     def go(self) -> None:
         """To the last end."""
@@ -80,7 +81,7 @@ class FullRun:
         world.every(POLL_MS)
         for row in self._runs:
             world.at(self.workload.submitted_ms[row], ARRIVALS, partial(self._submitted, row))
-        world.run(lambda: self._left > 0)
+        world.run(lambda: bool(self._left))
 
     def outcome(self, sink: Sink | None = None) -> Outcome:
         """All there is to say. What is still rented is given back at the last end."""
@@ -125,6 +126,14 @@ class FullRun:
         change, job = _asked(self.workload, row)
         self._rows[self.world.submit(change, job, self.workload.duration_ms[row])] = row
 
+    def _closed(self, build: str) -> None:
+        """A job has its verdict; of one that was given up nothing that needs it will ever run."""
+        waiting = [self._rows[build]]
+        while waiting:
+            row = waiting.pop()
+            self._left.discard(row)
+            waiting += self._children[row] if self.end_ms[row] < 0 else []
+
     def _told(self, kind: str, build: str, agent: Agent, attempt: int) -> None:
         now_ms, row = self.world.clock.now_ms, self._rows[build]
         if kind == "start":
@@ -136,7 +145,6 @@ class FullRun:
         self.end_ms[row] = now_ms
         self.pool[row] = self.meter.pools.index(agent.pool)
         self.ran_ms[row] = self.world.lasts(row_ms=self.workload.duration_ms[row], pool=agent.pool)
-        self._left -= 1
         for child in self._children[row]:
             self.world.at(now_ms, ARRIVALS, partial(self._met, child))
 

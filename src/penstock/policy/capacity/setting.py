@@ -130,12 +130,10 @@ def fill(farm: c.Farm, done: Setting) -> None:
         farm.asks[c.ASK_CORES][row] = ask.cores
         farm.asks[c.ASK_MEMORY_MB][row] = ask.memory_mb
         farm.asks[c.ASK_STRICT][row] = ask.klass in STRICT_CLASSES
-        for pool, suits in enumerate(done.suits[row]):
-            farm.suits[row][pool] = suits
-    for row, pool in enumerate(done.rules.pools):
+        for column, suits in enumerate(done.suits[row]):
+            farm.suits[row][column] = suits
+    for row in range(len(done.rules.pools)):
         _pool(farm, row, done)
-        farm.pools[c.POOL_ISLAND][row] = done.pool_islands[row]
-        farm.pools[c.POOL_SLOTS][row] = pool.slots
 
 
 def _rules(rules: c.Column, done: Setting) -> None:
@@ -155,9 +153,11 @@ def _rules(rules: c.Column, done: Setting) -> None:
 
 
 def _pool(farm: c.Farm, row: int, done: Setting) -> None:
-    """One pool's columns, all but its slots and its island; break-even times from them."""
+    """One pool's columns."""
     pool, pools = done.rules.pools[row], farm.pools
     own = is_owned(pool)
+    pools[c.POOL_ISLAND][row] = done.pool_islands[row]
+    pools[c.POOL_SLOTS][row] = pool.slots
     pools[c.POOL_OWNED][row] = own
     pools[c.POOL_CORES][row] = pool.size.cores if pool.size else 0
     pools[c.POOL_MEMORY_MB][row] = (pool.size.memory_mb or 0) if pool.size else 0
