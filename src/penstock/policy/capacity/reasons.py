@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from penstock.policy.capacity.preset_numbers import WHYS
+
 ON_OWNED = 1
 ON_RENTED = 2
 NOTHING_ELSE_IN_TIME = 3
@@ -48,7 +50,7 @@ WAITING: Mapping[int, str] = {
 
 def act_text(code: int) -> str:
     """Why something was done."""
-    return ACTS.get(code, "")
+    return ACTS.get(code) or WHYS.get(code, "")
 
 
 def waiting_text(code: int, free: str, rent: str, cap: str) -> str:
