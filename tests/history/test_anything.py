@@ -88,7 +88,7 @@ GOOD = {
 }
 CHANGES = st.lists(st.tuples(st.integers(0, 30), VALUES), max_size=2)
 EVERY = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -160,7 +160,7 @@ def test_good_records_with_something_wrong(tmp_path: Path, form: str, changes: l
 
 @pytest.mark.parametrize("form", LINES)
 @given(records=RECORDS)
-@settings(EVERY, max_examples=15)
+@settings(EVERY, max_examples=6)
 def test_any_json(tmp_path: Path, form: str, records: list[dict[str, Any]]) -> None:
     took(form, json.dumps(records).encode(), tmp_path)
     took(form, "\n".join(map(json.dumps, records)).encode(), tmp_path)

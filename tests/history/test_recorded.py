@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ def imported(form: str, paths: list[Path], folder: Path) -> tuple[Report, Worklo
 
 @pytest.mark.parametrize(
     ("pool", "jobs"),
-    [("gecko-3-b-linux", 36_511), ("mobile-3-b-linux-large", 5_254), ("mobile-1-decision", 240)],
+    [("mobile-3-b-linux-large", 5_254), ("mobile-3-decision", 295), ("mobile-1-decision", 240)],
 )
 def test_firefox_ci(shared_data: Path, tmp_path: Path, pool: str, jobs: int) -> None:
     report, workload = imported("firefox-ci", [shared_data / "firefox-ci" / f"{pool}.dat"], tmp_path)
@@ -40,11 +42,12 @@ def test_firefox_ci(shared_data: Path, tmp_path: Path, pool: str, jobs: int) -> 
     ("pool", "hours", "jobs"), [("gecko-3-b-linux", 48, 16_353), ("gecko-t-t-linux-large", 18, 17_006)]
 )
 def test_the_parts_of_firefox_ci_that_research_replays(
-    shared_data: Path, tmp_path: Path, pool: str, hours: int, jobs: int
+    shared_data: Path, pool: str, hours: int, jobs: int
 ) -> None:
-    _, workload = imported("firefox-ci", [shared_data / "firefox-ci" / f"{pool}.dat"], tmp_path)
-    until_ms = workload.submitted_ms[0] + hours * 3_600_000
-    assert sum(moment < until_ms for moment in workload.submitted_ms) == jobs
+    rows = history_format("firefox-ci")([shared_data / "firefox-ci" / f"{pool}.dat"], Report())
+    first = next(rows)
+    until_ms = first.submitted_ms + hours * 3_600_000
+    assert 1 + sum(row.submitted_ms < until_ms for row in rows) == jobs
 
 
 def test_firefox_ci_values(shared_data: Path, tmp_path: Path) -> None:
@@ -136,3 +139,25 @@ def published(answer: dict[str, Any]) -> dict[str, Any]:
         "pool": run.get("machine", {}).get("pool", ""),
         "project": build.get("product", ""),
     }
+
+
+LARGE = """
+import resource, sys
+from pathlib import Path
+from penstock.history import normal
+from penstock.history.importing import import_history
+from penstock.wiring import history_format
+source, out = Path(sys.argv[1]), Path(sys.argv[2])
+report = import_history(history_format("swf"), [source], out)
+workload, dropped = normal.load([out])
+print(report.read, report.kept, workload.jobs, len(dropped), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_a_large_history_is_read_as_a_stream(shared_data: Path, tmp_path: Path) -> None:
+    source = shared_data / "swf" / "RICC-2010-2.swf.gz"
+    command = [sys.executable, "-c", LARGE, str(source), str(tmp_path / "history.csv")]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+    *counts, memory_mb = map(int, printed.split())
+    assert counts == [447_794, 447_786, 447_786, 0]
+    assert memory_mb < 300, "measured: 125"
