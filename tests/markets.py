@@ -4,6 +4,7 @@ What is tried here is written apart from the limits that it checks, as a bill wo
 """
 
 from collections.abc import Iterator
+from itertools import combinations, product
 
 import numpy as np
 
@@ -59,3 +60,23 @@ def between(gap: int, rent: Rent) -> float:
     if rent.resume_ms is None or gap < rent.resume_ms:
         return on
     return min(on, rent.price * rent.resume_ms + rent.stopped * (gap - rent.resume_ms))
+
+
+def cheapest_waiting(jobs: Span, rent: Rent, windows: list[int], waiting: float = 0.0) -> float:
+    """The least cost when job `j` may start 0, 1, … `windows[j]` later than it was submitted."""
+    table = list(zip(jobs.submitted_ms.tolist(), jobs.run_ms.tolist(), strict=True))
+    choices = product(*(range(window + 1) for window in windows))
+    return min(
+        cheapest_now(span(*((a + late, d) for (a, d), late in zip(table, lates, strict=True))), rent)
+        + waiting * sum(lates)
+        for lates in choices
+    )
+
+
+def cheapest_share(jobs: Span, rent: Rent, window: int, late: int, late_window: int) -> float:
+    """The same when any `late` of the jobs may start within `late_window` instead of `window`."""
+    count = len(jobs.run_ms)
+    return min(
+        cheapest_waiting(jobs, rent, [late_window if j in chosen else window for j in range(count)])
+        for chosen in combinations(range(count), late)
+    )

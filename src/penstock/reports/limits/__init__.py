@@ -4,7 +4,6 @@ Only these modules of the room import numpy; nothing else of `reports` imports t
 policy whose results are compared with them.
 """
 
-from penstock.reports.limits.levels import zero_wait
-from penstock.reports.limits.work import work
+from penstock.reports.limits.islands import Aim, Jobs, Limit, LimitPool, limits
 
-__all__ = ["work", "zero_wait"]
+__all__ = ["Aim", "Jobs", "Limit", "LimitPool", "limits"]

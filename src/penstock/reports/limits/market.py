@@ -13,15 +13,14 @@ Counts = npt.NDArray[np.int64]
 
 
 class Span(NamedTuple):
-    """Jobs of one market: when each became runnable, and how long it runs there (`run_ms`, at least 0)."""
+    """Jobs of one market: when each became runnable, and how long it runs (at least 0) on what is rented there.
+
+    `owned_ms`: how long it runs on what is owned there; None: just as long.
+    """
 
     submitted_ms: Moments
     run_ms: Moments
-
-    @property
-    def jobs(self) -> int:
-        """How many."""
-        return len(self.submitted_ms)
+    owned_ms: Moments | None = None
 
 
 @dataclass(frozen=True, slots=True)
