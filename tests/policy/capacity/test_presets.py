@@ -3,7 +3,7 @@
 import pytest
 from presetfarm import BOOT_MS, BURST, HOUR_MS, OTHER, OWN, World, empty, world
 
-from penstock.policy.capacity import changes, presets
+from penstock.policy.capacity import blank, changes, presets
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity import preset_numbers as n
 
@@ -12,7 +12,7 @@ RENTING = [name for name in n.PRESETS[1:] if name not in ("gitlab", "last-moment
 
 def test_numbers_lie_where_the_rules_have_them() -> None:
     assert [one.option for one in n.NUMBERS][n.GONE_MS - c.RULE_OF_PRESET] == "gone_s"
-    assert len(n.NUMBERS) - 1 == n.PERIOD_MS - n.LOOK_MS
+    assert len(n.NUMBERS) - 1 == n.CANCEL - n.LOOK_MS
     assert c.RULE_OF_PRESET + len(n.NUMBERS) <= c.RULES
     assert n.numbers("penstock") == ()
     assert n.numbers("jenkins")[n.IDLE_MS - c.RULE_OF_PRESET] == 1_800_000
@@ -342,7 +342,7 @@ def test_the_least_number_may_be_suspended_but_not_deleted() -> None:
 
 
 def test_islands_are_strangers() -> None:
-    farm = c.empty(c.Shape(4, 1, 2, 2, 4, 1, 1), 64)
+    farm = blank.empty(c.Shape(4, 1, 2, 2, 4, 1, 1), 64)
     for at, number in enumerate(n.numbers("gitlab")):
         farm.rules[c.RULE_OF_PRESET + at] = number
     farm.rules[c.RULE_POOLS] = 2

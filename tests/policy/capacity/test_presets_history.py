@@ -204,3 +204,16 @@ def test_a_steady_load_of_one_job_after_another_needs_one_machine(preset: str) -
     )
     if preset in keeps:
         assert len(farm.kinds(c.BOOT)) <= 2
+
+
+def test_what_is_coming_for_nobody_is_given_back_where_that_is_asked_for() -> None:
+    farm = world("stop-when-idle", cancel=1)
+    farm.arrive(lasts_s=600)
+    farm.look()
+    farm.until(BOOT_MS + 590_000)
+    farm.arrive(lasts_s=60, count=2)
+    farm.look()
+    assert farm.count(c.COMING) == 2
+    farm.until(BOOT_MS + 600_000)
+    assert farm.count(c.COMING) == 1, "the machine that became free takes one of the two jobs"
+    assert [act[4] for act in farm.log if act[1] == c.DELETE] == [n.WHY_CANCELLED]

@@ -30,6 +30,7 @@ STOPS_MOST = RULE_OF_PRESET + 17
 SUSPEND = RULE_OF_PRESET + 18
 GONE_MS = RULE_OF_PRESET + 19
 PERIOD_MS = RULE_OF_PRESET + 20
+CANCEL = RULE_OF_PRESET + 21
 """Where each number lies in the rules, in the order of NUMBERS."""
 
 MILLION = 1_000_000
@@ -39,7 +40,9 @@ SUSPEND_NEVER, SUSPEND_ALWAYS, SUSPEND_WHERE_IT_PAYS = 0, 1, 2
 SUSPENDS = ("never", "always", "where it pays")
 """What may be written as `suspend`, by number; a pool that cannot suspend deletes."""
 
-WHY_NEXT, WHY_WAITING, WHY_SPARE, WHY_LEAST, WHY_IDLE, WHY_USED_UP, WHY_HELD, WHY_PERIOD = range(100, 108)
+WHY_NEXT, WHY_WAITING, WHY_SPARE, WHY_LEAST, WHY_IDLE, WHY_USED_UP, WHY_HELD, WHY_PERIOD, WHY_CANCELLED = (
+    range(100, 109)
+)
 WHYS: Mapping[int, str] = {
     WHY_NEXT: "it was the next in line and a machine had room for it",
     WHY_WAITING: "jobs wait for which there is no machine",
@@ -49,6 +52,7 @@ WHYS: Mapping[int, str] = {
     WHY_USED_UP: "it has run as many jobs as one machine may",
     WHY_HELD: "it was suspended for as long as the policy keeps one",
     WHY_PERIOD: "the period before needed fewer",
+    WHY_CANCELLED: "the job that it was ordered for found another machine",
 }
 """Codes in ACT_WHY of what a preset decided, as sentences."""
 
@@ -99,6 +103,9 @@ NUMBERS = (
         "s",
         0,
         "a period: as many machines are kept as the one before needed, and none stopped in it",
+    ),
+    Number(
+        "cancel", "switch", 0, "true: machines that are coming and that no job waits for any more are deleted"
     ),
 )
 

@@ -20,6 +20,7 @@ from penstock.policy.capacity.columns import (
     IDLE,
     ISLAND_ASKS,
     ISLAND_OF_OWN,
+    ISLAND_PENDING,
     JOB_ASK_AFTER,
     JOB_DUE_MS,
     JOB_READY_MS,
@@ -57,6 +58,7 @@ from penstock.policy.capacity.preset_numbers import (
     SPARE,
     SPARE_MOST,
     TWICE,
+    WHY_CANCELLED,
     WHY_LEAST,
     WHY_SPARE,
     WHY_WAITING,
@@ -262,3 +264,15 @@ def _bootable(farm: Farm, pool: int, now_ms: int) -> bool:
     most = pools[POOL_MOST][pool]
     below = most < 0 or pools[POOL_MACHINES][pool] < most
     return below and now_ms >= pools[POOL_PAUSED_MS][pool] and farm.head[HEAD_FREE_ROWS] > 0
+
+
+def cancel(farm: Farm, island: int, now_ms: int) -> None:
+    """Give back what is coming and what no waiting job needs any more, ordered last first."""
+    wanted = farm.islands[ISLAND_PENDING][island]
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] != island:
+            continue
+        slots = farm.pools[POOL_SLOTS][pool]
+        while lists.count(farm, pool, COMING) * slots >= wanted + slots:
+            changes.delete(farm, lists.last(farm, pool, COMING), now_ms, WHY_CANCELLED)
+        wanted = max(0, wanted - lists.count(farm, pool, COMING) * slots)
