@@ -70,7 +70,7 @@ def _by_dask(workload: Workload, cases: Sequence[Case], address: str) -> Iterato
     """The same on the processes of a Dask scheduler: the workload goes to each of them once."""
     distributed = _distributed()
     try:
-        client = distributed.Client(address, set_as_default=False, timeout="10s")
+        client = distributed.Client(address, timeout="10s")
     except (OSError, ValueError, TimeoutError) as why:
         from penstock.cli.output import refuse
 
