@@ -32,10 +32,12 @@ RULES = {
 }
 
 
-def farm(pools: list[dict[int, int]], asks: int = 1, names: int = 2, rows: int = 64, **rules: int) -> c.Farm:
-    """One island of these pools; every ask suits every pool. `rules`: by name, RULE_SPEND=1."""
+def farm(
+    pools: list[dict[int, int]], asks: int = 1, rows: int = 64, islands: int = 1, **rules: int
+) -> c.Farm:
+    """These pools, on island 0 unless they say otherwise; every ask suits every pool. `rules`: by name, RULE_SPEND=1."""
     width = max(pool.get(c.POOL_SLOTS, 1) for pool in pools)
-    made = blank.empty(c.Shape(400, asks, len(pools), 1, rows, width, names), 2000)
+    made = blank.empty(c.Shape(400, asks, len(pools), islands, rows, width, 2), 2000)
     for field, value in (RULES | {getattr(c, name): value for name, value in rules.items()}).items():
         made.rules[field] = value
     for row, pool in enumerate(pools):
