@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penstock.reports.limits.dual import Case, Worth
-from penstock.reports.limits.grid import Place, Table, place
+from penstock.reports.limits.grid import Place, Short, Table, place
 from penstock.reports.limits.market import Reals
 
 FORGET, FORGET_SQUARES, STILL = 0.8, 0.98, 0.5
@@ -17,7 +17,7 @@ class Choice(NamedTuple):
 
     begin: Place | None
     end: Place
-    cost: Table
+    cost: Short
 
 
 class Ways(NamedTuple):
@@ -34,7 +34,8 @@ def ways_of(case: Case, grid: Reals, start: Table) -> Ways:
     begin = place(grid, start)
 
     def choice(lag: Reals, cost: Reals, warm: bool = True) -> Choice:
-        return Choice(begin if warm else None, place(grid, start + lag[:, None]), waited + cost[:, None])
+        least = (waited + cost[:, None]).astype(np.float32)
+        return Choice(begin if warm else None, place(grid, start + lag[:, None]), least)
 
     return Ways(
         choice(case.run, case.run),
@@ -46,41 +47,45 @@ def ways_of(case: Case, grid: Reals, start: Table) -> Ways:
 class Pull(NamedTuple):
     """Softened prices of the jobs, and how strongly each goes for each way and start."""
 
-    prices: Reals
-    weights: Table
+    prices: Short
+    weights: Short
 
 
 def pull(ways: Ways, worth: Worth, temperature: float) -> Pull:
     """What the jobs go for; the hotter, the more of them also for what is not cheapest."""
-    tables = [ways.warm.cost + _gain(ways.warm, worth.mu)]
+    # Single precision does for a direction and takes half the time; but the sum of all prices so far is too large for it.
+    mu = worth.mu.astype(np.float32)
+    tables = [ways.warm.cost + _gain(ways.warm, mu)]
     if ways.cold:
-        tables.append(ways.cold.cost + _gain(ways.cold, worth.mu))
+        tables.append(ways.cold.cost + _gain(ways.cold, mu))
     if ways.owned:
         tables.append(ways.owned.cost - _gain(ways.owned, worth.paid))
-    table = np.concatenate(tables, axis=1)
+    table = np.concatenate(tables, axis=1, dtype=np.float32, casting="same_kind")
     least = table.min(axis=1, keepdims=True)
-    # Single precision does for a direction, and halves the time of the exponentials.
-    weights = np.exp(((least - table) / temperature).astype(np.float32)).astype(np.float64)
-    return Pull(least[:, 0], weights / weights.sum(axis=1, keepdims=True))
+    np.subtract(least, table, out=table)
+    table /= np.float32(temperature)
+    np.exp(table, out=table)
+    table /= table.sum(axis=1, keepdims=True)
+    return Pull(least[:, 0], table)
 
 
-def _gain(choice: Choice, values: Reals) -> Table:
+def _gain(choice: Choice, values: Reals | Short) -> Table | Short:
     ended = choice.end.read(values)
     return choice.begin.read(values) - ended if choice.begin else -ended
 
 
-def slopes(ways: Ways, weights: Table, points: int) -> tuple[Reals, Reals]:
+def slopes(ways: Ways, weights: Short, points: int) -> tuple[Reals, Reals]:
     """How the sum of prices changes with the worth at each point: `mu`, and the integral of `nu`."""
     mu, paid, at = np.zeros(points), np.zeros(points), 0
-    for choice, slope, sign in ((ways.warm, mu, 1.0), (ways.cold, mu, 1.0), (ways.owned, paid, -1.0)):
+    for choice, slope in ((ways.warm, mu), (ways.cold, mu), (ways.owned, paid)):
         if choice is None:
             continue
-        part = sign * weights[:, at : at + choice.cost.shape[1]]
+        part = weights[:, at : at + choice.cost.shape[1]]
         at += choice.cost.shape[1]
         slope -= choice.end.spread(part)
         if choice.begin:
             slope += choice.begin.spread(part)
-    return mu, paid
+    return mu, -paid
 
 
 class Climb:

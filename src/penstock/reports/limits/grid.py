@@ -9,20 +9,25 @@ from penstock.reports.limits.market import Counts, Reals
 
 Table = npt.NDArray[np.float64]
 """One row for each job, one column for each start that is looked at."""
+Short = npt.NDArray[np.float32]
+"""The same in single precision: for ways up, never for what is proved."""
 
 
 class Place(NamedTuple):
     """Where moments lie on a grid: which cell, and how far into it (0 to 1)."""
 
     cell: npt.NDArray[np.int32]
-    share: Table
+    share: Short
     points: int
 
-    def read(self, values: Reals) -> Table:
-        """The function that has `values` at the points of the grid."""
-        return values[self.cell] + self.share * np.diff(values)[self.cell]
+    def read(self, values: Reals | Short) -> Table | Short:
+        """The function that has `values` at the points of the grid, in their precision."""
+        found: Table | Short = np.diff(values)[self.cell]
+        found *= self.share
+        found += values[self.cell]
+        return found
 
-    def spread(self, weights: Table) -> Reals:
+    def spread(self, weights: Short) -> Reals:
         """How the sum of what `read` gives, so weighted, changes with the value at each point."""
         right = weights * self.share
         sums: Reals = np.bincount(self.cell.ravel(), (weights - right).ravel(), self.points).astype(
@@ -35,7 +40,8 @@ class Place(NamedTuple):
 def place(grid: Reals, moments: Table) -> Place:
     """Where `moments` lie, all of them on the grid."""
     cell = np.minimum(np.searchsorted(grid, moments, "right") - 1, len(grid) - 2).astype(np.int32)
-    return Place(cell, (moments - grid[cell]) / np.diff(grid)[cell], len(grid))
+    share = (moments - grid[cell]) / np.diff(grid)[cell]
+    return Place(cell, share.astype(np.float32), len(grid))
 
 
 def covering(first: Reals, last: Reals, step: float) -> Reals:

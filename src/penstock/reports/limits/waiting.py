@@ -15,7 +15,7 @@ from penstock.reports.limits.dual import Case, Worth, feasible, owned_price, pri
 from penstock.reports.limits.grid import covering, starts
 from penstock.reports.limits.market import Counts, Reals, Rent, Span
 
-STEPS, STEPS_MAX, STEPS_JOBS = 600, 2400, 2_000_000
+STEPS, STEPS_MAX, STEPS_JOBS = 400, 2000, 1_500_000
 """How many steps are made, at least and at most; few jobs take little time, and more steps, for each."""
 SOFT, HARD = 0.05, 0.001
 """Temperature of the minimum at the first and the last step, in parts of the scale."""
