@@ -50,9 +50,21 @@ class Wanted(NamedTuple):
 
 
 def moves(pools: Sequence[Owned], wanted: Wanted) -> list[Move]:
-    """The best move of each pool that saves money, the largest saving first."""
-    found = [_best(pool, wanted) for pool in pools]
-    return sorted((move for move in found if move), key=lambda move: (-move.saved, move.pool))
+    """At most one move for each pool, while any saves money: the largest saving first, what it serves taken off the rest."""
+    found: list[Move] = []
+    left = list(pools)
+    while best := max(filter(None, (_best(pool, wanted) for pool in left)), key=_saved, default=None):
+        found.append(best)
+        pool = next(pool for pool in left if pool.name == best.pool)
+        left.remove(pool)
+        slots = best.machines * pool.slots
+        still = [max(0.0, need - slots) for need in wanted.needs[best.platform]]
+        wanted = wanted._replace(needs={**wanted.needs, best.platform: still})
+    return found
+
+
+def _saved(move: Move) -> float:
+    return move.saved
 
 
 def _best(pool: Owned, wanted: Wanted) -> Move | None:
@@ -63,9 +75,15 @@ def _best(pool: Owned, wanted: Wanted) -> Move | None:
             if platform in pool.platforms:
                 continue
             move = _move(pool, machines, platform, wanted)
-            if move.saved > (most.saved if most else 0):
+            if _can_be(pool, move, wanted) and move.saved > (most.saved if most else 0):
                 most = move
     return most
+
+
+def _can_be(pool: Owned, move: Move, wanted: Wanted) -> bool:
+    """What nobody rents out stays where it is needed: such a pool keeps a machine, and all of its work."""
+    rented = all(platform in wanted.price_per_slot_hour for platform in pool.platforms)
+    return rented or (move.machines < pool.machines and move.lost_h == 0)
 
 
 def _move(pool: Owned, machines: int, platform: str, wanted: Wanted) -> Move:

@@ -75,7 +75,7 @@ def _prices(points: Sequence[Point], others: Sequence[Other], width: float, titl
         content.append(
             spot(across(x), up(y), 5, "fill p0", f"waiting at {point.at:g} an hour\n{_told(point.document)}")
         )
-    content += _price_labels(points, [(across(x), up(y)) for x, y in places], width)
+    content += _price_labels(points, [(across(x), up(y)) for x, y in places])
     content.append(label(0, 12, f"cost, {points[0].document['cost']['currency']}", "what"))
     content.append(label(width - 8, HEAD + TALL + 36, "mean wait of a job", "what", "end"))
     return picture(width, HEAD + TALL + FOOT, content, title)
@@ -93,16 +93,16 @@ def _wait_axis(across: Scale, marks: Sequence[float]) -> list[str]:
     ]
 
 
-def _price_labels(points: Sequence[Point], places: Sequence[tuple[float, float]], width: float) -> list[str]:
-    """The price at each dot; one that would lie on another one goes further up."""
+def _price_labels(points: Sequence[Point], places: Sequence[tuple[float, float]]) -> list[str]:
+    """The price beside each dot; one that would lie on another one goes further up."""
     found: list[str] = []
     taken: list[tuple[float, float]] = []
-    for point, (x, y) in zip(points, places, strict=True):
-        at = y - 10
-        while any(abs(x - other_x) < 34 and abs(at - other_y) < 13 for other_x, other_y in taken):
+    for point, (x, y) in reversed(list(zip(points, places, strict=True))):
+        at = y - 6
+        while any(abs(x - other_x) < 26 and abs(at - other_y) < 13 for other_x, other_y in taken):
             at -= 13
         taken.append((x, at))
-        found.append(label(min(x, width - 24), at, f"{point.at:g}", "name", "middle"))
+        found.append(label(x + 8, at, f"{point.at:g}", "name"))
     return found
 
 

@@ -46,7 +46,7 @@ def _axis(across: Scale, most_s: float, bottom: float) -> list[str]:
     last = -100.0
     for mark in WAIT_MARKS_S:
         x = across(log1p(mark))
-        if mark > most_s or x - last < 42:
+        if mark > most_s or x - last < 60:
             continue
         last = x
         found.append(line(x, HEAD, x, bottom, "grid"))
