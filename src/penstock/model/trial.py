@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from penstock.model.rules import Rules
+from penstock.model.units import NEVER_MS
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,17 +29,23 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """Something that befalls a pool (every pool where `pool` is "") from one moment to another, in milliseconds since
-    the first submission. What `share` and `after_ms` mean depends on `kind`; see docs/reference/faults.md."""
+    the first submission of the history; `until_ms` NEVER_MS = to the end.
+
+    `kind`: "no_capacity", "throttled": orders are refused; "quota": those beyond `limit` machines are. "boot_failures": a
+    `share` of what is woken does not come up. At `begin_ms` a `share` of the machines that are up is "lost" for good, cut off
+    until `until_ms` ("partition"), or taken back ("reclaim"). "hub_away": nothing is decided or seen to end meanwhile.
+    """
 
     kind: str
     pool: str = ""
     begin_ms: int = 0
-    until_ms: int = 0
+    until_ms: int = NEVER_MS
     share: float = 1.0
+    limit: int = 0
 
 
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """All that goes wrong in a run. `notice_ms`: how long before a machine is taken back its provider says so."""
 
-    notice_ms: int = 0
+    notice_ms: int = 120_000
     faults: tuple[Fault, ...] = ()

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penstock.model.rules import Pool, Rules
+from penstock.model.trial import Faults
 from penstock.model.workload import Workload
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity.setting import (
@@ -19,12 +20,21 @@ from penstock.policy.capacity.setting import (
     why_none,
 )
 from penstock.sim.engine import world as w
+from penstock.sim.faults import put
 from penstock.sim.quantiles import exponential, lognormal_ms
 from penstock.sim.tables import Tables, empty
 
 LINES = 65_536
 FIRST_ROWS = 256
 NEEDS_DROPPED = "needs a job that was dropped"
+
+
+class Trial(NamedTuple):
+    """What one run is made with, beside a history and a farm."""
+
+    choice: Choice
+    seed: int
+    faults: Faults
 
 
 class Laid(NamedTuple):
@@ -36,10 +46,10 @@ class Laid(NamedTuple):
     dropped: dict[str, int]
 
 
-def lay(workload: Workload, rules: Rules, choice: Choice, seed: int, tables: Tables) -> Laid:
+def lay(workload: Workload, rules: Rules, trial: Trial, tables: Tables) -> Laid:
     """Columns of everything; nothing has happened yet."""
     asks, of_jobs = _asks(workload)
-    done = setting(rules, choice, asks)
+    done = setting(rules, trial.choice, asks)
     island = np.asarray(done.ask_islands, np.int64)[of_jobs] if len(asks) else of_jobs
     names, count = _names(workload, island)
     machines = sum(machines_of(pool) for pool in rules.pools if is_owned(pool)) + FIRST_ROWS
@@ -57,7 +67,8 @@ def lay(workload: Workload, rules: Rules, choice: Choice, seed: int, tables: Tab
     world = _world(workload, rules, form, tables)
     _copy(world.truth[w.TRUE_UNMET], unmet)
     world = world._replace(children_from=tables.column(children_from), children=tables.column(children))
-    _head(world, workload, seed, int((unmet < w.GONE_BY).sum()))
+    _head(world, workload, trial.seed, int((unmet < w.GONE_BY).sum()))
+    world = put(farm, world, rules, trial.faults, tables)
     return Laid(farm, world, form, dropped)
 
 

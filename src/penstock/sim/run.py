@@ -20,7 +20,7 @@ from penstock.policy.capacity.setting import Choice, is_owned, machines_of
 from penstock.sim import compiling
 from penstock.sim.engine import loop, machines
 from penstock.sim.engine import world as w
-from penstock.sim.laying import Laid, lay
+from penstock.sim.laying import Laid, Trial, lay
 from penstock.sim.record import Record, Sink
 from penstock.sim.tables import Tables, more_machines
 
@@ -38,7 +38,8 @@ def simulate(
 ) -> Outcome:
     """What becomes of the workload. `sink` is given the lines of `--events` as they come, whole lines each time."""
     engine = Engine(workload.jobs)
-    laid = lay(workload, policy.reckons(rules), choice(policy), seed, Tables(engine.compiled))
+    trial = Trial(choice(policy), seed, faults or Faults())
+    laid = lay(workload, policy.reckons(rules), trial, Tables(engine.compiled))
     record = Record(workload.ids, [pool.name for pool in rules.pools], sink)
     run = Run(engine, laid, record)
     run.open(rules)

@@ -1,7 +1,7 @@
 """Chance as a hash of a seed and of what it is asked for: the same for every policy, whatever else happened before."""
 
 MASK = 2**31 - 1
-BOOTS, FAILS, STRIKES = 1, 2, 3
+BOOTS, FAILS, STRIKES, FAULTS = 1, 2, 3, 4
 """What it is asked for."""
 
 

@@ -25,8 +25,8 @@ from penstock.sim.engine.world import (
     LAST_END_MS,
     LEFT,
     NOW_MS,
-    OWN_DEAD,
     OWN_IDLE_MS,
+    OWN_SILENT_MS,
     SUM_WORK_MS,
     TIMER_TOUCHED,
     TOUCHED,
@@ -78,7 +78,7 @@ def start(farm: Farm, world: World, job: int, machine: int, lane: int) -> None:
         truth[TRUE_FIRST_MS][job] = now_ms
     world.lanes[LANE_BEGAN_MS][lane] = now_ms
     world.lanes[LANE_ORDER][lane] = -1
-    if world.own[OWN_DEAD][machine] == 0:
+    if world.own[OWN_SILENT_MS][machine] < 0:  # a silent machine never hears of it
         ends_ms = now_ms + farm.lanes[LANE_COLD_MS][lane] + lasts_ms(farm, world, job, machine)
         world.lanes[LANE_ORDER][lane] = heap.push(world, ends_ms, JOB_ENDS, lane)
 

@@ -30,13 +30,15 @@ from penstock.policy.capacity.columns import (
     SUSPEND,
     Farm,
 )
-from penstock.sim.engine import heap, jobs, machines
+from penstock.sim.engine import heap, jobs, machines, silence
 from penstock.sim.engine.world import (
     ACT_AT,
+    BEFALLS,
     CLOSING,
     DONE,
     EVENTS,
     FROZEN_MS,
+    GIVES_UP,
     HAPPENED_MS,
     HEAP_MS,
     HEAP_ORDER,
@@ -54,6 +56,7 @@ from penstock.sim.engine.world import (
     OWN_RECLAIM,
     READY,
     ROW_STEP,
+    SILENCE,
     STRIKES,
     STUCK,
     TIMER_MS,
@@ -159,10 +162,12 @@ def _happen(farm: Farm, world: World) -> None:
     kind, row = what // ROW_STEP, what % ROW_STEP
     heap.drop(world)
     if kind == JOB_ENDS:
-        if world.lanes[LANE_ORDER][row] == order:
+        if world.lanes[LANE_ORDER][row] == order and not silence.put_off(farm, world, row):
             jobs.end(farm, world, row, farm.lanes[LANE_JOB][row])
     elif kind == WAKES:
         _wake(farm, world, row, order)
+    elif kind == BEFALLS:
+        silence.befall(farm, world, row)
     elif kind == STRIKES:
         if world.own[OWN_RECLAIM][row] == order:
             machines.reclaim(farm, world, row)
@@ -178,6 +183,10 @@ def _turned(farm: Farm, world: World, kind: int, machine: int) -> None:
         machines.halted(farm, world, machine)
     elif kind == IS_DELETED:
         machines.gone(farm, world, machine)
+    elif kind == GIVES_UP:
+        machines.give_up(farm, world, machine)
+    elif kind == SILENCE:
+        silence.look(farm, world, machine)
 
 
 def _wake(farm: Farm, world: World, island: int, order: int) -> None:

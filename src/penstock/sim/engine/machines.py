@@ -4,7 +4,7 @@ from penstock.model.outcome import DELETE as DELETES
 from penstock.model.outcome import GONE, RECLAIM, REQUEST, SUSPENDED, UP
 from penstock.model.outcome import RESUME as RESUMES
 from penstock.model.outcome import SUSPEND as SUSPENDS
-from penstock.policy.capacity import changes
+from penstock.policy.capacity import changes, offers
 from penstock.policy.capacity.columns import (
     DELETING,
     DRAINED,
@@ -21,20 +21,22 @@ from penstock.policy.capacity.columns import (
     STEADY,
     Farm,
 )
-from penstock.sim.engine import chance, heap, jobs, lines, money
+from penstock.sim.engine import chance, faults, heap, jobs, lines, money
 from penstock.sim.engine.world import (
     BOOT_TIMES,
     DELETED,
+    GIVES_UP,
     HALTED,
     HAPPENED_MS,
     NOTICE_MS,
     NOW_MS,
-    OWN_DEAD,
+    OWN_BACK_MS,
     OWN_IDLE_MS,
     OWN_NUMBER,
     OWN_ORDER,
     OWN_PAID_MS,
     OWN_RECLAIM,
+    OWN_SILENT_MS,
     OWN_STOPPED_MS,
     OWN_TURN,
     OWN_TURN_MS,
@@ -42,6 +44,7 @@ from penstock.sim.engine.world import (
     RESUME_TIMES,
     SEED,
     STRIKES,
+    SUM_BOOT_LIMIT_MS,
     SUM_BOOTS,
     SUM_NUMBER,
     SUM_RECLAIM_PPM,
@@ -62,11 +65,18 @@ def appear(farm: Farm, world: World, machine: int) -> None:
     own[OWN_ORDER][machine] = own[OWN_RECLAIM][machine] = -1
     own[OWN_PAID_MS][machine] = own[OWN_STOPPED_MS][machine] = -1
     own[OWN_IDLE_MS][machine] = own[OWN_TURN_MS][machine] = -1
-    own[OWN_TURN][machine] = own[OWN_DEAD][machine] = 0
+    own[OWN_SILENT_MS][machine] = own[OWN_BACK_MS][machine] = -1
+    own[OWN_TURN][machine] = 0
 
 
 def boot(farm: Farm, world: World, machine: int) -> None:
-    """A new machine is ordered."""
+    """A new machine is ordered; its provider may refuse."""
+    cause = faults.refusal(farm, world, farm.machines[MACHINE_POOL][machine])
+    if cause >= 0:
+        offers.refused(farm, machine, cause, world.head[NOW_MS])
+        touch_pool_of(farm, world, machine)
+        changes.gone(farm, machine, world.head[NOW_MS])
+        return
     appear(farm, world, machine)
     world.sums[SUM_BOOTS][farm.machines[MACHINE_POOL][machine]] += 1
     lines.of_machine(farm, world, REQUEST, machine)
@@ -84,11 +94,17 @@ def resume(farm: Farm, world: World, machine: int) -> None:
 def _wake(farm: Farm, world: World, machine: int, times: int) -> None:
     now_ms, own = world.head[NOW_MS], world.own
     own[OWN_TURN][machine] += 1
+    own[OWN_SILENT_MS][machine] = -1
     money.rent(farm, world, machine, now_ms)
     money.turn(farm, world, machine, now_ms)
-    row = 2 * farm.machines[MACHINE_POOL][machine] + times
-    takes_ms = world.times[row][_drawn(farm, world, machine, chance.BOOTS) >> 19]
-    own[OWN_ORDER][machine] = heap.push(world, now_ms + takes_ms, READY, machine)
+    pool = farm.machines[MACHINE_POOL][machine]
+    takes_ms = world.times[2 * pool + times][_drawn(farm, world, machine, chance.BOOTS) >> 19]
+    limit_ms = world.sums[SUM_BOOT_LIMIT_MS][pool]
+    fails = faults.boot_fails(world, pool, _drawn(farm, world, machine, chance.FAILS))
+    if fails or takes_ms > limit_ms:
+        own[OWN_ORDER][machine] = heap.push(world, now_ms + limit_ms, GIVES_UP, machine)
+    else:
+        own[OWN_ORDER][machine] = heap.push(world, now_ms + takes_ms, READY, machine)
 
 
 def _drawn(farm: Farm, world: World, machine: int, purpose: int) -> int:
@@ -106,8 +122,17 @@ def ready(farm: Farm, world: World, machine: int) -> None:
     world.own[OWN_IDLE_MS][machine] = happened_ms
     lines.of_machine(farm, world, UP, machine)
     changes.up(farm, machine, world.head[NOW_MS])
+    offers.came(farm, machine, world.head[NOW_MS])
     _expect_reclaim(farm, world, machine)
-    _touch(farm, world, machine)
+    touch_pool_of(farm, world, machine)
+
+
+def give_up(farm: Farm, world: World, machine: int) -> None:
+    """It did not come in time: it is deleted, and its pool is trusted less. The delete is carried out like any act."""
+    world.own[OWN_ORDER][machine] = -1
+    offers.failed(farm, machine, world.head[NOW_MS])
+    changes.delete(farm, machine, world.head[NOW_MS], 0)
+    touch_pool_of(farm, world, machine)
 
 
 def _expect_reclaim(farm: Farm, world: World, machine: int) -> None:
@@ -134,7 +159,7 @@ def halted(farm: Farm, world: World, machine: int) -> None:
     world.own[OWN_STOPPED_MS][machine] = happened_ms
     lines.of_machine(farm, world, SUSPENDED, machine)
     changes.suspended(farm, machine, world.head[NOW_MS])
-    _touch(farm, world, machine)
+    touch_pool_of(farm, world, machine)
 
 
 def delete(farm: Farm, world: World, machine: int) -> None:
@@ -168,7 +193,7 @@ def gone(farm: Farm, world: World, machine: int) -> None:
     money.settle(farm, world, machine, happened_ms)
     own[OWN_ORDER][machine] = own[OWN_RECLAIM][machine] = -1
     lines.of_machine(farm, world, GONE, machine)
-    _touch(farm, world, machine)
+    touch_pool_of(farm, world, machine)
     changes.gone(farm, machine, world.head[NOW_MS])
 
 
@@ -181,7 +206,7 @@ def reclaim(farm: Farm, world: World, machine: int) -> None:
         if world.head[NOTICE_MS] > 0:
             at_ms = world.head[HAPPENED_MS] + world.head[NOTICE_MS]
             world.own[OWN_RECLAIM][machine] = heap.push(world, at_ms, STRIKES, machine)
-            _touch(farm, world, machine)
+            touch_pool_of(farm, world, machine)
             return
     gone(farm, world, machine)
 
@@ -194,5 +219,5 @@ def give_back(farm: Farm, world: World, machine: int) -> None:
     gone(farm, world, machine)
 
 
-def _touch(farm: Farm, world: World, machine: int) -> None:
+def touch_pool_of(farm: Farm, world: World, machine: int) -> None:
     jobs.touch(world, farm.pools[POOL_ISLAND][farm.machines[MACHINE_POOL][machine]])

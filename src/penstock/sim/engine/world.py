@@ -39,9 +39,11 @@ OWN_TURN_MS = 6
 """When its coming, suspending or deleting began: life cycle."""
 OWN_TURN = 7
 """How many times it was woken: wake times differ from one to the next."""
-OWN_DEAD = 8
-"""1: it does nothing any more, and nobody knows yet."""
-OWN_FIELDS = 9
+OWN_SILENT_MS = 8
+"""Since when nothing is heard of it, -1 = it is there."""
+OWN_BACK_MS = 9
+"""When it is heard of again."""
+OWN_FIELDS = 10
 
 # --- pools ---------------------------------------------------------------------------------------------------------------
 SUM_RUNNING = 0
@@ -59,10 +61,9 @@ SUM_NUMBER = 9
 SUM_PRICE = 10
 SUM_STOPPED_PRICE = 11
 SUM_RECLAIM_PPM = 12
-SUM_BOOT_FAILS_PPM = 13
-SUM_BOOT_LIMIT_MS = 14
+SUM_BOOT_LIMIT_MS = 13
 """After how long a boot or resume that does not end is given up."""
-SUM_FIELDS = 15
+SUM_FIELDS = 14
 
 # --- lanes ----------------------------------------------------------------------------------------------------------------
 LANE_ORDER = 0
@@ -95,7 +96,10 @@ HAPPENED_MS = 14
 """When what is being told happened. While the hub is away that is before NOW_MS, when it sees it."""
 NOTICE_MS = 15
 """How long before a machine is taken back that is told."""
-WORLD_FIELDS = 16
+CONTACT_MS = 16
+RIGHT_MS = 17
+"""After how long a silent machine is given nothing new, and when what ran on it counts as lost."""
+WORLD_FIELDS = 18
 
 # --- lines ------------------------------------------------------------------------------------------------------------------
 LINE_MS = 0
@@ -107,9 +111,9 @@ LINE_NUMBER = 5
 LINE_FIELDS = 6
 
 # --- events: order within one instant by class -----------------------------------------------------------------------------
-JOB_ENDS, READY, HALTED, DELETED, STRIKES, WAKES, THAWS = 0, 1, 2, 3, 4, 5, 6
-"""A job ends on a lane; a machine is up, suspended, gone; something befalls a machine; an island's timer; the hub is
-back. What stands for the moment a machine ends its turn comes after ends and before faults."""
+JOB_ENDS, READY, HALTED, DELETED, GIVES_UP, STRIKES, BEFALLS, SILENCE, WAKES = range(9)
+"""A job ends on a lane; a machine is up, suspended, gone, not up in time; a machine is taken back; a fault begins;
+something is made of a machine's silence; an island's timer. By these numbers within one instant."""
 CLASS_STEP = 2**52
 """An event's order is its class times this, and a number that rises."""
 ROW_STEP = 2**40
@@ -126,8 +130,21 @@ BOOT_TIMES, RESUME_TIMES = 0, 1
 TIMES = 4096
 """Wake times by quantile: row `2 * pool + BOOT_TIMES or RESUME_TIMES` of `times`."""
 
-FAULT_KIND, FAULT_POOL, FAULT_FROM_MS, FAULT_UNTIL_MS, FAULT_SHARE_PPM, FAULT_SEEN = 0, 1, 2, 3, 4, 5
+FAULT_KIND, FAULT_POOL, FAULT_FROM_MS, FAULT_UNTIL_MS, FAULT_SHARE_PPM, FAULT_LIMIT = 0, 1, 2, 3, 4, 5
 FAULT_FIELDS = 6
+"""A pool of -1 is every pool. `faults` has one row more than there are faults, which never begins."""
+NO_CAPACITY, QUOTA, THROTTLED, BOOT_FAILURES, LOST, PARTITION, RECLAIMS, HUB_AWAY = range(8)
+FAULT_KINDS = (
+    "no_capacity",
+    "quota",
+    "throttled",
+    "boot_failures",
+    "lost",
+    "partition",
+    "reclaim",
+    "hub_away",
+)
+"""What each kind is called in a file of faults, in the order of their numbers."""
 
 
 class World(NamedTuple):
