@@ -15,14 +15,20 @@ from penstock.history.report import Unreadable
 from penstock.history.rows import Rows
 from penstock.hub.context import Hub
 from penstock.model.rules import Rules
-from penstock.ports import BlobStore, LogStore, Marks, Notifier, Store, StoreError
+from penstock.ports import BlobStore, Clock, LogStore, Marks, Notifier, Provider, Store, StoreError
 from penstock.store.blobs import open_blobs
 from penstock.store.logs import open_logs
 from penstock.store.marks import open_marks
 from penstock.store.open import open_reading, open_store
 
-PROVIDERS = {"local": "penstock.providers.local:Local"}
+PROVIDERS = {
+    "local": "penstock.providers.local:Local",
+    "simulated": "penstock.providers.simulated:Simulated",
+}
 """Provider names of farm.toml and who fulfils them; imported when used."""
+
+RENTED = ("simulated",)
+"""Those that give machines, as ports.Provider says; the hub orders from them."""
 
 HISTORIES = {
     "bitcoin-ci": "penstock.history.bitcoin_ci:rows",
@@ -164,6 +170,7 @@ def _parts(rules: Rules, folder: Path, objects: Objects, store: Store, wake: Not
         entropy=SystemEntropy(),
         rules=rules,
         wake=wake,
+        providers=rented(rules, SystemClock()),
     )
     return Parts(hub, logs, open_git(folder), folder, marks, alone=not rules.state.startswith(SHARED))
 
@@ -178,6 +185,15 @@ def open_submitter(hub: Hub, folder: Path) -> Submitter:
     hosts that the rules allow; the local operator also folders of this machine and any host. Mirrors are those that `open_git` reads."""
     far = Git(folder / "mirrors", local_user=False, hosts=hub.rules.git_hosts)
     return Submitter(hub, far, open_git(folder))
+
+
+def rented(rules: Rules, clock: Clock) -> dict[str, Provider]:
+    """Who gives the machines of each pool that can be rented."""
+    return {
+        pool.name: provider(pool.provider)(pool, clock.wall_ms)
+        for pool in rules.pools
+        if pool.provider in RENTED
+    }
 
 
 def provider(name: str) -> Callable[..., Any]:

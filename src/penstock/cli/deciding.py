@@ -4,12 +4,14 @@ notes how far the farm has come."""
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 from penstock.hub import incarnation, intake
 from penstock.hub.beside import Threads
-from penstock.hub.context import Frozen, NotLeading
+from penstock.hub.context import Frozen, Hub, NotLeading
 from penstock.hub.leader import Leader, Term
 from penstock.hub.loop import Services
+from penstock.hub.provisioner import Provisioner
 from penstock.model.farm import Farm
 from penstock.model.rules import Rules
 from penstock.ports import Stale, StoreError
@@ -118,7 +120,13 @@ class Deciding:
 
     def _services(self, term: Term, rules: Rules) -> Services:
         hub = replace(term.hub, rules=rules)
-        return Services(hub, term.farm, term.timekeeper, Threads(lambda: self._bell.wake("farm")))
+        beside = Threads(lambda: self._bell.wake("farm"))
+        return Services(hub, term.farm, term.timekeeper, beside, provisioner=partial(self._provisioner, term))
+
+    def _provisioner(self, term: Term, hub: Hub) -> Provisioner:
+        """Its calls have threads of their own, and begin only while this process surely leads."""
+        calls = Threads(lambda: self._bell.wake("farm"))
+        return Provisioner(hub, calls, lambda: term.lasts_ms(hub.clock.monotonic_ms()))
 
     def _pass(self, services: Services, term: Term) -> None:
         """One pass, then wait for the bell; or what went wrong is told, and tried again."""

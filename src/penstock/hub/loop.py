@@ -57,9 +57,12 @@ class Services:
         return self._timekeeper.run_once(monotonic_ms)
 
     def wake_ms(self) -> int | None:
-        """When a pass is due though nothing happens, in farm time; None where no pass is. What ends by its silence is
-        found a little later, by the passes that are made anyway."""
-        return self.provisioner.next_ms(self.view)
+        """At which reading of the monotonic clock a pass is due though nothing happens; None where none is. What ends by
+        its silence is found a little later, by the passes that are made anyway."""
+        wake_ms, last_ms = self.provisioner.next_ms(self.view), self._timekeeper.last_ms
+        if wake_ms is None or last_ms is None:
+            return None
+        return last_ms + wake_ms - look(self.hub, lambda tx, farm: farm.time_ms)
 
     def run_once(self, monotonic_ms: int) -> dict[str, int]:
         """One pass at this reading of the monotonic clock. Returns what was done, by name.

@@ -130,6 +130,7 @@ class Reconciler:
         """Give back what does not come, repeat what does not end, give back what is rented and says nothing any more."""
         pools = {pool.name: pool for pool in self._hub.rules.pools}
         known = [one for one in machines if one.pool in self._pools]
+        self._alerted = {one.id: self._alerted[one.id] for one in known if one.id in self._alerted}
         self._silent = {
             one.id: self._silent.get(one.id, now_ms)
             for one in known
@@ -156,10 +157,6 @@ class Reconciler:
 
     def _give_back(self, one: Machine, why: str) -> bool:
         return lead(self._hub, partial(turn, machine_id=one.id, power=Power.DELETING, why=why))
-
-    def forget(self, machine_id: str) -> None:
-        """It is gone."""
-        self._alerted.pop(machine_id, None)
 
 
 def patience_ms(pool: Pool, power: Power) -> int:

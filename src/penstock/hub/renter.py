@@ -87,7 +87,9 @@ class Renter:
 
     def carry(self, machines: Iterable[Machine], now_ms: int) -> int:
         """Call providers for all intents that were not answered yet. Returns how many calls were answered now."""
-        due = [one for one in machines if one.power in CALLED and not one.called and self._due(one, now_ms)]
+        waiting = {one.id: one for one in machines if one.power in CALLED and not one.called}
+        self._forget(waiting)
+        due = [one for one in waiting.values() if self._due(one, now_ms)]
         work = {f"{one.power} {one.id}": partial(self._call, one) for one in due}
         answers = self._beside.results(work)
         known = {f"{one.power} {one.id}": one for one in due}
@@ -99,10 +101,14 @@ class Renter:
         """When the next call may be repeated, None where none waits for it."""
         return min((tries.not_before_ms for tries in self._tries.values()), default=None)
 
-    def forget(self, machine_id: str) -> None:
-        """It is gone."""
-        self._secrets.pop(machine_id, None)
-        self._tries.pop(machine_id, None)
+    def _forget(self, waiting: dict[str, Machine]) -> None:
+        """Only what still waits for an answer is remembered."""
+        self._secrets = {name: secret for name, secret in self._secrets.items() if name in waiting}
+        self._tries = {
+            name: tries
+            for name, tries in self._tries.items()
+            if name in waiting and waiting[name].power == tries.power
+        }
 
     def _due(self, machine: Machine, now_ms: int) -> bool:
         tries = self._tries.get(machine.id)

@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.model.decision import Boot, Decision, Delete, Place, PowerCommand, Resume, Suspend
 from penstock.model.snapshot import Ask
-from penstock.policy.capacity import changes, offers
+from penstock.policy.capacity import changes, offers, reasons
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity import decide as policy
 from penstock.policy.capacity.rows import NOWHERE, Rows
@@ -250,4 +250,4 @@ class _Said:
         return Delete(machine=machine, reason=why)
 
     def _why(self, at: int) -> str:
-        return f"by the capacity policy ({self._rows.farm.acts[c.ACT_WHY][at]})"
+        return reasons.act_text(self._rows.farm.acts[c.ACT_WHY][at])
