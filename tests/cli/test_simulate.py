@@ -112,6 +112,19 @@ def test_jobs_that_no_pool_takes_are_said_and_counted(typed: Typed, place: Path)
     assert err == f"penstock: farm small: {missing} of 40 jobs never run: no pool has its platform\n"
 
 
+def test_faults_change_the_run_and_not_the_limits(typed: Typed, place: Path) -> None:
+    (place / "faults.toml").write_text(
+        '[[fault]]\nkind = "no_capacity"\npool = "burst"\nuntil_s = 7200\n', encoding="utf-8"
+    )
+    well, ill = (
+        json.loads(typed("--json", *words)[1])["policies"]["penstock"]
+        for words in ([], ["--faults", "faults.toml"])
+    )
+    assert ill["wait_s"]["max"] > well["wait_s"]["max"]
+    assert ill["limit"]["zero_wait"] == well["limit"]["zero_wait"]
+    assert ill["jobs_finished"] == 40
+
+
 def test_a_bill_that_cannot_be_ends_with_3(typed: Typed, monkeypatch: pytest.MonkeyPatch) -> None:
     real = simulate.run
     monkeypatch.setattr(simulate, "run", lambda *given: real(*given)._replace(wrong="it is too low"))
@@ -137,6 +150,8 @@ def test_a_bill_that_cannot_be_ends_with_3(typed: Typed, monkeypatch: pytest.Mon
         ([], {"farm": "gone.toml"}, "there is no such file"),
         ([], {"farm": "bare.toml"}, "no [[pool]]"),
         ([], {"farm": "wrong.toml"}, "wrong.toml:1:"),
+        (["--faults", "faults.toml"], {}, "farm small has no pool 'bursts'; did you mean `burst`?"),
+        (["--faults", "gone.toml"], {}, "there is no such file"),
         (["--farm", "below/farm.toml"], {}, "two farms have one name and one file name"),
     ],
 )
@@ -150,6 +165,7 @@ def test_a_mistake_is_one_line_and_nothing_is_written(
     (place / "below").mkdir()
     (place / "below" / "farm.toml").write_text(FARM, encoding="utf-8")
     (place / "bare.toml").write_text('[farm]\nname = "bare"\n', encoding="utf-8")
+    (place / "faults.toml").write_text('[[fault]]\nkind = "lost"\npool = "bursts"\n', encoding="utf-8")
     (place / "wrong.toml").write_text("[form]\n", encoding="utf-8")
     before = sorted(place.iterdir())
     status, out, err = typed(*words, **changed)

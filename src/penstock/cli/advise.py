@@ -49,7 +49,7 @@ def run_advise(asked: Asked, as_json: bool) -> None:
     with showing() as steps:
         steps.begin("reading the history")
         (farm,) = farms_of([asked.farm])
-        faults = faults_of(asked.faults) if asked.faults else None
+        faults = faults_of(asked.faults, [farm]) if asked.faults else None
         workload, _ = load(asked.history)
         parts = Halves(*halves(workload))
         if not (parts.train.jobs and parts.rest.jobs):

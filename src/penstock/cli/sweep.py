@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from penstock.cli.output import print_json, print_sentences, print_table, refuse, say
 from penstock.cli.simulation.grid import Cell, cells_of, vary_of
-from penstock.cli.simulation.inputs import faults_of, load
+from penstock.cli.simulation.inputs import farms_of, faults_of, load
 from penstock.cli.simulation.kept import Kept, digest_of, name_of
 from penstock.cli.simulation.sentences import best_of, kept, money_text, percent_text, time_text
 from penstock.cli.simulation.several import answers
@@ -36,7 +36,7 @@ def run_sweep(asked: Asked, html: Path | None, as_json: bool) -> None:
         refuse("--vary: nothing to vary; write key=a,b,c, such as pool.own.machines=0,5,10")
     with showing() as steps:
         steps.begin("reading the history")
-        faults = faults_of(asked.faults) if asked.faults else None
+        faults = faults_of(asked.faults, farms_of([asked.farm])) if asked.faults else None
         cells = cells_of(asked.farm, [vary_of(text) for text in asked.varies], asked.seed, faults)
         workload, dropped = load(asked.history)
         files = [*asked.history, *([asked.faults] if asked.faults else [])]

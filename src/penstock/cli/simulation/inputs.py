@@ -8,6 +8,7 @@ from typing import NamedTuple
 from penstock.cli.output import refuse
 from penstock.cli.simulation.policies import policies_of
 from penstock.config.farm import read_farm
+from penstock.config.items import near
 from penstock.model.rules import Rules
 from penstock.model.trial import Faults, Policy
 from penstock.model.workload import Workload
@@ -58,7 +59,7 @@ def read(asked: Asked) -> Inputs:
     for path in asked.history:
         if not path.is_file():
             refuse(f"{path}: there is no such file; name a history that `penstock history import` wrote")
-    faults = faults_of(asked.faults) if asked.faults else None
+    faults = faults_of(asked.faults, farms) if asked.faults else None
     workload, dropped = load(asked.history)
     return Inputs(workload, dropped, farms, policies, asked.seed, faults, asked.limits, asked.mode)
 
@@ -88,11 +89,17 @@ def farms_of(paths: Sequence[Path]) -> tuple[Farm, ...]:
     return tuple(Farm(name, rules) for name, (rules, _) in zip(names, found, strict=True))
 
 
-def faults_of(path: Path) -> Faults:
-    """What goes wrong, as a file says. Raises Mistakes."""
+def faults_of(path: Path, farms: Sequence[Farm]) -> Faults:
+    """What goes wrong, as a file says. Raises Mistakes; refuses a pool that a farm does not have."""
     from penstock.config.faults import read_faults
 
-    return read_faults(path)
+    found = read_faults(path)
+    for farm in farms:
+        names = [pool.name for pool in farm.rules.pools]
+        for fault in found.faults:
+            if fault.pool and fault.pool not in names:
+                refuse(f"{path}: farm {farm.name} has no pool {fault.pool!r}; {near(fault.pool, names)}")
+    return found
 
 
 def key_of(policy: Policy, farm: Farm, farms: Sequence[Farm]) -> str:
