@@ -55,6 +55,8 @@ def meaning(key: str, document: Document, waiting: Waiting) -> str:
 
 def _cost(document: Document) -> str:
     cost = document["cost"]
+    if not cost["rented"]:
+        return f"It cost {money_text(cost['total'], cost['currency'])}, none of it rented"
     parts = (
         f"{money_text(cost['owned'])} for owned machines and {money_text(cost['rented'])} rented"
         if cost["owned"]
