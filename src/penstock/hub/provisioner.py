@@ -31,7 +31,7 @@ from penstock.ports import Tx
 TRIES = 3
 """Decisions in one pass, while something of the last one was refused."""
 QUIET_MS = 5_000
-"""A new leader gives no power commands before: what the last one called has ended by then."""
+"""A new leader decides nothing before: what the last one called has ended by then."""
 REMEMBER_MS = 10_000
 """What was learnt is written down so often, and with whatever orders or stops a machine."""
 DECIDED_KEPT = 10_000
@@ -72,10 +72,11 @@ class Provisioner:
             return NOTHING
         counts: Counter[str] = Counter(NOTHING)
         sight = self.sight or self._begin()
-        if self._may_call(now_ms):
-            counts["listed"] += self._reconciler.run_once(self._machines(view), now_ms)
-            counts["expired"] += self._reconciler.expire(self._machines(view), now_ms)
-            counts["called"] += self._renter.carry(self._machines(view), now_ms)
+        if not self._may_call(now_ms):
+            return dict(counts)
+        counts["listed"] += self._reconciler.run_once(self._machines(view), now_ms)
+        counts["expired"] += self._reconciler.expire(self._machines(view), now_ms)
+        counts["called"] += self._renter.carry(self._machines(view), now_ms)
         for _ in range(TRIES):
             if not self._decide(sight, view, counts):
                 break
@@ -87,6 +88,7 @@ class Provisioner:
         """When it has something to do though nothing happens."""
         machines = [one for one in view.asleep.values() if one.pool in self.without.pools]
         moments = [self.wake_ms, self._renter.wake_ms(), self._reconciler.wake_ms(machines)]
+        moments += [self._quiet_ms] if self.wake_ms is None else []
         return min((moment for moment in (*moments, view.later_ms()) if moment is not None), default=None)
 
     def _begin(self) -> CapacityView:
@@ -97,7 +99,7 @@ class Provisioner:
         return self.sight
 
     def _may_call(self, now_ms: int) -> bool:
-        """Providers are called by a leader that surely leads, and not before the last one's calls have ended."""
+        """Only who surely leads commands and calls, and not before the last leader's calls have ended."""
         if self._quiet_ms is None:
             self._quiet_ms = now_ms + (QUIET_MS if (self._hub.epoch or 0) > 1 else 0)
         return now_ms >= self._quiet_ms and self._lasts_ms() > 0
@@ -126,7 +128,7 @@ class Provisioner:
         counts["stale"] += stale
         refused = self._command(sight.rows, decision.power, counts)
         self._write_down(sight.rows, seen, decision)
-        if decision.power and self._may_call(seen.now_ms):
+        if decision.power:
             counts["called"] += self._renter.carry(self._machines(view), seen.now_ms)
         return bool(stale or refused or self._renter.failures)
 

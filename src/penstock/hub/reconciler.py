@@ -68,7 +68,7 @@ class Reconciler:
 
     def run_once(self, machines: Sequence[Machine], now_ms: int) -> int:
         """List what is due. `machines`: those in the books that are not gone. Returns how many listings came."""
-        busy = {one.pool for one in machines if one.power not in (Power.UP, Power.SUSPENDED)}
+        busy = self._busy(machines)
         due = [name for name, pool in self._pools.items() if self._is_due(pool, name in busy, now_ms)]
         looks = self._beside.results(
             {f"list {name}": partial(_look, self._hub.providers[name], now_ms) for name in due}
@@ -84,7 +84,7 @@ class Reconciler:
         """When it has to look again; None where it looks in every pass."""
         if not self._every_ms:
             return None
-        busy = {one.pool for one in machines if one.power not in (Power.UP, Power.SUSPENDED)}
+        busy = self._busy(machines)
         return min(
             (
                 pool.looked_ms + (self._every_ms if name in busy else self._seldom_ms)
@@ -93,6 +93,11 @@ class Reconciler:
             ),
             default=None,
         )
+
+    def _busy(self, machines: Sequence[Machine]) -> set[str]:
+        """Pools that are listed often: something is on its way there, or may be taken away."""
+        taken = {pool.name for pool in self._hub.rules.pools if pool.reclaim_per_hour > 0}
+        return taken | {one.pool for one in machines if one.power not in (Power.UP, Power.SUSPENDED)}
 
     def _is_due(self, pool: _Pool, busy: bool, now_ms: int) -> bool:
         every_ms = self._every_ms if busy else self._seldom_ms

@@ -1,0 +1,458 @@
+"""The hub rents: intents before calls, answers after them, books held against listings, and a leader that goes on."""
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from farms import KEY, POOL, TestFarm, planned
+
+from penstock.hub import incarnation, people, poller, queue, sessions
+from penstock.hub.context import NotLeading, Unauthorized
+from penstock.hub.fsck import fsck
+from penstock.hub.poller import Said
+from penstock.hub.provisioner import NOTHING
+from penstock.hub.renter import Renter
+from penstock.hub.sessions import Registered, Registration
+from penstock.model.decision import Decided, Delete, Memory, Resume, Suspend
+from penstock.model.farm import Event, Farm
+from penstock.model.job import Attempt, Job
+from penstock.model.machine import Machine
+from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Order
+from penstock.model.rules import Platform, Pool, Quantiles, Rules
+from penstock.model.states import Power
+from penstock.model.units import Size
+from penstock.ports import NoAnswer
+from penstock.providers.simulated import Simulated, Weather
+
+BURST = Pool(
+    name="burst",
+    provider="simulated",
+    platforms=("linux",),
+    size=Size(2, 4096),
+    price_per_hour_micros=400_000,
+    stopped_price_per_hour_micros=10_000,
+    boot=Quantiles(30_000, 30_000),
+    resume=Quantiles(10_000, 10_000),
+    suspend_ms=2_000,
+    delete_ms=2_000,
+)
+RULES = Rules(platforms={"linux": Platform(name="linux")}, pools=(BURST,))
+
+
+class Rented(TestFarm):
+    """A farm that rents from a simulated provider, whose machines' agents do as they are told."""
+
+    __test__ = False
+
+    def __init__(self, rules: Rules = RULES) -> None:
+        super().__init__(rules)
+        self.provider = Simulated(BURST, self.clock.monotonic_ms)
+        self.hub = replace(self.hub, providers={"burst": self.provider})
+        self.again()
+
+    def again(self) -> None:
+        """A new leader, and its first seconds."""
+        self.restart()
+        self.tick(6000)
+
+    @property
+    def machine(self) -> Machine:
+        """The one that is not gone."""
+        (found,) = [one for one in self.all(Machine) if one.power != Power.GONE]
+        return found
+
+    def until(self, power: Power, most_s: int = 4000) -> Machine:
+        """Let time pass until the only machine has this power."""
+        for _ in range(most_s):
+            known = [one for one in self.all(Machine) if one.power == power]
+            if known:
+                return known[-1]
+            self.tick(1000)
+        raise AssertionError(f"never {power}: {[(one.name, one.power) for one in self.all(Machine)]}")
+
+    def enrol(self) -> Registered:
+        """The agent of the machine that is up registers with what its machine was given."""
+        order = next(order for order in self.provider.up().values() if order.secret)
+        return sessions.register(self.hub, order.secret, Registration(name="any", key=KEY, slots=1))
+
+    def alerts(self) -> list[str]:
+        return [one.reason for one in self.all(Event) if one.state == "alert"]
+
+    def started(self) -> tuple[Registered, Attempt]:
+        """A job that runs on a rented machine."""
+        self.submit("c1", planned("zlib"))
+        self.until(Power.REGISTERING)
+        who = self.enrol()
+        self.tick(1000)
+        heard = poller.poll(self.hub, who.session, Said(call=1))
+        work = heard.offers[0]
+        return who, queue.acknowledge(self.hub, who.session, work.attempt.id, work.attempt.fence, "ack")
+
+    def idle(self) -> Machine:
+        """A rented machine whose job has passed."""
+        who, attempt = self.started()
+        ending = queue.Ending(result="failed")
+        queue.finish(self.hub, who.session, attempt.id, attempt.fence, "fin", ending)
+        return self.machine
+
+
+@pytest.fixture
+def farm() -> Rented:
+    return Rented()
+
+
+def test_a_job_waits_so_a_machine_is_ordered_comes_runs_it_sleeps_and_goes(farm: Rented) -> None:
+    who, attempt = farm.started()
+    assert who.machine.id == attempt.machine
+    assert who.machine.name != "any"
+    assert (farm.machine.power, farm.machine.starts) == (Power.UP, 1)
+    assert farm.get(Attempt, attempt.id).why
+    queue.finish(farm.hub, who.session, attempt.id, attempt.fence, "fin", queue.Ending(result="failed"))
+    farm.until(Power.SUSPENDED)
+    assert set(farm.provider.states().values()) == {"stopped"}
+    farm.until(Power.GONE, 40_000)
+    assert set(farm.provider.states().values()) == {"gone"}
+    assert fsck(farm.hub) == []
+    with pytest.raises(Unauthorized):
+        sessions.register(farm.hub, who.credential or "", Registration(name="any", key=KEY))
+
+
+def test_the_row_is_there_before_the_call_with_token_and_tags(farm: Rented) -> None:
+    orders: list[tuple[Order, Machine]] = []
+    create = farm.provider.create
+
+    def watched(order: Order) -> str:
+        orders.append((order, farm.get(Machine, order.tags[TAG_MACHINE])))
+        return create(order)
+
+    farm.provider.create = watched  # type: ignore[method-assign]
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.BOOTING)
+    ((order, row),) = orders
+    assert (row.power, row.client_token) == (Power.REQUESTED, order.token)
+    assert (order.tags[TAG_FARM], order.tags[TAG_INCARNATION]) == tuple(order.token.split(":")[:2])
+    assert farm.machine.provider_id == "burst-00001"
+
+
+def test_a_farm_without_providers_is_left_to_the_placer() -> None:
+    plain = TestFarm(Rules(platforms=RULES.platforms, pools=(POOL,)))
+    assert plain.services.provisioner.run_once(0, plain.services.view) == NOTHING
+    assert plain.services.provisioner.without.pools == frozenset()
+
+
+def test_a_frozen_farm_orders_and_deletes_nothing(farm: Rented) -> None:
+    farm.submit("c1", planned("zlib"))
+    incarnation.freeze(farm.hub, "tried")
+    for _ in range(60):
+        farm.tick(10_000)
+    assert farm.all(Machine) == []
+    assert farm.provider.states() == {}
+
+
+def test_an_owned_machine_takes_what_it_can_in_time() -> None:
+    both = Rented(
+        Rules(platforms=RULES.platforms, pools=(msgspec.structs.replace(POOL, machines=1, slots=1), BURST))
+    )
+    token = sessions.create_token(both.hub, "own")
+    who = sessions.register(
+        both.hub, token, Registration(name="m1", key=KEY, slots=1, cores=2, memory_mb=4096)
+    )
+    both.tick()
+    both.submit("c1", planned("zlib"))
+    both.tick()
+    assert [work.attempt.machine for work in poller.poll(both.hub, who.session, Said(call=1)).offers] == [
+        who.machine.id
+    ]
+    people.drain(both.hub, who.machine.id)
+    assert both.provider.states() == {}
+
+
+def test_what_is_refused_is_gone_and_ordered_again_later(farm: Rented) -> None:
+    farm.provider.weather = Weather(no_capacity=1.0)
+    farm.submit("c1", planned("zlib"))
+    gone = farm.until(Power.GONE)
+    assert "no machine left" in gone.power_reason
+    farm.provider.weather = Weather()
+    count = len(farm.all(Machine))
+    for _ in range(100):
+        farm.tick(1000)
+    assert len(farm.all(Machine)) == count  # the pool is let alone for three minutes
+    assert farm.until(Power.BOOTING).id != gone.id
+
+
+def test_an_order_without_an_answer_is_repeated_and_there_once(farm: Rented) -> None:
+    farm.provider.weather = Weather(no_answer=1.0)
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.REQUESTED)
+    for _ in range(3):
+        farm.tick(1000)
+    farm.provider.weather = Weather()
+    farm.until(Power.BOOTING)
+    assert len(farm.provider.states()) == 1
+
+
+def test_an_order_that_is_never_answered_is_given_up_and_its_machine_found(farm: Rented) -> None:
+    create = farm.provider.create
+
+    def lost(order: Order) -> str:
+        create(order)
+        raise NoAnswer("lost")
+
+    farm.provider.create = lost  # type: ignore[method-assign]
+    farm.provider.weather = Weather(behind_ms=50_000)
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.GONE)
+    farm.provider.create = create  # type: ignore[method-assign]
+    assert farm.provider.states()["burst-00001"] != "gone"
+    for _ in range(20):
+        farm.tick(20_000)
+    assert farm.provider.states()["burst-00001"] == "gone"
+
+
+def test_what_does_not_come_is_given_back_and_counts_as_a_failure(farm: Rented) -> None:
+    farm.provider.weather = Weather(boot_failed=1.0)
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.DELETING)
+    assert farm.all(Machine)[0].power_reason == "did not come up in 120 s"
+    farm.until(Power.GONE)
+    assert farm.provider.states()["burst-00001"] == "gone"
+
+
+def test_a_machine_without_an_agent_is_given_back(farm: Rented) -> None:
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.REGISTERING)
+    farm.until(Power.DELETING)
+
+
+def test_who_says_nothing_any_more_is_given_back_when_its_right_is_over(farm: Rented) -> None:
+    _, attempt = farm.started()
+    for _ in range(200):
+        farm.tick(10_000)
+    assert farm.get(Attempt, attempt.id).state == "LOST"
+    assert farm.get(Machine, attempt.machine).power == Power.GONE
+    assert "it takes no more jobs" in [one.reason for one in farm.all(Event) if one.kind == "power"]
+
+
+def test_power_and_offers_exclude_each_other(farm: Rented) -> None:
+    _, attempt = farm.started()
+    renter = Renter(farm.leading, farm.services._beside)
+    for command in (
+        Suspend(machine=attempt.machine, reason="x"),
+        Delete(machine=attempt.machine, reason="x"),
+    ):
+        assert not renter.command(command)
+    assert not renter.command(Resume(machine=attempt.machine, reason="x"))
+    assert farm.machine.power == Power.UP
+
+
+class TestReconciling:
+    def strange(self, farm: Rented, count: int, **tags: str) -> None:
+        """Machines with our tags that no book has."""
+        ours = farm.get(Farm, "farm")
+        base = {TAG_FARM: ours.uid, TAG_INCARNATION: ours.incarnation, TAG_MACHINE: "nobody"}
+        for number in range(count):
+            farm.provider.create(Order(offer="burst", token=f"strange {number}", tags={**base, **tags}))
+
+    def alive(self, farm: Rented) -> int:
+        return sum(state not in ("going", "gone") for state in farm.provider.states().values())
+
+    def test_what_is_in_no_book_is_deleted_when_it_was_seen_twice(self, farm: Rented) -> None:
+        self.strange(farm, 2)
+        farm.tick(60_000)
+        farm.tick(1_000)
+        assert self.alive(farm) == 2
+        for _ in range(8):
+            farm.tick(20_000)
+        assert self.alive(farm) == 0
+
+    def test_what_others_own_is_let_alone(self, farm: Rented) -> None:
+        self.strange(farm, 1, **{TAG_FARM: "another"})
+        farm.provider.create(Order(offer="burst", token="copy", tags={}))
+        for _ in range(20):
+            farm.tick(20_000)
+        assert self.alive(farm) == 2
+
+    def test_listings_with_gaps_do_not_count(self, farm: Rented) -> None:
+        farm.provider.weather = Weather(part_missing=1.0)
+        self.strange(farm, 2)
+        _, attempt = farm.started()
+        for _ in range(40):
+            farm.tick(5_000)
+        assert self.alive(farm) == 3
+        assert farm.get(Attempt, attempt.id).live
+
+    def test_too_many_at_once_are_asked_about(self, farm: Rented) -> None:
+        self.strange(farm, 4)
+        for _ in range(20):
+            farm.tick(20_000)
+        assert self.alive(farm) == 4
+        assert farm.alerts() == ["4 machines of burst are in no book: none was deleted"]
+
+    def test_a_second_machine_of_one_intent_is_deleted(self, farm: Rented) -> None:
+        farm.started()
+        self.strange(farm, 1, **{TAG_MACHINE: farm.machine.id})
+        for _ in range(8):
+            farm.tick(20_000)
+        assert farm.provider.states()["burst-00001"] != "gone"
+        assert farm.provider.states()["burst-00002"] == "gone"
+
+    def test_what_is_reclaimed_runs_next_on_what_is_not(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        farm.provider._machines["burst-00001"].reclaimed_ms = farm.clock.monotonic + 90_000
+        for _ in range(7):
+            farm.tick(10_000)
+        assert farm.machine.leaves_ms > 0
+        farm.provider._machines["burst-00001"].turn(farm.clock.monotonic, "gone", 0, None)
+        for _ in range(7):
+            farm.tick(10_000)
+        lost = farm.get(Attempt, attempt.id)
+        assert (lost.state, lost.cause) == ("PREEMPTED", "machine taken away: its provider has taken it away")
+        assert farm.get(Job, attempt.job).steady
+
+    def test_what_is_listed_no_more_is_lost(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        del farm.provider._machines["burst-00001"]
+        for _ in range(16):
+            farm.tick(10_000)
+        lost = farm.get(Attempt, attempt.id)
+        assert (lost.state, lost.cause) == (
+            "PREEMPTED",
+            "machine gone: its provider does not list it any more",
+        )
+        assert not farm.get(Job, attempt.job).steady
+
+    def test_what_somebody_else_stopped_is_lost_and_told(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        farm.provider.suspend("burst-00001")
+        for _ in range(16):
+            farm.tick(10_000)
+        assert not farm.get(Attempt, attempt.id).live
+        assert "not by this farm" in farm.alerts()[0]
+
+    def test_a_call_that_had_no_effect_is_made_again(self, farm: Rented) -> None:
+        farm.idle()
+        real, farm.provider.suspend = farm.provider.suspend, lambda id_: None  # type: ignore[method-assign]
+        farm.until(Power.SUSPENDING)
+        farm.tick(10_000)
+        farm.provider.suspend = real  # type: ignore[method-assign]
+        farm.until(Power.SUSPENDED, 200)
+
+    def test_suspending_that_does_not_end_becomes_deleting(self, farm: Rented) -> None:
+        farm.idle()
+        farm.provider.suspend = lambda id_: None  # type: ignore[method-assign]
+        farm.until(Power.SUSPENDING)
+        farm.until(Power.GONE, 2000)
+
+    def test_deleting_that_does_not_end_is_told(self, farm: Rented) -> None:
+        farm.idle()
+        farm.provider.delete = lambda id_: None  # type: ignore[method-assign]
+        farm.until(Power.DELETING, 40_000)
+        for _ in range(70):
+            farm.tick(10_000)
+        assert "is still not given back after 600 s, and may cost money" in farm.alerts()[0]
+
+    def test_what_cannot_be_woken_sleeps_on(self, farm: Rented) -> None:
+        farm.idle()
+        farm.until(Power.SUSPENDED)
+        farm.provider.weather = Weather(no_capacity=1.0)
+        renter = Renter(farm.leading, farm.services._beside)
+        assert renter.command(Resume(machine=farm.machine.id, reason="wanted"))
+        farm.tick(1000)
+        assert farm.machine.power == Power.SUSPENDED
+        assert "no machine left" in farm.machine.power_reason
+
+    def test_what_its_provider_does_not_know_any_more_is_gone(self, farm: Rented) -> None:
+        farm.idle()
+        farm.until(Power.SUSPENDED)
+        del farm.provider._machines["burst-00001"]
+        renter = Renter(farm.leading, farm.services._beside)
+        assert renter.command(Delete(machine=farm.machine.id, reason="x"))
+        farm.tick(1000)
+        assert [one.power for one in farm.all(Machine)] == [Power.GONE]
+
+
+class TestLeaders:
+    def test_a_new_leader_goes_on_from_what_was_learnt(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        assert farm.get(Memory, "capacity").content
+        before = farm.services.provisioner.sight.rows
+        farm.tick(10_000)
+        digest = before.digest()
+        farm.again()
+        after = farm.services.provisioner.sight.rows
+        assert after.jobs == before.jobs == {attempt.job: before.jobs[attempt.job]}
+        assert after.digest() == digest
+        farm.tick(1000)
+        assert farm.get(Attempt, attempt.id).live
+
+    def test_a_new_leader_without_memory_adopts_what_runs(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        farm.store.write(lambda tx: tx.delete(tx.get(Memory, "capacity")))
+        farm.again()
+        rows = farm.services.provisioner.sight.rows
+        assert set(rows.jobs) == {attempt.job}
+        assert set(rows.machines) == {attempt.machine}
+        for _ in range(30):
+            farm.tick(10_000)
+        assert farm.get(Machine, attempt.machine).power == Power.UP
+
+    def test_a_new_leader_calls_nobody_for_a_while(self, farm: Rented) -> None:
+        """What the last one called may still be under way: a late "stop" must not meet a machine that works again."""
+        farm.idle()
+        farm.until(Power.SUSPENDED)
+        calls: list[str] = []
+        for name in ("create", "resume", "suspend", "delete", "list"):
+            setattr(farm.provider, name, lambda *given, name=name: calls.append(name))
+        farm.restart()
+        for _ in range(4):
+            farm.tick(1000)
+        assert calls == []
+        farm.tick(1000)
+        assert calls == ["list"]
+
+    def test_an_order_whose_leader_died_is_found_by_its_tags(self, farm: Rented) -> None:
+        create = farm.provider.create
+
+        def dies(order: Order) -> str:
+            create(order)
+            raise RuntimeError("killed")
+
+        farm.provider.create = dies  # type: ignore[method-assign]
+        farm.submit("c1", planned("zlib"))
+        with pytest.raises(RuntimeError):
+            farm.until(Power.BOOTING)
+        farm.provider.create = create  # type: ignore[method-assign]
+        farm.restart()
+        assert farm.machine.power == Power.REQUESTED
+        for _ in range(8):
+            farm.tick(1000)
+        assert (farm.machine.power, farm.machine.provider_id) == (Power.BOOTING, "burst-00001")
+        assert len(farm.provider.states()) == 1
+
+    def test_an_order_whose_leader_died_before_the_call_is_given_up(self, farm: Rented) -> None:
+        def dies(order: Order) -> str:
+            raise RuntimeError("killed")
+
+        create, farm.provider.create = farm.provider.create, dies  # type: ignore[method-assign]
+        farm.submit("c1", planned("zlib"))
+        with pytest.raises(RuntimeError):
+            farm.until(Power.BOOTING)
+        farm.provider.create = create  # type: ignore[method-assign]
+        first = farm.machine.id
+        farm.restart()
+        farm.until(Power.REGISTERING)
+        assert farm.get(Machine, first).power == Power.GONE
+
+    def test_an_old_leader_orders_nothing(self, farm: Rented) -> None:
+        old = farm.services
+        farm.submit("c1", planned("zlib"))
+        farm.restart()
+        with pytest.raises(NotLeading):
+            old.run_once(farm.clock.monotonic + 600_000)
+        assert len(farm.all(Machine)) == 0
+
+    def test_decisions_are_kept_with_what_they_were_made_from(self, farm: Rented) -> None:
+        farm.started()
+        kept = farm.all(Decided)
+        assert len(kept) >= 2
+        assert all(len(one.view) == len(one.memory) == 64 and one.acts for one in kept)
