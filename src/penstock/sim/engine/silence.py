@@ -122,9 +122,9 @@ def _give_up_since(farm: Farm, world: World, machine: int, begun_ms: int) -> Non
 def put_off(farm: Farm, world: World, lane: int) -> bool:
     """Whether the end of the job on this lane is not heard of now; then it is when the machine is back, if ever."""
     machine = lane // farm.rules[RULE_WIDTH]
-    if world.own[OWN_SILENT_MS][machine] < 0:
-        return False
     back_ms = world.own[OWN_BACK_MS][machine]
+    if world.own[OWN_SILENT_MS][machine] < 0 or world.head[HAPPENED_MS] >= back_ms:
+        return False
     if back_ms < NEVER_MS:
         world.lanes[LANE_ORDER][lane] = heap.push(world, back_ms, JOB_ENDS, lane)
     return True
