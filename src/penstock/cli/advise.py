@@ -70,7 +70,8 @@ def advice_on(parts: Halves, case: Case, steps: Steps) -> Advice:
     machines = {}
     for pool in advice.owned_pools(case.rules):
         trials = advice.machine_trials(parts.train, case, pool)
-        machines[pool.name] = advice.judged(parts, trials, steps, f"machines of {pool.name}")
+        wider = advice.more_machines(case, pool)
+        machines[pool.name] = advice.judged(parts, trials, steps, f"machines of {pool.name}", wider)
         case = advice.chosen_of(machines[pool.name]).trial.case
     timeouts = advice.judged(parts, advice.timeout_trials(case), steps, "timeouts")
     promises = advice.promise_trials(case)
@@ -130,7 +131,7 @@ def _timeouts(found: Advice, rules: Rules) -> str:
     learnt, *fixed = found.timeouts
     best = min(fixed, key=lambda one: (one.trained or one.reported)["score"])
     more = best.reported["score"] - learnt.reported["score"]
-    share = f" ({more / learnt.reported['score']:+.0%})" if learnt.reported["score"] else ""
+    share = f" ({100 * more / learnt.reported['score']:+.0f} %)" if learnt.reported["score"] else ""
     return (
         f"Leave timeouts to {learnt.trial.value}: {money_text(learnt.reported['score'], rules.currency)} with waiting on the second half."
         if more >= 0
@@ -146,15 +147,19 @@ def _promises(found: Advice, rules: Rules) -> str:
     parts = []
     for one in found.promises:
         if not one.trial.now:
-            more = one.reported["cost"]["total"] - now.reported["cost"]["total"]
             late = "" if kept(one.reported, one.trial.case.rules.waiting) else " and is not kept"
-            parts.append(
-                f"{time_text(float(one.trial.value))} costs {money_text(abs(more))} {'more' if more >= 0 else 'less'}{late}"
-            )
+            parts.append(f"{time_text(float(one.trial.value))} costs {_beside(one, now)}{late}")
     return (
         f"The promise of {time_text(float(now.trial.value))} costs {money_text(now.reported['cost']['total'], rules.currency)} on the second half;"
         f" beside it, {', '.join(parts)}."
     )
+
+
+def _beside(one: Judged, now: Judged) -> str:
+    more = one.reported["cost"]["total"] - now.reported["cost"]["total"]
+    if abs(more) < 0.005:
+        return "the same"
+    return f"{money_text(abs(more))} {'more' if more >= 0 else 'less'}"
 
 
 # Tables and document ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ LOADS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 """Numbers of machines that are tried, in parts of the mean load; also none, as many as now, half as many more, and twice as many."""
 TIMEOUTS_S = (0, 60, 300, 900, 1800, 3600)
 PROMISES_S = (60, 300, 900, 1800, 3600)
+WIDER_MOST = 4
+"""How many times more machines are tried while the most that were tried did best."""
 FIXED = "burst-at-once"
 """The preset whose timeout is varied: it starts a machine for every job that has none."""
 
@@ -29,6 +31,10 @@ class Trial(NamedTuple):
     value: int | str
     now: bool
     case: Case
+
+
+Wider = Callable[[Sequence[Trial]], list[Trial]]
+"""What to try beyond what was tried."""
 
 
 class Judged(NamedTuple):
@@ -47,14 +53,22 @@ class Halves(NamedTuple):
     rest: Workload
 
 
-def judged(halves: Halves, trials: Sequence[Trial], steps: Steps, about: str) -> list[Judged]:
-    """Try all on the first half, choose, try all on the second."""
-    trained = documents(halves.train, trials, steps, f"{about}, first half")
-    best = chosen([trial.case for trial in trials], trained)
-    reported = documents(halves.rest, trials, steps, f"{about}, second half")
+def judged(
+    halves: Halves, trials: Sequence[Trial], steps: Steps, about: str, wider: Wider | None = None
+) -> list[Judged]:
+    """Try all on the first half, choose, try all on the second. While the last one is chosen, `wider` gives more to try."""
+    tried = list(trials)
+    trained = documents(halves.train, tried, steps, f"{about}, first half")
+    for _ in range(WIDER_MOST if wider else 0):
+        if wider is None or chosen([trial.case for trial in tried], trained) < len(tried) - 1:
+            break
+        more = wider(tried)
+        trained += documents(halves.train, more, steps, f"{about}, first half")
+        tried += more
+    best = chosen([trial.case for trial in tried], trained)
+    reported = documents(halves.rest, tried, steps, f"{about}, second half")
     return [
-        Judged(trial, number == best, trained[number], reported[number])
-        for number, trial in enumerate(trials)
+        Judged(trial, number == best, trained[number], reported[number]) for number, trial in enumerate(tried)
     ]
 
 
@@ -91,10 +105,21 @@ def machine_trials(workload: Workload, case: Case, pool: Pool) -> list[Trial]:
     load = mean_load(workload, pool)
     more = (pool.machines * 3 + 1) // 2, pool.machines * 2
     counts = sorted({0, pool.machines, *more, *(round(part * load) for part in LOADS)})
-    return [
-        Trial(count, count == pool.machines, case._replace(rules=with_pool(case.rules, pool, count)))
-        for count in counts
-    ]
+    return [_machines(case, pool, count) for count in counts]
+
+
+def more_machines(case: Case, pool: Pool) -> Wider:
+    """Half as many more than the most that were tried, and twice as many."""
+
+    def wider(trials: Sequence[Trial]) -> list[Trial]:
+        most = max(1, int(trials[-1].value))
+        return [_machines(case, pool, count) for count in ((most * 3 + 1) // 2, most * 2 + 1)]
+
+    return wider
+
+
+def _machines(case: Case, pool: Pool, count: int) -> Trial:
+    return Trial(count, count == pool.machines, case._replace(rules=with_pool(case.rules, pool, count)))
 
 
 def mean_load(workload: Workload, pool: Pool) -> float:
