@@ -49,6 +49,10 @@ def test_an_empty_file_has_no_faults(tmp_path: Path) -> None:
             '[[fault]]\nkind = "lost"\nfrom_s = 2\nuntil_s = 1\n',
             "faults.toml:1: a fault ends before it begins",
         ),
+        (
+            '[[fault]]\nkind = "hub_away"\nfrom_s = 2\n',
+            "faults.toml:1: the hub would be away for ever; write until_s",
+        ),
         ('fault = "lost"\n', "faults.toml:1: `fault` is 'lost'; write [[fault]] with two brackets"),
         ("fault = [1]\n", "faults.toml:1: [[fault]] is 1; write a table"),
     ],

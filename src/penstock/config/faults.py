@@ -16,6 +16,7 @@ from penstock.config.items import Desk, Field, Fields, Item, Refused, read_table
 from penstock.config.toml_lines import read_toml
 from penstock.config.values import choice, count, number, seconds, text
 from penstock.model.trial import Fault, Faults
+from penstock.model.units import NEVER_MS
 from penstock.sim.engine.world import FAULT_KINDS
 
 
@@ -40,6 +41,8 @@ def _fault(**found: Any) -> Fault:
     fault = Fault(**found)
     if fault.until_ms < fault.begin_ms:
         raise Refused("a fault ends before it begins", "write until_s at least from_s")
+    if fault.kind == "hub_away" and fault.until_ms >= NEVER_MS:
+        raise Refused("the hub would be away for ever", "write until_s")
     return fault
 
 
