@@ -229,7 +229,7 @@ class World:
     def started(self, agent: Agent, work: Work) -> None:
         """As sim.agents.Surroundings: it lasts as long as it lasts, on a new disk longer."""
         pool = self._pools[agent.pool]
-        cold_ms = pool.cold_cache_ms if agent.starts == 0 else 0
+        cold_ms = pool.cold_cache_ms if agent.starts == 0 and not is_owned(pool) else 0
         lasts_ms = cold_ms + self.lasts(self.lasts_ms[work.job.build], agent.pool)
         self.told("start", work.job.build, agent, work.attempt.n)
         self.at(self.clock.now_ms + lasts_ms, ENDS, partial(self._end, agent, work.attempt.id, lasts_ms))

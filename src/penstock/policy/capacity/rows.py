@@ -14,8 +14,8 @@ import msgspec
 
 from penstock.model.rules import Rules
 from penstock.model.snapshot import Ask
+from penstock.policy.capacity import blank, estimates, setting
 from penstock.policy.capacity import columns as c
-from penstock.policy.capacity import estimates, setting
 from penstock.policy.capacity.setting import Choice
 from penstock.policy.suitability import of_pool
 
@@ -51,7 +51,7 @@ class Rows:
             islands=max([1, *(island + 1 for island in self.islands)]),
             width=max([1, *(pool.slots for pool in rules.pools)]),
         )
-        self.farm = c.empty(self._shape, _room(self._shape))
+        self.farm = blank.empty(self._shape, _room(self._shape))
         self.pools = {pool.name: row for row, pool in enumerate(rules.pools)}
         self._asks: dict[Ask, int] = {}
         self._names: dict[str, int] = {}
@@ -66,7 +66,8 @@ class Rows:
 
     def island_of(self, ask: Ask) -> int:
         """The island where such jobs are decided about, -1 where no pool suits them."""
-        return self.farm.asks[c.ASK_ISLAND][self.ask(ask)]
+        row = self.ask(ask)
+        return self.farm.asks[c.ASK_ISLAND][row]
 
     def ask(self, ask: Ask) -> int:
         """The row of this ask, a new one if need be. What only placement looks at is left out."""
@@ -205,7 +206,7 @@ def unpacked(content: bytes, rules: Rules, choice: Choice) -> Rows:
         made = Rows(rules, choice, head.shape)
         made._unpack(head, whole[end:])
         return made
-    before, made = c.empty(head.shape, 1), Rows(rules, choice)
+    before, made = blank.empty(head.shape, 1), Rows(rules, choice)
     _read(before, whole[end:])
     made._carry(head, before)
     return made
@@ -213,7 +214,7 @@ def unpacked(content: bytes, rules: Rules, choice: Choice) -> Rows:
 
 def grown(before: c.Farm, old: c.Shape, new: c.Shape) -> c.Farm:
     """The same farm in columns of another shape, no smaller in any way, with as many pools, islands and lanes."""
-    after = c.empty(new, _room(new))
+    after = blank.empty(new, _room(new))
     for field in before._fields:
         if field not in (*_NOT_KEPT, "free_rows", "names", "samples", "ring"):
             for column, more in zip(
