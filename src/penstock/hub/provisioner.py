@@ -73,6 +73,7 @@ class Provisioner:
         counts: Counter[str] = Counter(NOTHING)
         sight = self.sight or self._begin()
         if not self._may_call(now_ms):
+            self.wake_ms = self._quiet_ms
             return dict(counts)
         counts["listed"] += self._reconciler.run_once(self._machines(view), now_ms)
         counts["expired"] += self._reconciler.expire(self._machines(view), now_ms)
@@ -87,9 +88,8 @@ class Provisioner:
     def next_ms(self, view: QueueView) -> int | None:
         """When it has something to do though nothing happens."""
         machines = [one for one in view.asleep.values() if one.pool in self.without.pools]
-        moments = [self.wake_ms, self._renter.wake_ms(), self._reconciler.wake_ms(machines)]
-        moments += [self._quiet_ms] if self.wake_ms is None else []
-        return min((moment for moment in (*moments, view.later_ms()) if moment is not None), default=None)
+        moments = [self.wake_ms, self._renter.wake_ms(), self._reconciler.wake_ms(machines), view.later_ms()]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _begin(self) -> CapacityView:
         """The first time what the last leader had learnt is read."""
