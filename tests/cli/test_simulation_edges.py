@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from histories import FARM, write_history
 
+from penstock.cli import simulate
 from penstock.cli.app import run
 from penstock.cli.simulation.sentences import money_text, percent_text, time_text
+from penstock.reports.compare import Limit
 
 OWNED = FARM[: FARM.rindex("[[pool]]")]
 RENTED = FARM[: FARM.index("[[pool]]")] + FARM[FARM.rindex("[[pool]]") :]
@@ -18,6 +20,7 @@ HISTORIES = {"one.csv": 1, "month.csv": 12}
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PENSTOCK_COMPILED", "0")
+    monkeypatch.setattr(simulate, "limit_of", lambda *given: Limit())
     monkeypatch.chdir(tmp_path)
     for name, jobs in HISTORIES.items():
         write_history(tmp_path / name, jobs, ("linux",))
