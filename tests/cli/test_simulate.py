@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -257,3 +260,22 @@ def test_curves_of_a_huge_history_are_left_out_and_said(
     monkeypatch.setattr(curves, "JOBS_MOST", 39)
     assert typed("--html", "page.html")[0] == 0
     assert "not drawn for more than 39 jobs: `penstock sweep` runs them" in read_page(place / "page.html")[0]
+
+
+def test_no_byte_hangs_on_the_order_of_hashes(place: Path) -> None:
+    """The document, the events and the page, in processes that hash texts differently."""
+    words = (
+        "simulate --history month.csv --farm farm.toml --json --events events.jsonl --html page.html".split()
+    )
+    made = []
+    for seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-m", "penstock", *words],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            check=True,
+        )
+        made.append((done.stdout, *((place / name).read_bytes() for name in ("events.jsonl", "page.html"))))
+    assert made[0] == made[1]
