@@ -14,10 +14,10 @@ from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.rules import Rules
 from penstock.model.states import JobState, Power
-from penstock.model.trial import Policy
+from penstock.model.trial import Fault, Faults, Policy
 from penstock.providers.simulated import Weather
 from penstock.sim.hubworld import FAULTS, World
-from penstock.sim.world import FullRun
+from penstock.sim.world import FullRun, simulate
 
 STORM = Weather(
     no_capacity=0.05,
@@ -121,3 +121,43 @@ def test_whatever_goes_wrong_all_jobs_end_and_no_machine_is_forgotten(seed: int)
     known = {one.provider_id for one in storm.all(Machine) if one.provider_id and one.power != Power.GONE}
     assert known == set(storm.left())
     assert not [one for one in storm.all(Attempt) if one.live]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(kind="no_capacity", until_ms=2_000_000),
+        Fault(kind="quota", pool="burst", limit=1),
+        Fault(kind="throttled", until_ms=2_000_000),
+        Fault(kind="boot_failures", until_ms=1_800_000, share=0.7),
+        Fault(kind="lost", pool="burst", begin_ms=1_500_000),
+        Fault(kind="partition", begin_ms=600_000, until_ms=2_400_000, share=0.7),
+        Fault(kind="reclaim", pool="burst", begin_ms=1_500_000),
+        Fault(kind="hub_away", begin_ms=600_000, until_ms=900_000),
+    ],
+    ids=lambda fault: fault.kind,
+)
+def test_faults_of_a_file_befall_a_run_in_full_mode(fault: Fault) -> None:
+    given = history(25, 3, gap_s=40, mean_s=900)
+    farm = rules(msgspec.structs.replace(OWN, machines=1), BURST)
+    calm = simulate(given, farm, Policy())
+    full = FullRun(given, farm, Policy(), faults=Faults(faults=(fault,)))
+    full.go()
+    outcome = full.outcome()
+    assert min(outcome.end_ms) > 0
+    assert outcome.digest != calm.digest
+    assert violations(look(full.world.hub, load_books)) == []
+    if fault.kind in ("lost", "reclaim"):
+        assert sum(outcome.attempts) > len(outcome.attempts)
+    if fault.kind == "quota":
+        assert outcome.peaks[1] == 1
+
+
+def test_equal_runs_give_equal_bytes() -> None:
+    """Whatever goes wrong, and whatever order sets and dictionaries have: seeds decide."""
+    told: list[bytes] = []
+    for _ in range(2):
+        storm = Storm(4, rules(OWN, SPOT), jobs=20)
+        storm.go()
+        storm.run.outcome(told.append)
+    assert told[0] == told[1]

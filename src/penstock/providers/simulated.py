@@ -29,7 +29,7 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
 
     `no_capacity`, `throttled`, `no_answer` (half of those calls are carried out): of a call. `boot_failed`: a machine never
     comes up. `part_missing`: a listing without some. `behind_ms`: listings tell what was so long ago. `notice_ms`: how
-    long before a reclaim it is told; 0 = never.
+    long before a reclaim it is told; 0 = never. `quota`: it gives no more machines than so many, None = as its pool says.
     """
 
     no_capacity: float = 0.0
@@ -39,6 +39,7 @@ class Weather(msgspec.Struct, frozen=True, kw_only=True):
     part_missing: float = 0.0
     behind_ms: int = 0
     notice_ms: int = 120_000
+    quota: int | None = None
 
 
 @dataclass
@@ -80,7 +81,8 @@ class Simulated:
     def offers(self) -> tuple[Offer, ...]:
         """As ports.Provider: one, named like the pool."""
         pool = self._pool
-        left = None if pool.max is None else max(0, pool.max - self._count())
+        most = self._most()
+        left = None if most is None else max(0, most - self._count())
         return (
             Offer(
                 name=pool.name,
@@ -98,8 +100,9 @@ class Simulated:
         if order.token in self._tokens:
             self._answer(lambda: None)
             return self._tokens[order.token]
-        if self._pool.max is not None and self._count() >= self._pool.max:
-            raise QuotaReached(f"{self._pool.name}: no more than {self._pool.max} machines")
+        most = self._most()
+        if most is not None and self._count() >= most:
+            raise QuotaReached(f"{self._pool.name}: no more than {most} machines")
         self._answer(lambda: self._create(order), self.weather.no_capacity)
         return self._tokens[order.token]
 
@@ -168,6 +171,14 @@ class Simulated:
             for one in self._machines.values()
         }
 
+    def take_back(self, id_: str) -> None:
+        """Reclaim this machine: told now, done when the time of a notice has passed."""
+        machine, now_ms = self._machines[id_], self._now()
+        if machine.state(now_ms) in _THERE:
+            machine.reclaimed_ms = now_ms + self.weather.notice_ms
+            machine.changes = [change for change in machine.changes if change[1] != "gone"]
+            machine.changes.append((machine.reclaimed_ms, "gone"))
+
     def up(self) -> dict[str, Order]:
         """Machines that run, with what they were ordered by."""
         now_ms = self._now()
@@ -197,6 +208,11 @@ class Simulated:
             lives_ms = round(machine.chance.expovariate(self._pool.reclaim_per_hour) * MS_PER_HOUR)
             machine.reclaimed_ms = up_ms + max(1, lives_ms)
             machine.changes.append((machine.reclaimed_ms, "gone"))
+
+    def _most(self) -> int | None:
+        """How many machines there may be, None = no limit."""
+        limits = [most for most in (self._pool.max, self.weather.quota) if most is not None]
+        return min(limits, default=None)
 
     def _count(self) -> int:
         """Machines that count: all but those that are gone."""

@@ -15,6 +15,7 @@ from penstock.model.units import DAY_MS, Size
 from penstock.model.workload import Workload
 from penstock.policy.capacity.setting import Ask, is_owned, setting, why_none
 from penstock.providers.simulated import Weather
+from penstock.sim import misfortune
 from penstock.sim.agents import Agent
 from penstock.sim.hubworld import ARRIVALS, World
 from penstock.sim.meter import Meter
@@ -57,8 +58,11 @@ class FullRun:
         out, self.dropped = _dropped(workload, rules, policy)
         self._runs = [row for row in range(workload.jobs) if row not in out]
         begun_ms = min((workload.submitted_ms[row] for row in self._runs), default=0)
-        usual = Weather(notice_ms=faults.notice_ms if faults is not None else 0)
-        self.world = World(policy.reckons(rules), choice(policy), seed, begun_ms, weather or usual, every_ms)
+        self.world = World(
+            policy.reckons(rules), choice(policy), seed, begun_ms, weather or Weather(), every_ms
+        )
+        if faults is not None:
+            misfortune.bring(self.world, faults, seed)
         self.world.told, self.world.closed = self._told, self._closed
         self.meter = Meter(rules, begun_ms)
         self._rows: dict[str, int] = {}
