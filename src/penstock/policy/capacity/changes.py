@@ -240,7 +240,9 @@ def start(farm: Farm, job: int, machine: int, now_ms: int, why: int) -> None:
     machines[MACHINE_MEMORY_MB][machine] -= farm.asks[ASK_MEMORY_MB][ask]
     farm.islands[ISLAND_RUNNING][island] += 1
     lists.move(farm, machine, FULL if machines[MACHINE_FREE][machine] == 0 else OPEN, now_ms)
-    act(farm, START, job, machine, lane, why)
+    act(farm, START, machine, why)
+    farm.acts[ACT_JOB][farm.head[HEAD_ACTS] - 1] = job
+    farm.acts[ACT_LANE][farm.head[HEAD_ACTS] - 1] = lane
 
 
 def _first_start(farm: Farm, job: int, island: int, now_ms: int) -> None:
@@ -262,7 +264,7 @@ def boot(farm: Farm, pool: int, now_ms: int, why: int) -> int:
     farm.islands[ISLAND_BOOTS][island] += 1
     farm.machines[MACHINE_READY_MS][machine] = now_ms + farm.pools[POOL_BOOT_MS][pool]
     _ordered(farm, machine, now_ms)
-    act(farm, BOOT, -1, machine, -1, why)
+    act(farm, BOOT, machine, why)
     return machine
 
 
@@ -275,14 +277,14 @@ def resume(farm: Farm, machine: int, now_ms: int, why: int) -> None:
     farm.machines[MACHINE_READY_MS][machine] = now_ms + farm.pools[POOL_RESUME_MS][pool]
     farm.machines[MACHINE_FLAGS][machine] = RESUMED
     _ordered(farm, machine, now_ms)
-    act(farm, RESUME, -1, machine, -1, why)
+    act(farm, RESUME, machine, why)
 
 
 def suspend(farm: Farm, machine: int, now_ms: int, why: int) -> None:
     """Suspend an idle machine."""
     _stopped(farm, machine, now_ms)
     lists.move(farm, machine, SUSPENDING, now_ms)
-    act(farm, SUSPEND, -1, machine, -1, why)
+    act(farm, SUSPEND, machine, why)
 
 
 def delete(farm: Farm, machine: int, now_ms: int, why: int) -> None:
@@ -297,7 +299,7 @@ def delete(farm: Farm, machine: int, now_ms: int, why: int) -> None:
     else:
         _stopped(farm, machine, now_ms)
     lists.move(farm, machine, DELETING, now_ms)
-    act(farm, DELETE, -1, machine, -1, why)
+    act(farm, DELETE, machine, why)
 
 
 def _ordered(farm: Farm, machine: int, now_ms: int) -> None:
@@ -335,12 +337,11 @@ def _row(farm: Farm, pool: int, now_ms: int) -> int:
     return machine
 
 
-def act(farm: Farm, kind: int, job: int, machine: int, lane: int, why: int) -> None:
-    """Write down one act of this decision."""
+def act(farm: Farm, kind: int, machine: int, why: int) -> None:
+    """Write down one act of this decision; of a start, its job and lane are written after it."""
     at = farm.head[HEAD_ACTS]
     farm.acts[ACT_KIND][at] = kind
-    farm.acts[ACT_JOB][at] = job
+    farm.acts[ACT_JOB][at] = farm.acts[ACT_LANE][at] = -1
     farm.acts[ACT_MACHINE][at] = machine
-    farm.acts[ACT_LANE][at] = lane
     farm.acts[ACT_WHY][at] = why
     farm.head[HEAD_ACTS] = at + 1
