@@ -23,6 +23,7 @@ def asked(made: c.Farm, works_ms: list[int], machine: int = -1) -> int:
     """Jobs that wait and are planned one behind the other on one machine that could be ordered. Returns the group."""
     sheet = made.scratch
     on.begin(sheet, 0, HOUR_MS)
+    seats.clear(sheet)
     sheet[on.FRAME][on.SEQUENCE_MOST] = 12
     seat = seats.add(sheet, machine, 1, HOUR_MS)
     sheet[on.GROUP_MACHINE][0], sheet[on.GROUP_POOL][0], sheet[on.GROUP_FROM][0] = machine, 1, seat

@@ -25,11 +25,14 @@ from penstock.policy.capacity.columns import (
     JOB_BEFORE,
     JOB_FIELDS,
     JOB_LANE,
+    JOB_PLAN_LANE,
+    JOB_THEN,
     KEPT,
     KEPT_OF_ALL,
     KINDS,
     LANE_FIELDS,
     LANE_JOB,
+    LANE_NEXT,
     LIST_FIELDS,
     LIST_FIRST,
     LIST_LAST,
@@ -122,10 +125,11 @@ def _fill(farm: Farm, shape: Shape) -> None:
         farm.weights[island][WEIGHT_MARKED] = 4.0
     for field in (ASK_FIRST, ASK_LAST, ASK_NEXT):
         _all(farm.asks[field], -1)
-    for field in (JOB_LANE, JOB_BEFORE, JOB_AFTER, JOB_ASK_BEFORE, JOB_ASK_AFTER):
+    for field in (JOB_LANE, JOB_BEFORE, JOB_AFTER, JOB_ASK_BEFORE, JOB_ASK_AFTER, JOB_PLAN_LANE, JOB_THEN):
         _all(farm.jobs[field], -1)
     _all(farm.machines[MACHINE_STATE], ABSENT)
-    _all(farm.lanes[LANE_JOB], -1)
+    for field in (LANE_JOB, LANE_NEXT):
+        _all(farm.lanes[field], -1)
     for row in range(shape.machines):
         farm.free_rows[row] = shape.machines - 1 - row
     farm.head[HEAD_FREE_ROWS] = shape.machines

@@ -41,11 +41,13 @@ from penstock.policy.capacity.columns import (
     JOB_FLAGS,
     JOB_LANE,
     JOB_NAME,
+    JOB_PLAN_LANE,
     JOB_READY_MS,
     JOB_STATE,
     JOB_TRIES,
     LANE_COLD_MS,
     LANE_JOB,
+    LANE_NEXT,
     LANE_STARTED_MS,
     LEFT,
     MACHINE_BOOTED_MS,
@@ -98,7 +100,7 @@ def arrived(farm: Farm, job: int, now_ms: int) -> None:
         jobs[JOB_READY_MS][job] = now_ms
         jobs[JOB_DUE_MS][job] = now_ms + farm.rules[RULE_PROMISE_MS]
         farm.islands[ISLAND_SEEN][island] += 1
-    jobs[JOB_STATE][job] = PENDING
+    jobs[JOB_STATE][job], jobs[JOB_PLAN_LANE][job] = PENDING, -1
     lists.wait(farm, island, job)
 
 
@@ -332,6 +334,9 @@ def _row(farm: Farm, pool: int, now_ms: int) -> int:
     machines[MACHINE_MEMORY_MB][machine] = farm.pools[POOL_MEMORY_MB][pool]
     machines[MACHINE_STARTS][machine] = machines[MACHINE_FLAGS][machine] = 0
     machines[MACHINE_STOP_MS][machine] = machines[MACHINE_GONE_MS][machine] = NEVER_MS
+    begin = machine * farm.rules[RULE_WIDTH]
+    for lane in range(begin, begin + farm.rules[RULE_WIDTH]):
+        farm.lanes[LANE_NEXT][lane] = -1
     farm.head[HEAD_SERIAL] += 1
     farm.pools[POOL_MACHINES][pool] += 1
     return machine

@@ -41,7 +41,10 @@ JOB_ASK_AFTER = 12
 """Neighbours among the pending jobs of its ask, in the same order."""
 JOB_PLAN_MS = 13
 """While it waits: when the machine that it is planned on is reckoned to be free, NEVER_MS = planned on none."""
-JOB_FIELDS = 14
+JOB_PLAN_LANE = 14
+JOB_THEN = 15
+"""The lane that it was planned on when jobs were last packed, -1 = none, and the job planned after it there."""
+JOB_FIELDS = 16
 
 AHEAD, PENDING, RUNNING, ENDED = 0, 1, 2, 3
 LATE_OK, ASKED, LEFT, STEADY, STARTED = 1, 2, 4, 8, 16
@@ -163,7 +166,9 @@ LANE_JOB = 0
 LANE_STARTED_MS = 1
 """Of the job, cold extra included: its age counts from `LANE_STARTED_MS + LANE_COLD_MS`."""
 LANE_COLD_MS = 2
-LANE_FIELDS = 3
+LANE_NEXT = 3
+"""The job that was planned to come next when jobs were last packed; it may be elsewhere or over by now."""
+LANE_FIELDS = 4
 
 # --- names: durations by name, at speed 1 and without the cold extra; the last row of each island is for all names ----
 NAME_COUNT = 0
@@ -260,7 +265,7 @@ RULE_WIDTH = 5
 RULE_ISLANDS = 6
 RULE_POOLS = 7
 RULE_TICK_MS = 8
-"""Pack at most this often; 0 = at every event."""
+"""Pack at most this often; 0 = at every event on small islands, every few seconds on large ones; -1 = at every event."""
 RULE_CHAIN_LEAD_MS = 9
 RULE_LATE_CAP = 10
 RULE_PACK_MOST = 11
@@ -324,7 +329,7 @@ class Farm(NamedTuple):
     """The sheet of one decision (sheet.py): room for sorting and packing; nothing in it outlives the decision."""
 
 
-SCRATCHES = 37
+SCRATCHES = 40
 PACKED_MOST = 1000
 """Jobs that one packing looks at, at most."""
 

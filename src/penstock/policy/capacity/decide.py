@@ -6,6 +6,7 @@ from penstock.policy.capacity import (
     packing_owned,
     packing_rented,
     pending,
+    plans,
     presets,
     reserve,
     sizes,
@@ -14,6 +15,7 @@ from penstock.policy.capacity import (
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
     ISLAND_LATE_PENDING,
+    ISLAND_LOOKED_MS,
     ISLAND_OWNED,
     ISLAND_PENDING,
     ISLAND_WAKE_MS,
@@ -23,6 +25,7 @@ from penstock.policy.capacity.columns import (
     RULE_POOLS,
     RULE_PRESET,
     RULE_SEQUENCE_MOST,
+    RULE_WAIT_PRICE,
     Farm,
 )
 
@@ -35,13 +38,11 @@ def decide(farm: Farm, island: int, now_ms: int) -> None:
     frame = farm.scratch[on.FRAME]
     on.begin(farm.scratch, island, now_ms)
     frame[on.SEQUENCE_MOST] = farm.rules[RULE_SEQUENCE_MOST]
-    frame[on.EARLY_MS] = 0
     _begin_pools(farm, island)
     standby = reserve.pool_of(farm, island)
     if standby >= 0:
         reserve.watch(farm, island, standby)
     if farm.islands[ISLAND_PENDING][island] > 0:
-        frame[on.GUARD] = lateness.guarded(farm, island)
         _place(farm, island)
     if standby >= 0:
         reserve.order(farm, island, standby)
@@ -67,6 +68,29 @@ def _begin_pools(farm: Farm, island: int) -> None:
 
 
 def _place(farm: Farm, island: int) -> None:
+    """Start what can start. On large islands jobs are packed by the tick only: between two of them lanes go on as planned."""
+    frame, now_ms = farm.scratch[on.FRAME], farm.scratch[on.FRAME][on.NOW_MS]
+    frame[on.EARLY_MS] = tick_ms = plans.tick_ms(farm, island)
+    again_ms = farm.islands[ISLAND_LOOKED_MS][island] + tick_ms
+    if tick_ms == 0 or now_ms >= again_ms or _could_start(farm, island):
+        farm.islands[ISLAND_LOOKED_MS][island] = now_ms
+        frame[on.GUARD] = lateness.guarded(farm, island)
+        _pack(farm, island)
+        frame[on.WAKE_MS] = max(frame[on.WAKE_MS], now_ms + tick_ms)
+    else:
+        plans.go_on(farm)
+        on.wake_at(farm.scratch, again_ms)
+
+
+def _could_start(farm: Farm, island: int) -> bool:
+    """Whether it would be wrong to wait for the tick: owned lanes are free for all that wait, or waiting has a price and
+    a machine stands idle."""
+    if farm.rules[RULE_WAIT_PRICE] > 0 and reserve.idle(farm, island):
+        return True
+    return packing_owned.plenty(farm, island)
+
+
+def _pack(farm: Farm, island: int) -> None:
     """Pack and start, again and again until nothing more starts; then order what nothing takes in time."""
     while farm.islands[ISLAND_PENDING][island] > 0:
         pending.gather(farm, island)
@@ -76,11 +100,16 @@ def _place(farm: Farm, island: int) -> None:
             continue
         if packing_owned.pack(farm) > 0:
             continue
+        if farm.scratch[on.FRAME][on.EARLY_MS] > 0:
+            plans.forget(farm)
+            plans.keep(farm)
         left = packing_owned.leave_over(farm, island)
         alone = farm.islands[ISLAND_OWNED][island] == 0 and farm.islands[ISLAND_LATE_PENDING][island] > 0
         if left > 0 or alone:
             if packing_rented.pack(farm, island) > 0:
                 continue
+            if farm.scratch[on.FRAME][on.EARLY_MS] > 0:
+                plans.keep(farm)
             if packing_rented.leave_over(farm) > 0:
                 orders.plan(farm, island)
         timers.look_again(farm)

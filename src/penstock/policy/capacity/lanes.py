@@ -57,7 +57,7 @@ def _seat(farm: Farm, machine: int, free_ms: int) -> int:
     pool = farm.machines[MACHINE_POOL][machine]
     seat = seats.add(sheet, machine, pool, free_ms)
     sheet[on.MOST][seat] = takes(farm, machine)
-    sheet[on.SPEED_PPM][seat] = farm.pools[POOL_SPEED_PPM][pool]
+    seats.pace(sheet, seat, farm.pools[POOL_SPEED_PPM][pool])
     if farm.machines[MACHINE_STARTS][machine] == 0:
         sheet[on.EXTRA_MS][seat] = farm.pools[POOL_COLD_MS][pool]
     return seat
@@ -70,6 +70,7 @@ def _block(farm: Farm, machine: int, free_ms: int) -> int:
     for behind in range(lanes_free):
         seat = _seat(farm, machine, free_ms)
         sheet[on.BLOCK][seat] = lanes_free - behind
+        sheet[on.LANE][seat] = machine * farm.rules[RULE_WIDTH] + behind
         if farm.pools[POOL_CORES][pool] > 0:
             sheet[on.SEAT_CORES][seat] = farm.machines[MACHINE_CORES][machine]
         if farm.pools[POOL_CORES][pool] > 0 and farm.pools[POOL_MEMORY_MB][pool] > 0:
@@ -102,7 +103,8 @@ def coming(farm: Farm, pool: int) -> None:
 
 
 def note_busy(farm: Farm, pool: int, ppm: int) -> None:
-    """Note when each busy lane of the pool will be free, in KEY; the lane in GROUP_MACHINE. GROUPS counts them."""
+    """Note when each busy lane of the pool will be free, in KEY, if that is soon enough for anything; the lane in
+    GROUP_MACHINE. GROUPS counts them."""
     machines, slots = farm.machines, farm.pools[POOL_SLOTS][pool]
     for state in (OPEN, FULL):
         machine = lists.first(farm, pool, state)
@@ -118,9 +120,12 @@ def note_busy(farm: Farm, pool: int, ppm: int) -> None:
 def _note(farm: Farm, lane: int, ppm: int) -> None:
     sheet = farm.scratch
     at = sheet[on.FRAME][on.GROUPS]
+    free_ms = sheet[on.FRAME][on.NOW_MS] + rest_ms(farm, lane, ppm)
+    if free_ms > sheet[on.FRAME][on.HORIZON_MS]:
+        return
     sheet[on.FRAME][on.GROUPS] = at + 1
     sheet[on.GROUP_MACHINE][at] = lane
-    sheet[on.KEY][at] = sheet[on.FRAME][on.NOW_MS] + rest_ms(farm, lane, ppm)
+    sheet[on.KEY][at] = free_ms
     sheet[on.ORDER][at] = at
 
 
@@ -135,7 +140,7 @@ def busy(farm: Farm, wanted: int) -> None:
     for at in range(noted):
         lane = sheet[on.GROUP_MACHINE][sheet[on.ORDER][at]]
         seat = _seat(farm, lane // farm.rules[RULE_WIDTH], sheet[on.KEY][sheet[on.ORDER][at]])
-        sheet[on.BUSY][seat] = 1
+        sheet[on.BUSY][seat], sheet[on.LANE][seat] = 1, lane
         sheet[on.SURE_MS][seat] = sheet[on.FRAME][on.NOW_MS] + rest_ms(farm, lane, SURE_PPM)
     sheet[on.FRAME][on.GROUPS] = 0
 

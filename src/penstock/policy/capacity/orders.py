@@ -35,7 +35,7 @@ def plan(farm: Farm, island: int) -> None:
     """Pack what is left over onto machines that could be ordered, and order those that cannot wait any longer."""
     sheet = farm.scratch
     frame = sheet[on.FRAME]
-    frame[on.SEATS] = frame[on.GROUPS] = 0
+    seats.clear(sheet)
     for pool in range(farm.rules[RULE_POOLS]):
         sheet[on.PLANNED][pool] = 0
         sheet[on.FRESHEST][pool] = lists.last(farm, pool, STOPPED)
@@ -153,7 +153,7 @@ def _seat(farm: Farm, machine: int, pool: int) -> int:
     stopped = machine >= 0 and frame[on.GUARD] == 0
     wake_ms = pools[POOL_RESUME_MS][pool] if stopped else pools[POOL_BOOT_MS][pool]
     seat = seats.add(sheet, machine, pool, frame[on.NOW_MS] + wake_ms)
-    sheet[on.SPEED_PPM][seat] = pools[POOL_SPEED_PPM][pool]
+    seats.pace(sheet, seat, pools[POOL_SPEED_PPM][pool])
     if machine < 0 or farm.machines[MACHINE_STARTS][machine] == 0:
         sheet[on.EXTRA_MS][seat] = pools[POOL_COLD_MS][pool]
     if machine >= 0:

@@ -65,17 +65,14 @@ def _start_somewhere(farm: Farm, place: int) -> int:
 
 def pack(farm: Farm) -> int:
     """Plan all pending jobs on owned lanes and start those that are first on free ones. Returns how many started."""
-    _seats(farm)
     sheet = farm.scratch
-    now_ms, places = sheet[on.FRAME][on.NOW_MS], sheet[on.FRAME][on.PLACES]
+    places = sheet[on.FRAME][on.PLACES]
+    _seats(farm)
     for place in range(places):
-        work_ms = sheet[on.WORK_MS][place]
-        due_ms = pending.due_ms(farm, place)
         sheet[on.SEAT][place] = -1
-        sheet[on.ORDER][place] = place
-        sheet[on.KEY][place] = due_ms - FIRST_OF_ALL if due_ms <= now_ms else -work_ms
-        sheet[on.DUE_MS][place] = max(now_ms, min(due_ms, pending.allowed_ms(farm, place, work_ms)))
-    on.rank(sheet, places)
+    if sheet[on.FRAME][on.SEATS] == 0:
+        return 0
+    _order(farm)
     for at in range(places):
         place = sheet[on.ORDER][at]
         offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
@@ -84,14 +81,31 @@ def pack(farm: Farm) -> int:
 
 
 def _seats(farm: Farm) -> None:
-    frame, pools = farm.scratch[on.FRAME], farm.scratch[on.POOLS]
-    frame[on.SEATS] = frame[on.GROUPS] = 0
+    """Seats for owned lanes that are free before the last deadline."""
+    sheet, frame = farm.scratch, farm.scratch[on.FRAME]
+    seats.clear(sheet)
+    frame[on.HORIZON_MS] = 0
+    for place in range(frame[on.PLACES]):
+        due_ms = min(pending.due_ms(farm, place), pending.allowed_ms(farm, place, sheet[on.WORK_MS][place]))
+        sheet[on.DUE_MS][place] = max(frame[on.NOW_MS], due_ms)
+        frame[on.HORIZON_MS] = max(frame[on.HORIZON_MS], sheet[on.DUE_MS][place])
     for at in range(frame[on.POOLS_HERE]):
-        pool = pools[at]
+        pool = sheet[on.POOLS][at]
         if farm.pools[POOL_OWNED][pool]:
             lanes.free(farm, pool, frame[on.PLACES])
             lanes.note_busy(farm, pool, lanes.HALF_PPM)
     lanes.busy(farm, frame[on.PLACES])
+
+
+def _order(farm: Farm) -> None:
+    """Put the jobs in order: overdue ones by deadline, then the longest first."""
+    sheet = farm.scratch
+    for place in range(sheet[on.FRAME][on.PLACES]):
+        due_ms = pending.due_ms(farm, place)
+        overdue = due_ms <= sheet[on.FRAME][on.NOW_MS]
+        sheet[on.ORDER][place] = place
+        sheet[on.KEY][place] = due_ms - FIRST_OF_ALL if overdue else -sheet[on.WORK_MS][place]
+    on.rank(sheet, sheet[on.FRAME][on.PLACES])
 
 
 def leave_over(farm: Farm, island: int) -> int:

@@ -22,11 +22,10 @@ URGENT_MS = 1000
 def pack(farm: Farm, island: int) -> int:
     """Plan what is left over, and start what is first on idle machines. Returns how many started."""
     sheet = farm.scratch
-    _seats(farm)
-    chosen = _choose(farm, island)
+    _seats(farm, island)
     if sheet[on.FRAME][on.SEATS] == 0:
         return 0
-    on.rank(sheet, chosen)
+    chosen = _order(farm)
     for at in range(chosen):
         place = sheet[on.ORDER][at]
         offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
@@ -34,55 +33,64 @@ def pack(farm: Farm, island: int) -> int:
     return lanes.start_heads(farm, reasons.ON_RENTED)
 
 
-def _seats(farm: Farm) -> None:
+def _seats(farm: Farm, island: int) -> None:
+    """Seats of rented machines: idle, coming, and busy ones that are free before the last deadline."""
     frame, pools = farm.scratch[on.FRAME], farm.scratch[on.POOLS]
-    frame[on.SEATS] = frame[on.GROUPS] = frame[on.COMING_MS] = 0
+    seats.clear(farm.scratch)
+    frame[on.COMING_MS] = 0
     for at in range(frame[on.POOLS_HERE]):
-        pool = pools[at]
-        if farm.pools[POOL_OWNED][pool] == 0:
-            lanes.free(farm, pool, frame[on.PLACES])
+        if farm.pools[POOL_OWNED][pools[at]] == 0:
+            lanes.free(farm, pools[at], frame[on.PLACES])
     for at in range(frame[on.POOLS_HERE]):
-        pool = pools[at]
-        if farm.pools[POOL_OWNED][pool] == 0:
-            lanes.coming(farm, pool)
-            lanes.note_busy(farm, pool, lanes.SURE_PPM)
+        if farm.pools[POOL_OWNED][pools[at]] == 0:
+            lanes.coming(farm, pools[at])
+    _limit(farm, island)
+    for at in range(frame[on.POOLS_HERE]):
+        if farm.pools[POOL_OWNED][pools[at]] == 0:
+            lanes.note_busy(farm, pools[at], lanes.SURE_PPM)
     lanes.busy(farm, frame[on.PLACES])
 
 
-def _choose(farm: Farm, island: int) -> int:
-    """Put the jobs to be planned on ORDER with their deadlines: urgent ones first. Returns how many."""
-    sheet = farm.scratch
-    chosen, frame = 0, sheet[on.FRAME]
-    alone = farm.islands[ISLAND_OWNED][island] == 0
+def _limit(farm: Farm, island: int) -> None:
+    """The latest start of each job that is to be planned. An urgent one may wait for the last machine that is coming, so
+    that a machine ordered for it stays its own."""
+    sheet, frame = farm.scratch, farm.scratch[on.FRAME]
+    alone, now_ms = farm.islands[ISLAND_OWNED][island] == 0, frame[on.NOW_MS]
+    frame[on.HORIZON_MS] = 0
     for place in range(frame[on.PLACES]):
         sheet[on.SEAT][place] = -1
-        mark = sheet[on.MARK][place]
-        if mark & on.LEFT_OVER:
-            _limit(farm, place)
-        elif mark & on.LATE and alone:
-            sheet[on.DUE_MS][place], sheet[on.KEY][place] = pending.ENDLESS_MS, -sheet[on.WORK_MS][place]
+        due_ms = pending.ENDLESS_MS
+        if sheet[on.MARK][place] & on.LEFT_OVER:
+            due_ms = latest_ms(farm, place)
+            boot_ms = farm.pools[POOL_BOOT_MS][sheet[on.POOL][place]]
+            if due_ms - now_ms <= boot_ms + URGENT_MS + frame[on.EARLY_MS]:
+                sheet[on.MARK][place] |= on.URGENT
+                due_ms = max(due_ms, frame[on.COMING_MS])
+            due_ms = max(due_ms, now_ms)
+        elif alone and sheet[on.MARK][place] & on.LATE:
+            sheet[on.MARK][place] |= on.WHENEVER
         else:
+            continue
+        sheet[on.DUE_MS][place] = due_ms
+        frame[on.HORIZON_MS] = max(frame[on.HORIZON_MS], due_ms)
+
+
+def _order(farm: Farm) -> int:
+    """Put the jobs in order: urgent ones by deadline, then the longest first. Returns how many."""
+    sheet, chosen = farm.scratch, 0
+    for place in range(sheet[on.FRAME][on.PLACES]):
+        mark = sheet[on.MARK][place]
+        if mark & (on.LEFT_OVER | on.WHENEVER) == 0:
             continue
         sheet[on.ORDER][chosen] = place
         chosen += 1
-    return chosen
-
-
-def _limit(farm: Farm, place: int) -> None:
-    """The latest start of a job that is left over. An urgent one may wait for the last machine that is coming, so that a machine ordered
-    for it stays its own."""
-    sheet, frame = farm.scratch, farm.scratch[on.FRAME]
-    due_ms = latest_ms(farm, place)
-    boot_ms = farm.pools[POOL_BOOT_MS][sheet[on.POOL][place]]
-    if due_ms - frame[on.NOW_MS] <= boot_ms + URGENT_MS + frame[on.EARLY_MS]:
-        sheet[on.MARK][place] |= on.URGENT
-        sheet[on.KEY][place] = due_ms - FIRST_OF_ALL
-        due_ms = max(due_ms, frame[on.COMING_MS])
-    else:
         sheet[on.KEY][place] = -sheet[on.WORK_MS][place]
-    if farm.rules[RULE_BURST] != 0 and farm.asks[ASK_STRICT][sheet[on.ASK][place]]:
-        sheet[on.KEY][place] = min(sheet[on.KEY][place], 0) - FIRST_OF_ALL
-    sheet[on.DUE_MS][place] = max(due_ms, frame[on.NOW_MS])
+        if mark & on.URGENT:
+            sheet[on.KEY][place] = latest_ms(farm, place) - FIRST_OF_ALL
+        if farm.rules[RULE_BURST] != 0 and farm.asks[ASK_STRICT][sheet[on.ASK][place]]:
+            sheet[on.KEY][place] -= FIRST_OF_ALL
+    on.rank(sheet, chosen)
+    return chosen
 
 
 def latest_ms(farm: Farm, place: int) -> int:

@@ -114,6 +114,14 @@ def standing_by(farm: Farm, island: int) -> int:
     return lanes
 
 
+def idle(farm: Farm, island: int) -> bool:
+    """Whether a machine stands idle."""
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.pools[POOL_ISLAND][pool] == island and lists.count(farm, pool, IDLE) > 0:
+            return True
+    return False
+
+
 def order(farm: Farm, island: int, pool: int) -> None:
     """Order what the reserve lacks: suspended machines first."""
     lacking = farm.islands[ISLAND_RESERVE][island] - standing_by(farm, island)

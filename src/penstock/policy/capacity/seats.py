@@ -4,20 +4,38 @@ from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import Table
 
 
+def clear(sheet: Table) -> None:
+    """No seats."""
+    frame = sheet[on.FRAME]
+    frame[on.SEATS] = frame[on.GROUPS] = 0
+    frame[on.FASTEST_PPM] = on.FULL_SPEED_PPM
+
+
 def add(sheet: Table, machine: int, pool: int, free_ms: int) -> int:
     """One more seat, nothing planned on it. The caller knows about cold disks and speed."""
     frame = sheet[on.FRAME]
     seat = frame[on.SEATS]
     frame[on.SEATS] = seat + 1
+    bench = seat // on.BENCH
+    if seat % on.BENCH == 0 or free_ms < sheet[on.BENCH_LOAD_MS][bench]:
+        sheet[on.BENCH_LOAD_MS][bench] = free_ms
+    sheet[on.BENCH_SLACK_MS][bench] = -1
     sheet[on.MACHINE][seat], sheet[on.SEAT_POOL][seat] = machine, pool
     sheet[on.FREE_MS][seat] = sheet[on.LOAD_MS][seat] = sheet[on.SURE_MS][seat] = free_ms
     sheet[on.FIRST][seat] = sheet[on.GROUP][seat] = -1
     sheet[on.COUNT][seat] = sheet[on.EXTRA_MS][seat] = sheet[on.SLACK_MS][seat] = 0
-    sheet[on.BUSY][seat], sheet[on.BLOCK][seat] = 0, 1
+    sheet[on.BUSY][seat], sheet[on.BLOCK][seat], sheet[on.LANE][seat] = 0, 1, -1
     sheet[on.SEAT_CORES][seat] = sheet[on.SEAT_MEMORY_MB][seat] = on.PLENTY
     sheet[on.MOST][seat] = frame[on.SEQUENCE_MOST]
     sheet[on.SPEED_PPM][seat] = on.FULL_SPEED_PPM
     return seat
+
+
+def pace(sheet: Table, seat: int, speed_ppm: int) -> None:
+    """The seat's speed."""
+    frame = sheet[on.FRAME]
+    sheet[on.SPEED_PPM][seat] = speed_ppm
+    frame[on.FASTEST_PPM] = max(frame[on.FASTEST_PPM], speed_ppm)
 
 
 def span_ms(work_ms: int, speed_ppm: int) -> int:
@@ -88,40 +106,72 @@ def _keep(sheet: Table, seat: int, place: int, shift_ms: int) -> None:
         shift_ms += sheet[on.EXTRA_MS][seat]
     sheet[on.COUNT][seat] += 1
     sheet[on.LOAD_MS][seat] += shift_ms
+    _settle(sheet, seat // on.BENCH)
+
+
+def _settle(sheet: Table, bench: int) -> None:
+    """Note the least load and the most slack of the bench's seats that take more."""
+    load, slack, count, most = sheet[on.LOAD_MS], sheet[on.SLACK_MS], sheet[on.COUNT], sheet[on.MOST]
+    least, best = on.PLENTY, -1
+    end = min(sheet[on.FRAME][on.SEATS], (bench + 1) * on.BENCH)
+    for seat in range(bench * on.BENCH, end):
+        if count[seat] < most[seat]:
+            least = min(least, load[seat])
+            if count[seat] > 0:
+                best = max(best, slack[seat])
+    sheet[on.BENCH_LOAD_MS][bench], sheet[on.BENCH_SLACK_MS][bench] = least, best
+
+
+def _empty_handed(sheet: Table, bench: int, due_ms: int, span: int) -> bool:
+    """Whether no seat of the bench can take a job."""
+    return sheet[on.BENCH_LOAD_MS][bench] > due_ms and sheet[on.BENCH_SLACK_MS][bench] < span
 
 
 def least_loaded(sheet: Table, place: int) -> int:
     """Plan the job on the seat that is done first of those where it fits. Returns the seat, -1 = none."""
-    due_ms, work_ms = sheet[on.DUE_MS][place], sheet[on.WORK_MS][place]
-    load, speed, pool = sheet[on.LOAD_MS], sheet[on.SPEED_PPM], sheet[on.SEAT_POOL]
-    allowed, seats = sheet[on.ALLOWED], sheet[on.FRAME][on.SEATS]
     floor_ms, floor_seat = -1, -1
     while True:
-        best = -1
-        for seat in range(seats):
-            if load[seat] < floor_ms or (load[seat] == floor_ms and seat <= floor_seat):
-                continue
-            if (best >= 0 and load[seat] >= load[best]) or allowed[pool[seat]] == 0:
-                continue
-            if not cramped(sheet, seat) and not hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
-                best = seat
+        best = _next_loaded(sheet, place, floor_ms, floor_seat)
         if best < 0 or put(sheet, best, place):
             return best
-        floor_ms, floor_seat = load[best], best
+        floor_ms, floor_seat = sheet[on.LOAD_MS][best], best
+
+
+def _next_loaded(sheet: Table, place: int, floor_ms: int, floor_seat: int) -> int:
+    """The seat with the least load, after one of load `floor_ms`, where the job may fit."""
+    load, speed, pool = sheet[on.LOAD_MS], sheet[on.SPEED_PPM], sheet[on.SEAT_POOL]
+    due_ms, work_ms = sheet[on.DUE_MS][place], sheet[on.WORK_MS][place]
+    allowed, seats = sheet[on.ALLOWED], sheet[on.FRAME][on.SEATS]
+    span, best, least = span_ms(work_ms, sheet[on.FRAME][on.FASTEST_PPM]), -1, on.PLENTY
+    for bench in range((seats + on.BENCH - 1) // on.BENCH):
+        if sheet[on.BENCH_LOAD_MS][bench] >= least or _empty_handed(sheet, bench, due_ms, span):
+            continue
+        for seat in range(bench * on.BENCH, min(seats, (bench + 1) * on.BENCH)):
+            if load[seat] >= least or load[seat] < floor_ms or allowed[pool[seat]] == 0:
+                continue
+            if load[seat] == floor_ms and seat <= floor_seat:
+                continue
+            if not cramped(sheet, seat) and not hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
+                best, least = seat, load[seat]
+    return best
 
 
 def first_fit(sheet: Table, place: int, begin: int) -> int:
     """Plan the job on the first seat from `begin` on where it fits. Returns the seat, -1 = none."""
     due_ms, work_ms = sheet[on.DUE_MS][place], sheet[on.WORK_MS][place]
     speed, pool, allowed = sheet[on.SPEED_PPM], sheet[on.SEAT_POOL], sheet[on.ALLOWED]
-    for seat in range(begin, sheet[on.FRAME][on.SEATS]):
-        if allowed[pool[seat]] == 0 or hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
+    seats, span = sheet[on.FRAME][on.SEATS], span_ms(work_ms, sheet[on.FRAME][on.FASTEST_PPM])
+    for bench in range(begin // on.BENCH, (seats + on.BENCH - 1) // on.BENCH):
+        if _empty_handed(sheet, bench, due_ms, span):
             continue
-        if cramped(sheet, seat):
-            continue
-        found = seat if sheet[on.BLOCK][seat] == 1 else _of_block(sheet, seat)
-        if put(sheet, found, place):
-            return found
+        for seat in range(max(begin, bench * on.BENCH), min(seats, (bench + 1) * on.BENCH)):
+            if allowed[pool[seat]] == 0 or cramped(sheet, seat):
+                continue
+            if hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
+                continue
+            found = seat if sheet[on.BLOCK][seat] == 1 else _of_block(sheet, seat)
+            if put(sheet, found, place):
+                return found
     return -1
 
 

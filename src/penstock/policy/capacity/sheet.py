@@ -31,6 +31,10 @@ NEED_MEMORY_MB = 14
 KEPT = 15
 """The machine that is kept free for a big job, -1 = none."""
 POOLS_HERE = 16
+FASTEST_PPM = 18
+"""Of the seats."""
+HORIZON_MS = 19
+"""No job that is planned may start later: what is free after it does not matter."""
 SIZED = 17
 """1 where a pool of the island counts cores."""
 
@@ -48,8 +52,9 @@ SEAT = 6
 POOL = 7
 """The rented pool that it would go to, -1 = none."""
 MARK = 8
-LATE, LEFT_OVER, URGENT, ALONE = 1, 2, 4, 8
-"""Marks: has no deadline now; does not fit on what there is; must be ordered for now; is worth a machine of its own."""
+LATE, LEFT_OVER, URGENT, ALONE, WHENEVER = 1, 2, 4, 8, 16
+"""Marks: has no deadline now; does not fit on what there is; must be ordered for now; is worth a machine of its own;
+takes a rented machine whenever one stands idle."""
 
 ORDER = 9
 KEY = 10
@@ -99,6 +104,13 @@ DEMAND = 35
 """By pool: pending jobs that may go there."""
 POOLS = 36
 """Pools of the island, those that fewest pending jobs may go to first: so that what can go anywhere leaves the others."""
+BENCH_LOAD_MS = 37
+BENCH_SLACK_MS = 38
+"""By bench, so many seats side by side: the least load of those that take more, and the most slack. What fits none of a
+bench is seen at once."""
+LANE = 39
+"""Of a seat: the lane where its plan is kept until jobs are packed again, -1 = nowhere."""
+BENCH = 32
 PLENTY = 2**60
 
 FULL_SPEED_PPM = 1_000_000
