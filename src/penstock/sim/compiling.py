@@ -19,10 +19,10 @@ ROOMS = ("penstock.policy.capacity", "penstock.sim.engine")
 Modules = dict[str, ModuleType]
 
 
-def reached(first: ModuleType) -> Modules:
-    """`first` and all modules of ROOMS that it or they use, by name."""
+def reached(*first: ModuleType) -> Modules:
+    """`first` and all modules of ROOMS that they use, by name."""
     found: Modules = {}
-    waiting = [first]
+    waiting = list(first)
     while waiting:
         module = waiting.pop()
         if module.__name__ in found or not module.__name__.startswith(ROOMS):
@@ -81,8 +81,18 @@ def is_cached(modules: Modules) -> bool:
     return path is not None and (path / "whole").exists()
 
 
+_made: dict[str, Modules] = {}
+
+
 def compiled(modules: Modules) -> Modules:
-    """The same modules with every function compiled when it is first called."""
+    """The same modules with every function compiled when it is first called; made once in a process."""
+    sources = digest(modules)
+    if sources not in _made:
+        _made[sources] = _compiled(modules)
+    return _made[sources]
+
+
+def _compiled(modules: Modules) -> Modules:
     import numba
 
     cache = folder(modules)

@@ -29,8 +29,8 @@ def put(farm: Farm, world: w.World, rules: Rules, faults: Faults, tables: Tables
     world.head[w.RIGHT_MS] = max(rules.lease.contact_ms, rules.lease.right_ms)
     for pool in range(len(names)):
         longest_ms = max(farm.pools[POOL_BOOT_MS][pool], farm.pools[POOL_RESUME_MS][pool])
-        # a pool whose machines take longer than that by plan is waited for
-        limit_ms = max(min(max(3 * longest_ms, SHORTEST_LIMIT_MS), LONGEST_LIMIT_MS), longest_ms)
+        # a pool whose machines take nearly that long by plan is waited for
+        limit_ms = max(min(max(3 * longest_ms, SHORTEST_LIMIT_MS), LONGEST_LIMIT_MS), 2 * longest_ms)
         world.sums[w.SUM_BOOT_LIMIT_MS][pool] = limit_ms
     for row, fault in enumerate(rows):
         if fault[w.FAULT_KIND] in BEGIN:

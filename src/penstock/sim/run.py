@@ -3,6 +3,7 @@
 import sys
 import time
 from array import array
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,7 @@ from penstock.policy.capacity import columns as c
 from penstock.policy.capacity.preset_numbers import PRESET_NUMBERS, PRESETS
 from penstock.policy.capacity.setting import Choice, is_owned, machines_of
 from penstock.sim import compiling
-from penstock.sim.engine import loop, machines
+from penstock.sim.engine import loop, machines, text
 from penstock.sim.engine import world as w
 from penstock.sim.laying import Laid, Trial, lay
 from penstock.sim.record import Record, Sink
@@ -40,7 +41,8 @@ def simulate(
     engine = Engine(workload.jobs)
     trial = Trial(choice(policy), seed, faults or Faults())
     laid = lay(workload, policy.reckons(rules), trial, Tables(engine.compiled))
-    record = Record(workload.ids, [pool.name for pool in rules.pools], sink)
+    write = partial(engine.call, text, "write") if engine.compiled else None
+    record = Record(workload.ids, [pool.name for pool in rules.pools], sink, write)
     run = Run(engine, laid, record)
     run.open(rules)
     run.go()
@@ -60,7 +62,7 @@ class Engine:
     """The modules of the loop, as they are or compiled; equal to the byte in what they do."""
 
     def __init__(self, jobs: int) -> None:
-        self.sources = compiling.reached(loop)
+        self.sources = compiling.reached(loop, text)
         self.compiled = self._wanted(jobs)
         self.modules: dict[str, ModuleType] = self.sources
         self.hesitates = self.compiled and not compiling.is_cached(self.sources)

@@ -150,7 +150,7 @@ class FullRun:
         self.pool[row] = self.meter.pools.index(agent.pool)
         self.ran_ms[row] = self.world.lasts(row_ms=self.workload.duration_ms[row], pool=agent.pool)
         for child in self._children[row]:
-            self.world.at(now_ms, ARRIVALS, partial(self._met, child))
+            self._met(child)
 
 
 def _needs(workload: Workload, row: int) -> list[int]:
