@@ -111,7 +111,13 @@ def drop(name: str) -> Callable[[Records], None]:
     return lambda records: records.__delitem__(name)
 
 
+def rented(name: str, power: Power = Power.BOOTING, token: str = "t", provider_id: str = "i-1") -> Machine:
+    return Machine(id=name, name=name, pool="r", power=power, client_token=token, provider_id=provider_id)
+
+
 BREAKS: list[tuple[str, str, list[Callable[[Records], None]]]] = [
+    ("I6", "no token", [add("rented", rented("r1", Power.REQUESTED, "", ""))]),
+    ("I6", "one machine twice", [add("one", rented("r1")), add("two", rented("r2", token="u"))]),
     (
         "I1",
         "two live",

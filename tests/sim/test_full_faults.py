@@ -15,6 +15,7 @@ from penstock.model.machine import Machine
 from penstock.model.rules import Rules
 from penstock.model.states import JobState, Power
 from penstock.model.trial import Fault, Faults, Policy
+from penstock.policy.capacity import columns as c
 from penstock.providers.simulated import Weather
 from penstock.sim.hubworld import FAULTS, World
 from penstock.sim.world import FullRun, simulate
@@ -80,6 +81,29 @@ class Storm:
         if self._instants % EVERY == 0:
             self.broken += [str(one) for one in violations(look(world.hub, load_books))]
             assert not self.broken
+            self._counted_once()
+
+    def _counted_once(self) -> None:
+        """I7: the policy has each rented machine that the books have in one list, and no other."""
+        sight = self.world.services.provisioner.sight
+        if sight is None:
+            return
+        owned = {
+            name
+            for name in sight.rows.machines
+            if sight.rows.farm.pools[c.POOL_OWNED][sight.rows.pools[self.pool(name)]]
+        }
+        rented = {
+            one.id
+            for one in self.all(Machine)
+            if one.pool in self.world.providers and one.power != Power.GONE
+        }
+        assert set(sight.rows.machines) - owned == rented
+        counted = sum(sight.rows.farm.lists[c.LIST_COUNT])
+        assert counted == len(sight.rows.machines)
+
+    def pool(self, machine: str) -> str:
+        return str(self.world.store.read(lambda tx: tx.get(Machine, machine)).pool)  # type: ignore[union-attr]
 
     def left(self) -> dict[str, str]:
         """Machines that their providers still have, and what the books say of each; "" where they say nothing."""

@@ -62,6 +62,26 @@ def test_a_history_comes_to_the_same_starts_boots_and_bills(seed: int, farm: Rul
     assert (full.begun_ms, full.ended_ms) == (quick.begun_ms, quick.ended_ms)
 
 
+@pytest.mark.parametrize("preset", ["taskcluster", "gitlab", "cluster-autoscaler", "stop-when-idle"])
+def test_rules_of_others_come_to_the_same(preset: str) -> None:
+    quick, full = both(history(50, 2), rules(OWN, BURST), Policy(name=preset, preset=preset))
+    assert list(full.first_start_ms) == list(quick.first_start_ms)
+    assert (full.boots, full.resumes, full.costs) == (quick.boots, quick.resumes, quick.costs)
+
+
+def test_jobs_that_need_others_wait_for_them_alike() -> None:
+    jobs = 60
+    needs = [[row - 1] if row % 3 == 2 else [row - 3, row - 2] if row % 7 == 5 else [] for row in range(jobs)]
+    given = history(jobs, 11)._replace(
+        needs_from=array("q", [sum(map(len, needs[:row])) for row in range(jobs + 1)]),
+        needs=array("q", [need for some in needs for need in some]),
+    )
+    quick, full = both(given, rules(OWN, msgspec.structs.replace(BURST, uses=2)))
+    assert list(full.ready_ms) == list(quick.ready_ms)
+    assert list(full.first_start_ms) == list(quick.first_start_ms)
+    assert (full.boots, full.costs) == (quick.boots, quick.costs)
+
+
 def head(data: Path, folder: Path, skip: int, jobs: int) -> Workload:
     """Jobs of Bitcoin Core's CI as they were recorded, on one platform."""
     out = folder / "bitcoin.jsonl"

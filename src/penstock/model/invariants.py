@@ -76,6 +76,19 @@ def only_errors_are_retried(books: Books) -> Found:
             yield job_id, f"{job.losses} losses, lost on {len(job.lost_on)} machines, and still open"
 
 
+def intents(books: Books) -> Found:
+    """I6: what is ordered carries the token that it is ordered with; no two rows are one machine at their provider."""
+    holders: dict[tuple[str, str], str] = {}
+    for machine in books.machines.values():
+        if machine.power == Power.REQUESTED and not machine.client_token:
+            yield machine.id, "is ordered without a token"
+        if not machine.provider_id or machine.power == Power.GONE:
+            continue
+        other = holders.setdefault((machine.pool, machine.provider_id), machine.id)
+        if other != machine.id:
+            yield machine.id, f"is {machine.provider_id} at its provider, and so is {other}"
+
+
 def sessions_match(books: Books) -> Found:
     """I8: a machine that takes offers has exactly the open session that it names; no machine has two."""
     opened = Counter(session.machine for session in books.sessions.values() if session.open)
@@ -183,6 +196,7 @@ INVARIANTS: dict[str, Callable[[Books], Found]] = {
     "I2": fences,
     "I3": accounted_for,
     "I4": only_errors_are_retried,
+    "I6": intents,
     "I8": sessions_match,
     "I11": trust,
     "I12": outputs_are_stored,
