@@ -1,16 +1,19 @@
 """The hub rents: intents before calls, answers after them, books held against listings, and a leader that goes on."""
 
+import threading
 from dataclasses import replace
 
 import msgspec
 import pytest
-from farms import KEY, POOL, TestFarm, planned
+from farms import KEY, POOL, FakeClock, TestFarm, planned
 
+from penstock import wiring
 from penstock.hub import incarnation, people, poller, queue, sessions
+from penstock.hub.beside import Threads
 from penstock.hub.context import NotLeading, Unauthorized
 from penstock.hub.fsck import fsck
 from penstock.hub.poller import Said
-from penstock.hub.provisioner import NOTHING
+from penstock.hub.provisioner import NOTHING, Provisioner
 from penstock.hub.renter import Renter
 from penstock.hub.sessions import Registered, Registration
 from penstock.model.decision import Decided, Delete, Memory, Resume, Suspend
@@ -37,6 +40,10 @@ BURST = Pool(
     delete_ms=2_000,
 )
 RULES = Rules(platforms={"linux": Platform(name="linux")}, pools=(BURST,))
+
+
+class Killed(BaseException):
+    """The process ends here."""
 
 
 class Rented(TestFarm):
@@ -415,11 +422,11 @@ class TestLeaders:
 
         def dies(order: Order) -> str:
             create(order)
-            raise RuntimeError("killed")
+            raise Killed
 
         farm.provider.create = dies  # type: ignore[method-assign]
         farm.submit("c1", planned("zlib"))
-        with pytest.raises(RuntimeError):
+        with pytest.raises(Killed):
             farm.until(Power.BOOTING)
         farm.provider.create = create  # type: ignore[method-assign]
         farm.restart()
@@ -431,11 +438,11 @@ class TestLeaders:
 
     def test_an_order_whose_leader_died_before_the_call_is_given_up(self, farm: Rented) -> None:
         def dies(order: Order) -> str:
-            raise RuntimeError("killed")
+            raise Killed
 
         create, farm.provider.create = farm.provider.create, dies  # type: ignore[method-assign]
         farm.submit("c1", planned("zlib"))
-        with pytest.raises(RuntimeError):
+        with pytest.raises(Killed):
             farm.until(Power.BOOTING)
         farm.provider.create = create  # type: ignore[method-assign]
         first = farm.machine.id
@@ -456,3 +463,57 @@ class TestLeaders:
         kept = farm.all(Decided)
         assert len(kept) >= 2
         assert all(len(one.view) == len(one.memory) == 64 and one.acts for one in kept)
+
+
+def test_what_a_library_raises_stops_no_pass(farm: Rented) -> None:
+    def odd(*given: object) -> str:
+        raise ValueError("an answer that nobody expected")
+
+    real = farm.provider.create, farm.provider.list
+    farm.provider.create = farm.provider.list = odd  # type: ignore[method-assign,assignment]
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.GONE)
+    assert "nobody expected" in farm.all(Machine)[0].power_reason
+    farm.provider.create, farm.provider.list = real  # type: ignore[method-assign]
+    farm.until(Power.BOOTING)
+
+
+class TestBesideThePass:
+    def test_a_provider_that_hangs_holds_up_no_pass(self, farm: Rented) -> None:
+        """Its calls have threads of their own; the answer is found by a later pass, which is rung for."""
+        told, go_on = threading.Event(), threading.Event()
+        create = farm.provider.create
+
+        def slow(order: Order) -> str:
+            assert go_on.wait(20)
+            return create(order)
+
+        farm.provider.create = slow  # type: ignore[method-assign]
+        beside = Threads(told.set, patience_s=0.0)
+        farm.services.provisioner = Provisioner(farm.leading, beside)
+        farm.submit("c1", planned("zlib"))
+        farm.until(Power.REQUESTED)
+        for _ in range(5):
+            farm.tick(1000)
+        assert farm.machine.power == Power.REQUESTED
+        go_on.set()
+        assert told.wait(20)
+        for _ in range(2000):
+            farm.tick(10)
+            if farm.machine.power == Power.BOOTING:
+                break
+            told.wait(0.01)
+        assert farm.machine.provider_id == "burst-00001"
+
+    def test_who_does_not_surely_lead_begins_no_call(self, farm: Rented) -> None:
+        farm.services.provisioner = Provisioner(farm.leading, lasts_ms=lambda: 0)
+        farm.submit("c1", planned("zlib"))
+        for _ in range(200):
+            farm.tick(10_000)
+        assert farm.all(Machine) == []
+
+
+def test_wiring_knows_who_rents() -> None:
+    found = wiring.rented(Rules(pools=(POOL, BURST)), FakeClock())
+    assert list(found) == ["burst"]
+    assert found["burst"].offers()[0].price_per_hour_micros == 400_000

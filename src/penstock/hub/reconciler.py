@@ -6,6 +6,7 @@ moment ago is not asked for again. What takes too long to come is given back.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,7 +23,7 @@ from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Instan
 from penstock.model.rules import Pool
 from penstock.model.states import Health, Power
 from penstock.policy.capacity.view import Failure
-from penstock.ports import Provider, ProviderError
+from penstock.ports import Provider
 
 APART_MS = 60_000
 """Two listings count as two when the second was begun so long after the first."""
@@ -183,16 +184,14 @@ def _look(provider: Provider, now_ms: int) -> _Looked:
     """What it has and what it will take back."""
     try:
         return _Looked(now_ms, provider.list(), provider.notices())
-    except ProviderError:
+    except Exception:  # whatever a library raises: nothing was learnt
         return _Looked(now_ms, None)
 
 
 def _delete(provider: Provider, id_: str) -> None:
     """Once; if it is still there, a later listing shows it again."""
-    try:
+    with suppress(Exception):
         provider.delete(id_)
-    except ProviderError:
-        return
 
 
 def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int]) -> list[str]:

@@ -132,6 +132,8 @@ class Renter:
             call(machine.provider_id)
         except ProviderError as problem:
             return problem
+        except Exception as problem:  # whatever a library raises: it may have been carried out
+            return NoAnswer(f"{type(problem).__name__}: {problem}")
         return machine.provider_id
 
     def _wanted(self, machine: Machine) -> Order:
