@@ -1,11 +1,11 @@
 """The hub rents: intents before calls, answers after them, books held against listings, and a leader that goes on."""
 
 import threading
-from dataclasses import replace
 
 import msgspec
 import pytest
 from farms import KEY, POOL, FakeClock, TestFarm, planned
+from renting import BURST, RULES, Killed, Rented
 
 from penstock import wiring
 from penstock.hub import incarnation, people, poller, queue, sessions
@@ -15,92 +15,16 @@ from penstock.hub.fsck import fsck
 from penstock.hub.poller import Said
 from penstock.hub.provisioner import NOTHING, Provisioner
 from penstock.hub.renter import Renter
-from penstock.hub.sessions import Registered, Registration
+from penstock.hub.sessions import Registration
 from penstock.model.decision import Decided, Delete, Memory, Resume, Suspend
-from penstock.model.farm import Event, Farm
-from penstock.model.job import Attempt, Job
+from penstock.model.farm import Event
+from penstock.model.job import Attempt
 from penstock.model.machine import Machine
 from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Order
-from penstock.model.rules import Platform, Pool, Quantiles, Rules
+from penstock.model.rules import Rules
 from penstock.model.states import Power
-from penstock.model.units import Size
 from penstock.ports import NoAnswer
-from penstock.providers.simulated import Simulated, Weather
-
-BURST = Pool(
-    name="burst",
-    provider="simulated",
-    platforms=("linux",),
-    size=Size(2, 4096),
-    price_per_hour_micros=400_000,
-    stopped_price_per_hour_micros=10_000,
-    boot=Quantiles(30_000, 30_000),
-    resume=Quantiles(10_000, 10_000),
-    suspend_ms=2_000,
-    delete_ms=2_000,
-)
-RULES = Rules(platforms={"linux": Platform(name="linux")}, pools=(BURST,))
-
-
-class Killed(BaseException):
-    """The process ends here."""
-
-
-class Rented(TestFarm):
-    """A farm that rents from a simulated provider, whose machines' agents do as they are told."""
-
-    __test__ = False
-
-    def __init__(self, rules: Rules = RULES) -> None:
-        super().__init__(rules)
-        self.provider = Simulated(BURST, self.clock.monotonic_ms)
-        self.hub = replace(self.hub, providers={"burst": self.provider})
-        self.again()
-
-    def again(self) -> None:
-        """A new leader, and its first seconds."""
-        self.restart()
-        self.tick(6000)
-
-    @property
-    def machine(self) -> Machine:
-        """The one that is not gone."""
-        (found,) = [one for one in self.all(Machine) if one.power != Power.GONE]
-        return found
-
-    def until(self, power: Power, most_s: int = 4000) -> Machine:
-        """Let time pass until the only machine has this power."""
-        for _ in range(most_s):
-            known = [one for one in self.all(Machine) if one.power == power]
-            if known:
-                return known[-1]
-            self.tick(1000)
-        raise AssertionError(f"never {power}: {[(one.name, one.power) for one in self.all(Machine)]}")
-
-    def enrol(self) -> Registered:
-        """The agent of the machine that is up registers with what its machine was given."""
-        order = next(order for order in self.provider.up().values() if order.secret)
-        return sessions.register(self.hub, order.secret, Registration(name="any", key=KEY, slots=1))
-
-    def alerts(self) -> list[str]:
-        return [one.reason for one in self.all(Event) if one.state == "alert"]
-
-    def started(self) -> tuple[Registered, Attempt]:
-        """A job that runs on a rented machine."""
-        self.submit("c1", planned("zlib"))
-        self.until(Power.REGISTERING)
-        who = self.enrol()
-        self.tick(1000)
-        heard = poller.poll(self.hub, who.session, Said(call=1))
-        work = heard.offers[0]
-        return who, queue.acknowledge(self.hub, who.session, work.attempt.id, work.attempt.fence, "ack")
-
-    def idle(self) -> Machine:
-        """A rented machine whose job has passed."""
-        who, attempt = self.started()
-        ending = queue.Ending(result="failed")
-        queue.finish(self.hub, who.session, attempt.id, attempt.fence, "fin", ending)
-        return self.machine
+from penstock.providers.simulated import Weather
 
 
 @pytest.fixture
@@ -250,132 +174,6 @@ def test_power_and_offers_exclude_each_other(farm: Rented) -> None:
         assert not renter.command(command)
     assert not renter.command(Resume(machine=attempt.machine, reason="x"))
     assert farm.machine.power == Power.UP
-
-
-class TestReconciling:
-    def strange(self, farm: Rented, count: int, **tags: str) -> None:
-        """Machines with our tags that no book has."""
-        ours = farm.get(Farm, "farm")
-        base = {TAG_FARM: ours.uid, TAG_INCARNATION: ours.incarnation, TAG_MACHINE: "nobody"}
-        for number in range(count):
-            farm.provider.create(Order(offer="burst", token=f"strange {number}", tags={**base, **tags}))
-
-    def alive(self, farm: Rented) -> int:
-        return sum(state not in ("going", "gone") for state in farm.provider.states().values())
-
-    def test_what_is_in_no_book_is_deleted_when_it_was_seen_twice(self, farm: Rented) -> None:
-        self.strange(farm, 2)
-        farm.tick(60_000)
-        farm.tick(1_000)
-        assert self.alive(farm) == 2
-        for _ in range(8):
-            farm.tick(20_000)
-        assert self.alive(farm) == 0
-
-    def test_what_others_own_is_let_alone(self, farm: Rented) -> None:
-        self.strange(farm, 1, **{TAG_FARM: "another"})
-        farm.provider.create(Order(offer="burst", token="copy", tags={}))
-        for _ in range(20):
-            farm.tick(20_000)
-        assert self.alive(farm) == 2
-
-    def test_listings_with_gaps_do_not_count(self, farm: Rented) -> None:
-        farm.provider.weather = Weather(part_missing=1.0)
-        self.strange(farm, 2)
-        _, attempt = farm.started()
-        for _ in range(40):
-            farm.tick(5_000)
-        assert self.alive(farm) == 3
-        assert farm.get(Attempt, attempt.id).live
-
-    def test_too_many_at_once_are_asked_about(self, farm: Rented) -> None:
-        self.strange(farm, 4)
-        for _ in range(20):
-            farm.tick(20_000)
-        assert self.alive(farm) == 4
-        assert farm.alerts() == ["4 machines of burst are in no book: none was deleted"]
-
-    def test_a_second_machine_of_one_intent_is_deleted(self, farm: Rented) -> None:
-        farm.started()
-        self.strange(farm, 1, **{TAG_MACHINE: farm.machine.id})
-        for _ in range(8):
-            farm.tick(20_000)
-        assert farm.provider.states()["burst-00001"] != "gone"
-        assert farm.provider.states()["burst-00002"] == "gone"
-
-    def test_what_is_reclaimed_runs_next_on_what_is_not(self, farm: Rented) -> None:
-        _, attempt = farm.started()
-        farm.provider._machines["burst-00001"].reclaimed_ms = farm.clock.monotonic + 90_000
-        for _ in range(7):
-            farm.tick(10_000)
-        assert farm.machine.leaves_ms > 0
-        farm.provider._machines["burst-00001"].turn(farm.clock.monotonic, "gone", 0, None)
-        for _ in range(7):
-            farm.tick(10_000)
-        lost = farm.get(Attempt, attempt.id)
-        assert (lost.state, lost.cause) == ("PREEMPTED", "machine taken away: its provider has taken it away")
-        assert farm.get(Job, attempt.job).steady
-
-    def test_what_is_listed_no_more_is_lost(self, farm: Rented) -> None:
-        _, attempt = farm.started()
-        del farm.provider._machines["burst-00001"]
-        for _ in range(16):
-            farm.tick(10_000)
-        lost = farm.get(Attempt, attempt.id)
-        assert (lost.state, lost.cause) == (
-            "PREEMPTED",
-            "machine gone: its provider does not list it any more",
-        )
-        assert not farm.get(Job, attempt.job).steady
-
-    def test_what_somebody_else_stopped_is_lost_and_told(self, farm: Rented) -> None:
-        _, attempt = farm.started()
-        farm.provider.suspend("burst-00001")
-        for _ in range(16):
-            farm.tick(10_000)
-        assert not farm.get(Attempt, attempt.id).live
-        assert "not by this farm" in farm.alerts()[0]
-
-    def test_a_call_that_had_no_effect_is_made_again(self, farm: Rented) -> None:
-        farm.idle()
-        real, farm.provider.suspend = farm.provider.suspend, lambda id_: None  # type: ignore[method-assign]
-        farm.until(Power.SUSPENDING)
-        farm.tick(10_000)
-        farm.provider.suspend = real  # type: ignore[method-assign]
-        farm.until(Power.SUSPENDED, 200)
-
-    def test_suspending_that_does_not_end_becomes_deleting(self, farm: Rented) -> None:
-        farm.idle()
-        farm.provider.suspend = lambda id_: None  # type: ignore[method-assign]
-        farm.until(Power.SUSPENDING)
-        farm.until(Power.GONE, 2000)
-
-    def test_deleting_that_does_not_end_is_told(self, farm: Rented) -> None:
-        farm.idle()
-        farm.provider.delete = lambda id_: None  # type: ignore[method-assign]
-        farm.until(Power.DELETING, 40_000)
-        for _ in range(70):
-            farm.tick(10_000)
-        assert "is still not given back after 600 s, and may cost money" in farm.alerts()[0]
-
-    def test_what_cannot_be_woken_sleeps_on(self, farm: Rented) -> None:
-        farm.idle()
-        farm.until(Power.SUSPENDED)
-        farm.provider.weather = Weather(no_capacity=1.0)
-        renter = Renter(farm.leading, farm.services._beside)
-        assert renter.command(Resume(machine=farm.machine.id, reason="wanted"))
-        farm.tick(1000)
-        assert farm.machine.power == Power.SUSPENDED
-        assert "no machine left" in farm.machine.power_reason
-
-    def test_what_its_provider_does_not_know_any_more_is_gone(self, farm: Rented) -> None:
-        farm.idle()
-        farm.until(Power.SUSPENDED)
-        del farm.provider._machines["burst-00001"]
-        renter = Renter(farm.leading, farm.services._beside)
-        assert renter.command(Delete(machine=farm.machine.id, reason="x"))
-        farm.tick(1000)
-        assert [one.power for one in farm.all(Machine)] == [Power.GONE]
 
 
 class TestLeaders:

@@ -1,0 +1,144 @@
+"""Books held against what providers list: strangers go, what is missing is lost, and neither too soon."""
+
+import pytest
+from renting import Rented
+
+from penstock.hub.renter import Renter
+from penstock.model.decision import Delete, Resume
+from penstock.model.farm import Farm
+from penstock.model.job import Attempt, Job
+from penstock.model.machine import Machine
+from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Order
+from penstock.model.states import Power
+from penstock.providers.simulated import Weather
+
+
+@pytest.fixture
+def farm() -> Rented:
+    return Rented()
+
+
+class TestReconciling:
+    def strange(self, farm: Rented, count: int, **tags: str) -> None:
+        """Machines with our tags that no book has."""
+        ours = farm.get(Farm, "farm")
+        base = {TAG_FARM: ours.uid, TAG_INCARNATION: ours.incarnation, TAG_MACHINE: "nobody"}
+        for number in range(count):
+            farm.provider.create(Order(offer="burst", token=f"strange {number}", tags={**base, **tags}))
+
+    def alive(self, farm: Rented) -> int:
+        return sum(state not in ("going", "gone") for state in farm.provider.states().values())
+
+    def test_what_is_in_no_book_is_deleted_when_it_was_seen_twice(self, farm: Rented) -> None:
+        self.strange(farm, 2)
+        farm.tick(60_000)
+        farm.tick(1_000)
+        assert self.alive(farm) == 2
+        for _ in range(8):
+            farm.tick(20_000)
+        assert self.alive(farm) == 0
+
+    def test_what_others_own_is_let_alone(self, farm: Rented) -> None:
+        self.strange(farm, 1, **{TAG_FARM: "another"})
+        farm.provider.create(Order(offer="burst", token="copy", tags={}))
+        for _ in range(20):
+            farm.tick(20_000)
+        assert self.alive(farm) == 2
+
+    def test_listings_with_gaps_do_not_count(self, farm: Rented) -> None:
+        farm.provider.weather = Weather(part_missing=1.0)
+        self.strange(farm, 2)
+        _, attempt = farm.started()
+        for _ in range(40):
+            farm.tick(5_000)
+        assert self.alive(farm) == 3
+        assert farm.get(Attempt, attempt.id).live
+
+    def test_too_many_at_once_are_asked_about(self, farm: Rented) -> None:
+        self.strange(farm, 4)
+        for _ in range(20):
+            farm.tick(20_000)
+        assert self.alive(farm) == 4
+        assert farm.alerts() == ["4 machines of burst are in no book: none was deleted"]
+
+    def test_a_second_machine_of_one_intent_is_deleted(self, farm: Rented) -> None:
+        farm.started()
+        self.strange(farm, 1, **{TAG_MACHINE: farm.machine.id})
+        for _ in range(8):
+            farm.tick(20_000)
+        assert farm.provider.states()["burst-00001"] != "gone"
+        assert farm.provider.states()["burst-00002"] == "gone"
+
+    def test_what_is_reclaimed_runs_next_on_what_is_not(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        farm.provider._machines["burst-00001"].reclaimed_ms = farm.clock.monotonic + 90_000
+        for _ in range(7):
+            farm.tick(10_000)
+        assert farm.machine.leaves_ms > 0
+        farm.provider._machines["burst-00001"].turn(farm.clock.monotonic, "gone", 0, None)
+        for _ in range(7):
+            farm.tick(10_000)
+        lost = farm.get(Attempt, attempt.id)
+        assert (lost.state, lost.cause) == ("PREEMPTED", "machine taken away: its provider has taken it away")
+        assert farm.get(Job, attempt.job).steady
+
+    def test_what_is_listed_no_more_is_lost(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        del farm.provider._machines["burst-00001"]
+        for _ in range(16):
+            farm.tick(10_000)
+        lost = farm.get(Attempt, attempt.id)
+        assert (lost.state, lost.cause) == (
+            "PREEMPTED",
+            "machine gone: its provider does not list it any more",
+        )
+        assert not farm.get(Job, attempt.job).steady
+
+    def test_what_somebody_else_stopped_is_lost_and_told(self, farm: Rented) -> None:
+        _, attempt = farm.started()
+        farm.provider.suspend("burst-00001")
+        for _ in range(16):
+            farm.tick(10_000)
+        assert not farm.get(Attempt, attempt.id).live
+        assert "not by this farm" in farm.alerts()[0]
+
+    def test_a_call_that_had_no_effect_is_made_again(self, farm: Rented) -> None:
+        farm.idle()
+        real, farm.provider.suspend = farm.provider.suspend, lambda id_: None  # type: ignore[method-assign]
+        farm.until(Power.SUSPENDING)
+        farm.tick(10_000)
+        farm.provider.suspend = real  # type: ignore[method-assign]
+        farm.until(Power.SUSPENDED, 200)
+
+    def test_suspending_that_does_not_end_becomes_deleting(self, farm: Rented) -> None:
+        farm.idle()
+        farm.provider.suspend = lambda id_: None  # type: ignore[method-assign]
+        farm.until(Power.SUSPENDING)
+        farm.until(Power.GONE, 2000)
+
+    def test_deleting_that_does_not_end_is_told(self, farm: Rented) -> None:
+        farm.idle()
+        farm.provider.delete = lambda id_: None  # type: ignore[method-assign]
+        farm.until(Power.DELETING, 40_000)
+        for _ in range(70):
+            farm.tick(10_000)
+        assert "is still not given back after 600 s, and may cost money" in farm.alerts()[0]
+
+    def test_what_cannot_be_woken_sleeps_on(self, farm: Rented) -> None:
+        farm.idle()
+        farm.until(Power.SUSPENDED)
+        farm.provider.weather = Weather(no_capacity=1.0)
+        renter = Renter(farm.leading, farm.services._beside)
+        assert renter.command(Resume(machine=farm.machine.id, reason="wanted"))
+        farm.tick(1000)
+        assert farm.machine.power == Power.SUSPENDED
+        assert "no machine left" in farm.machine.power_reason
+
+    def test_what_its_provider_does_not_know_any_more_is_gone(self, farm: Rented) -> None:
+        farm.idle()
+        farm.until(Power.SUSPENDED)
+        del farm.provider._machines["burst-00001"]
+        renter = Renter(farm.leading, farm.services._beside)
+        assert renter.command(Delete(machine=farm.machine.id, reason="x"))
+        farm.tick(1000)
+        assert [one.power for one in farm.all(Machine)] == [Power.GONE]
