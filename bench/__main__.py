@@ -16,6 +16,7 @@ NAMES = (
     "latency",
     "throughput",
     "scale",
+    "simulator",
 )
 OUT = Path("build/bench.json")
 

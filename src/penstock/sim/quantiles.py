@@ -1,6 +1,8 @@
 """Distributions as tables of quantiles, in whole milliseconds: computed in decimals, so that every machine has the same."""
 
+from collections.abc import Sequence
 from decimal import Decimal, localcontext
+from functools import cache
 from statistics import NormalDist
 
 from penstock.model.rules import Quantiles
@@ -10,7 +12,8 @@ P95 = Decimal("1.644853627")
 EXPONENTIAL_UNIT = 1_000_000
 
 
-def lognormal_ms(time: Quantiles) -> list[int]:
+@cache
+def lognormal_ms(time: Quantiles) -> Sequence[int]:
     """TIMES equally likely durations of the lognormal law through both quantiles; without a spread all are equal."""
     low, high = max(1, time.p50_ms), time.p95_ms
     if time.p95_ms <= time.p50_ms:
@@ -26,7 +29,8 @@ def _normal_steps() -> list[Decimal]:
     return [Decimal(f"{normal.inv_cdf((at + 0.5) / TIMES):.9f}") for at in range(TIMES)]
 
 
-def exponential() -> list[int]:
+@cache
+def exponential() -> Sequence[int]:
     """TIMES equally likely values of the exponential law with mean EXPONENTIAL_UNIT."""
     with localcontext() as context:
         context.prec = 20

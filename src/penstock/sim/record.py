@@ -60,12 +60,12 @@ class Texts:
         kinds = [f',"kind":"{kind}","job":' for kind in KINDS]
         pools = [f'","pool":{pool}' for pool in record.pools]
         before = [*FIXED, NOTHING, "}\n", *kinds, *record.stems, *pools]
-        jobs = [quoted(job) for job in record.ids]
         stems = len(before) - 2 * len(pools)
         self.first = np.array([stems, stems + len(pools), len(before)], np.int64)
-        lengths = np.fromiter(map(len, (*before, *jobs)), np.int64, len(before) + len(jobs))
+        jobs, of_jobs = _quoted(record.ids)
+        lengths = np.concatenate((_lengths(before), of_jobs))
         self.starts = np.concatenate(([0], np.cumsum(lengths)))
-        self.parts = np.frombuffer("".join((*before, *jobs)).encode("ascii"), np.uint8)
+        self.parts = np.frombuffer(("".join(before) + jobs).encode("ascii"), np.uint8)
         longest = int(lengths[: len(before)].max(initial=0)), int(lengths[len(before) :].max(initial=0))
         self.room = text.LONGEST + 3 * longest[0] + longest[1]
         self.write = write
@@ -77,3 +77,16 @@ class Texts:
             self.out = np.empty(count * self.room, np.uint8)
         used = self.write(lines, count, self.parts, self.starts, self.first, self.out)
         return self.out[:used]
+
+
+def _quoted(texts: Sequence[str]) -> tuple[str, Any]:
+    """All texts in quotes, one behind the other, and how long each is."""
+    whole, lengths = "".join(texts), _lengths(texts)
+    if len(quoted(whole)) == len(whole) + 2:  # no sign of any of them is written otherwise
+        return ('"' + '""'.join(texts) + '"' if texts else ""), lengths + 2
+    escaped = [quoted(text) for text in texts]
+    return "".join(escaped), _lengths(escaped)
+
+
+def _lengths(texts: Sequence[str]) -> Any:
+    return np.fromiter(map(len, texts), np.int64, len(texts))
