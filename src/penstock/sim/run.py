@@ -1,7 +1,6 @@
 """One run: a history on a farm, under one policy, from the first submission to the last end."""
 
 import sys
-import time
 from array import array
 from functools import partial
 from types import ModuleType
@@ -104,14 +103,13 @@ class Run:
 
     def go(self) -> None:
         """To the end."""
-        begun = time.monotonic()
+        if self.engine.hesitates:
+            print("penstock: compiling the simulator, about a minute, once for this machine", file=sys.stderr)
         self._repeat("run")
         self._repeat("close")
         self._drain()
         if self.engine.hesitates:
             compiling.remember(self.engine.sources)
-            if time.monotonic() - begun > 10:
-                print("penstock: compiled the simulator; the next run begins at once", file=sys.stderr)
 
     def _repeat(self, name: str) -> None:
         while self.engine.call(loop, name, self.farm, self.world) == w.MORE:
