@@ -98,6 +98,18 @@ def test_an_owned_machine_takes_what_it_can_in_time() -> None:
     assert both.provider.states() == {}
 
 
+def test_a_machine_that_enrolled_by_itself_in_a_rented_pool_is_let_alone(farm: Rented) -> None:
+    """Nobody could stop it or give it back: it is not the policy's."""
+    token = sessions.create_token(farm.hub, "burst")
+    guest = sessions.register(farm.hub, token, Registration(name="guest", key=KEY, slots=1))
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.BOOTING)
+    for _ in range(12):
+        farm.tick(10_000)
+    assert farm.get(Machine, guest.machine.id).power == Power.UP
+    assert farm.all(Attempt) == []
+
+
 def test_what_is_refused_is_gone_and_ordered_again_later(farm: Rented) -> None:
     farm.provider.weather = Weather(no_capacity=1.0)
     farm.submit("c1", planned("zlib"))

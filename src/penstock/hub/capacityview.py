@@ -70,7 +70,8 @@ class CapacityView:
         groups, _ = view.groups(farm.time_ms, MOST_WAITING)
         waiting = tuple(self._waiting([(group.ask, group.jobs) for group in groups]))
         ended, lost = self._gone_jobs(tx, view)
-        known = {one.id: one for one in (*view.asleep.values(), *view.machines.values())}
+        there = (*view.asleep.values(), *view.machines.values())
+        known = {one.id: one for one in there if one.pool in self._pools and is_ours(self._hub, one)}
         failed, self._failed = tuple(self._failed), []
         running = () if self._adopted else tuple(self._running(tx))
         self._adopted = True
@@ -183,9 +184,7 @@ class CapacityView:
     def _changed(self, known: dict[str, Machine]) -> Iterator[Standing]:
         """Machines that are not as they were told, in the order in which they were made or ordered last."""
         versions = self.rows.machine_versions
-        changed = [
-            one for one in known.values() if one.pool in self._pools and versions.get(one.id) != one.version
-        ]
+        changed = [one for one in known.values() if versions.get(one.id) != one.version]
         changed.sort(key=lambda one: (one.since_ms, one.ordered_ms, self._number(one.id)))
         for one in changed:
             yield Standing(
@@ -202,6 +201,11 @@ class CapacityView:
         """Machines are told in the order of their rows where nothing else tells them apart."""
         row = self.rows.machines.get(machine)
         return -1 if row is None else self.rows.farm.machines[c.MACHINE_SERIAL][row]
+
+
+def is_ours(hub: Hub, one: Machine) -> bool:
+    """Whether the policy may use and stop it: of a pool that is rented, only what the hub ordered itself."""
+    return one.pool not in hub.providers or bool(one.client_token)
 
 
 def _phase(one: Machine) -> Phase:

@@ -11,7 +11,7 @@ from functools import partial
 import msgspec
 
 from penstock.hub.beside import AtOnce, Beside
-from penstock.hub.capacityview import CapacityView
+from penstock.hub.capacityview import CapacityView, is_ours
 from penstock.hub.context import Hub
 from penstock.hub.placer import Without, offers
 from penstock.hub.queueview import QueueView
@@ -111,7 +111,7 @@ class Provisioner:
         """All of ours that are not gone, as they are now."""
         look(self._hub, partial(_follow, view=view))
         known = [*view.asleep.values(), *view.machines.values()]
-        return [one for one in known if one.pool in self.without.pools]
+        return [one for one in known if one.pool in self.without.pools and is_ours(self._hub, one)]
 
     def _decide(self, sight: CapacityView, view: QueueView, counts: Counter[str]) -> bool:
         """See, decide, apply. True when something was refused, so that it is worth deciding again."""
