@@ -380,6 +380,17 @@ class TestRows:
         )
         assert unpacked(told.rows.pack(), elsewhere, Choice()).farm.names[c.NAME_COUNT][0] == 0
 
+    def test_a_row_that_is_used_again_is_as_blank_as_at_first(self) -> None:
+        rows = Rows(RULES, Choice())
+        blank = [column[0] for column in rows.farm.jobs]
+        row = rows.new_job("j1", rows.ask(ASK), "n")
+        for column in rows.farm.jobs:
+            column[row] = 77
+        rows.forget_job("j1")
+        again = rows.new_job("j2", rows.ask(ASK), "n")
+        assert again == row
+        assert [column[again] for column in rows.farm.jobs] == blank
+
     def test_nothing_kept_is_nothing_known(self) -> None:
         assert unpacked(b"", RULES, Choice()).jobs == {}
 

@@ -57,6 +57,7 @@ class Rows:
         self._names: dict[str, int] = {}
         self.jobs: dict[str, int] = {}
         self.job_ids = [""] * self._shape.jobs
+        self._blank_job = [column[0] for column in self.farm.jobs]
         self._free_jobs = list(range(self._shape.jobs - 1, -1, -1))
         self.machines: dict[str, int] = {}
         self.machine_ids = [""] * self._shape.machines
@@ -94,10 +95,8 @@ class Rows:
             self._grow(jobs=2 * self._shape.jobs)
         row = self._free_jobs.pop()
         self.jobs[job], self.job_ids[row] = row, job
-        for column in self.farm.jobs:
-            column[row] = 0
-        for field in (c.JOB_LANE, c.JOB_BEFORE, c.JOB_AFTER, c.JOB_ASK_BEFORE, c.JOB_ASK_AFTER):
-            self.farm.jobs[field][row] = -1
+        for column, value in zip(self.farm.jobs, self._blank_job, strict=True):
+            column[row] = value
         self.farm.jobs[c.JOB_ASK][row] = ask
         self.farm.jobs[c.JOB_NAME][row] = self.name(name, self.farm.asks[c.ASK_ISLAND][ask])
         return row
