@@ -6,6 +6,7 @@ named by the digest of all sources that went into it, because by itself it notic
 """
 
 import hashlib
+import marshal
 import os
 import re
 import sys
@@ -48,6 +49,9 @@ def digest(modules: Modules) -> str:
     for name, text in _sources(modules).items():
         told.update(name.encode())
         told.update(text)
+    # a file may have been changed since it was imported: what is compiled counts, not what would be now
+    for _, function in _functions(modules):
+        told.update(marshal.dumps(function.__code__, 2))
     return told.hexdigest()[:32]
 
 

@@ -39,10 +39,10 @@ def test_a_lone_job_gets_a_machine_at_the_last_moment() -> None:
     begun_ms = town.now_ms
     town.come()
     town.until(begun_ms + 850_000)
-    assert [moment for moment, _ in town.acts(c.BOOT)] == [begun_ms + 900_000 - BOOT_MS]
+    assert [moment for moment, _ in town.acts(c.BOOT)] == [begun_ms + 899_000 - BOOT_MS]
     assert town.farm.jobs[c.JOB_WHY][0] == reasons.WAITS_FOR_COMING
     town.until(begun_ms + HOUR_MS)
-    assert town.waits_s() == [900]
+    assert town.waits_s() == [899]
 
 
 def test_short_jobs_share_a_machine_that_leaves_earlier() -> None:
@@ -52,7 +52,7 @@ def test_short_jobs_share_a_machine_that_leaves_earlier() -> None:
     town.come(100, count=4)
     assert town.farm.jobs[c.JOB_WHY][0] == reasons.WAITS_FOR_LAST_MOMENT
     town.until(begun_ms + 2 * HOUR_MS)
-    assert [moment for moment, _ in town.acts(c.BOOT)] == [begun_ms + 900_000 - 300_000 - BOOT_MS - 120_000]
+    assert [moment for moment, _ in town.acts(c.BOOT)] == [begun_ms + 899_000 - 300_000 - BOOT_MS - 120_000]
     assert max(town.waits_s()) <= 900
 
 
@@ -64,7 +64,7 @@ def test_a_suspended_machine_is_woken_before_a_new_one_is_ordered() -> None:
     town.come(600)
     again_ms = town.now_ms
     town.until(again_ms + HOUR_MS)
-    assert [moment for moment, _ in town.acts(c.RESUME)] == [again_ms + 900_000 - RESUME_MS]
+    assert [moment for moment, _ in town.acts(c.RESUME)] == [again_ms + 899_000 - RESUME_MS]
     assert len(town.acts(c.BOOT)) == 1
 
 

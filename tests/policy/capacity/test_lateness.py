@@ -128,7 +128,7 @@ def test_with_the_guard_on_a_suspended_machine_counts_as_one_that_must_boot() ->
     again_ms = town.now_ms
     town.come(60)
     town.until(again_ms + HOUR_MS)
-    assert [moment for moment, _ in town.acts(c.RESUME)] == [again_ms + 900_000 - 90_000]
+    assert [moment for moment, _ in town.acts(c.RESUME)] == [again_ms + 899_000 - 90_000]
 
 
 def test_the_mean_start_counts_boots_resumes_and_disks() -> None:

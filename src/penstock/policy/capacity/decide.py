@@ -29,6 +29,9 @@ from penstock.policy.capacity.columns import (
     Farm,
 )
 
+MOMENT_MS = 1000
+"""Last moments that are closer together are one: what must be ordered within the next second is ordered now."""
+
 
 def decide(farm: Farm, island: int, now_ms: int) -> None:
     """Decide for one island; writes acts, and ISLAND_WAKE_MS: when to ask again though nothing happens."""
@@ -70,15 +73,15 @@ def _begin_pools(farm: Farm, island: int) -> None:
 def _place(farm: Farm, island: int) -> None:
     """Start what can start. On large islands jobs are packed by the tick only: between two of them lanes go on as planned."""
     frame, now_ms = farm.scratch[on.FRAME], farm.scratch[on.FRAME][on.NOW_MS]
-    frame[on.EARLY_MS] = tick_ms = plans.tick_ms(farm, island)
+    tick_ms = plans.tick_ms(farm, island)
+    frame[on.EARLY_MS] = max(tick_ms, MOMENT_MS)
     again_ms = farm.islands[ISLAND_LOOKED_MS][island] + tick_ms
-    if tick_ms == 0 or now_ms >= again_ms or _could_start(farm, island):
+    if now_ms >= again_ms or _could_start(farm, island) or plans.go_on(farm) > 0:
         farm.islands[ISLAND_LOOKED_MS][island] = now_ms
         frame[on.GUARD] = lateness.guarded(farm, island)
         _pack(farm, island)
-        frame[on.WAKE_MS] = max(frame[on.WAKE_MS], now_ms + tick_ms)
+        frame[on.WAKE_MS] = max(frame[on.WAKE_MS], now_ms + frame[on.EARLY_MS])
     else:
-        plans.go_on(farm)
         on.wake_at(farm.scratch, again_ms)
 
 
@@ -100,7 +103,7 @@ def _pack(farm: Farm, island: int) -> None:
             continue
         if packing_owned.pack(farm) > 0:
             continue
-        if farm.scratch[on.FRAME][on.EARLY_MS] > 0:
+        if farm.scratch[on.FRAME][on.EARLY_MS] > MOMENT_MS:
             plans.forget(farm)
             plans.keep(farm)
         left = packing_owned.leave_over(farm, island)
@@ -108,7 +111,7 @@ def _pack(farm: Farm, island: int) -> None:
         if left > 0 or alone:
             if packing_rented.pack(farm, island) > 0:
                 continue
-            if farm.scratch[on.FRAME][on.EARLY_MS] > 0:
+            if farm.scratch[on.FRAME][on.EARLY_MS] > MOMENT_MS:
                 plans.keep(farm)
             if packing_rented.leave_over(farm) > 0:
                 orders.plan(farm, island)

@@ -36,6 +36,7 @@ def plan(farm: Farm, island: int) -> None:
     sheet = farm.scratch
     frame = sheet[on.FRAME]
     seats.clear(sheet)
+    frame[on.EMPTY_SEATS] = 0
     for pool in range(farm.rules[RULE_POOLS]):
         sheet[on.PLANNED][pool] = 0
         sheet[on.FRESHEST][pool] = lists.last(farm, pool, STOPPED)
@@ -45,6 +46,9 @@ def plan(farm: Farm, island: int) -> None:
         place = sheet[on.ORDER][at]
         offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
         if sheet[on.MARK][place] & on.ALONE:
+            if frame[on.EMPTY_SEATS] > 0 and seats.empty_fit(sheet, place) >= 0:
+                frame[on.EMPTY_SEATS] -= 1
+                continue
             _plan_another(farm, place)
             begin = frame[on.SEATS]
         elif seats.first_fit(sheet, place, begin) < 0:
@@ -129,6 +133,7 @@ def _plan_another(farm: Farm, place: int) -> None:
     for slot in range(slots):
         sheet[on.BLOCK][_seat(farm, machine, pool)] = slots - slot
     seats.put(sheet, seat, place)
+    frame[on.EMPTY_SEATS] += slots - 1
 
 
 def _stopped_pool(farm: Farm) -> int:

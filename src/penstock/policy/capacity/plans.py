@@ -16,6 +16,7 @@ from penstock.policy.capacity.columns import (
     LANE_JOB,
     LANE_NEXT,
     MACHINE_BEFORE,
+    MACHINE_FREE,
     MACHINE_POOL,
     MACHINE_SINCE_MS,
     OPEN,
@@ -63,9 +64,9 @@ def keep(farm: Farm) -> None:
             place = after
 
 
-def go_on(farm: Farm) -> None:
-    """Lanes that have become free just now go on with what was planned there."""
-    sheet = farm.scratch
+def go_on(farm: Farm) -> int:
+    """Lanes that have become free just now go on with what was planned there. Returns how many have nothing to go on with."""
+    sheet, free = farm.scratch, 0
     now_ms = sheet[on.FRAME][on.NOW_MS]
     for at in range(sheet[on.FRAME][on.POOLS_HERE]):
         for state in (IDLE, OPEN):
@@ -73,7 +74,9 @@ def go_on(farm: Farm) -> None:
             while machine >= 0 and farm.machines[MACHINE_SINCE_MS][machine] == now_ms:
                 before = farm.machines[MACHINE_BEFORE][machine]
                 _go_on(farm, machine)
+                free += farm.machines[MACHINE_FREE][machine]
                 machine = before
+    return free
 
 
 def _go_on(farm: Farm, machine: int) -> None:

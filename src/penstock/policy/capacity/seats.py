@@ -175,6 +175,15 @@ def first_fit(sheet: Table, place: int, begin: int) -> int:
     return -1
 
 
+def empty_fit(sheet: Table, place: int) -> int:
+    """Plan the job on a seat where nothing is planned yet. Returns the seat, -1 = none."""
+    count, pool, allowed = sheet[on.COUNT], sheet[on.SEAT_POOL], sheet[on.ALLOWED]
+    for seat in range(sheet[on.FRAME][on.SEATS]):
+        if count[seat] == 0 and allowed[pool[seat]] and put(sheet, seat, place):
+            return seat
+    return -1
+
+
 def _of_block(sheet: Table, seat: int) -> int:
     """The lane of the same machine that is done first."""
     load, best = sheet[on.LOAD_MS], seat

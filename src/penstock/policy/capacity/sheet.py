@@ -31,6 +31,8 @@ NEED_MEMORY_MB = 14
 KEPT = 15
 """The machine that is kept free for a big job, -1 = none."""
 POOLS_HERE = 16
+EMPTY_SEATS = 20
+"""Lanes of machines to be ordered on which nothing is planned yet."""
 FASTEST_PPM = 18
 """Of the seats."""
 HORIZON_MS = 19
