@@ -36,6 +36,7 @@ def test_what_was_planned_elsewhere_or_is_over_is_passed_over() -> None:
     town.come(303)
     first = town.come(200, count=2)
     town.until(1_000_000 + 301_000)
+    town.farm.islands[c.ISLAND_LOOKED_MS][0] = town.now_ms
     town.farm.jobs[c.JOB_PLAN_LANE][first] = -1
     town.until(1_000_000 + 303_000)
     assert first + 1 in town.starts()
