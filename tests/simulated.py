@@ -68,6 +68,7 @@ def outcome(jobs: list[tuple[int, int, int, int, int]], **changed: Any) -> Outco
         boots=[0, 3],
         resumes=[0, 2],
         peaks=[1, 2],
+        peak=2,
         begun_ms=T0,
         ended_ms=T0 + max([j[2] for j in jobs], default=0) * 1000,
         digest="sha256:00",

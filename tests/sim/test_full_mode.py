@@ -57,7 +57,12 @@ def test_a_history_comes_to_the_same_starts_boots_and_bills(seed: int, farm: Rul
     assert list(full.first_start_ms) == list(quick.first_start_ms)
     assert list(full.end_ms) == list(quick.end_ms)
     assert list(full.pool) == list(quick.pool)
-    assert (full.boots, full.resumes, full.peaks) == (quick.boots, quick.resumes, quick.peaks)
+    assert (full.boots, full.resumes, full.peaks, full.peak) == (
+        quick.boots,
+        quick.resumes,
+        quick.peaks,
+        quick.peak,
+    )
     assert (full.costs, full.work_ms) == (quick.costs, quick.work_ms)
     assert (full.begun_ms, full.ended_ms) == (quick.begun_ms, quick.ended_ms)
 

@@ -40,7 +40,8 @@ class Outcome(NamedTuple):
     `ready_ms`: submitted, and the last need ended. `first_start_ms` and `end_ms`: of the first attempt and of the one that
     ended it. `ran_ms`: duration of that attempt on its machine, without the cold extra. `pool`: where it ended, an
     index into `pools`. `attempts`: how many. `work_ms`: machine time of all attempts, lost ones and cold extras
-    included. `begun_ms`, `ended_ms`: first submission and last end of the run. `digest` is of the event lines.
+    included. `peaks`: the most machines of each pool that were paid as running at once; `peak`: of all rented pools
+    together. `begun_ms`, `ended_ms`: first submission and last end of the run. `digest` is of the event lines.
     `dropped`: jobs that no pool suits, or that need one that none suits, by reason; they never run.
     """
 
@@ -57,6 +58,7 @@ class Outcome(NamedTuple):
     boots: Sequence[int]
     resumes: Sequence[int]
     peaks: Sequence[int]
+    peak: int
     begun_ms: int
     ended_ms: int
     digest: str

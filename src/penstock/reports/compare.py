@@ -157,7 +157,7 @@ def policy_document(outcome: Outcome, waiting: Waiting, currency: str, limit: Li
         "machines": {
             "boots": sum(outcome.boots[n] for n in rented),
             "resumes": sum(outcome.resumes[n] for n in rented),
-            "peak": sum(outcome.peaks[n] for n in rented),
+            "peak": outcome.peak,
         },
         "owned_share": figure(of_time),
         "owned_share_jobs": figure(of_jobs),

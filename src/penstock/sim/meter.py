@@ -1,7 +1,7 @@
 """What a run in full mode cost, from what providers did and agents ran: each interval as the quick engine counts it."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,6 +98,10 @@ class Meter:
         """By pool."""
         return [self._sum(pool) for pool in self._rules.pools]
 
+    def peak(self) -> int:
+        """Of all rented machines: the most that were paid as running at once."""
+        return _peak(stays for machines in self._stays.values() for stays in machines.values())
+
     def _stop(self, run: tuple[int, Agent], at_ms: int) -> None:
         begun_ms, agent = run
         self._busy[agent.name].append((begun_ms, at_ms))
@@ -127,7 +131,9 @@ class Meter:
         machines = self._stays[pool.name]
         kinds = [stay.state for stays in machines.values() for stay in stays]
         comings = kinds.count("coming")
-        return Sum(self._costs(pool), work_ms, len(machines), comings - len(machines), self._peak(pool))
+        return Sum(
+            self._costs(pool), work_ms, len(machines), comings - len(machines), _peak(machines.values())
+        )
 
     def _costs(self, pool: Pool) -> PoolCosts:
         price, step_ms = pool.price_per_hour_micros, pool.billing.granularity_ms
@@ -153,17 +159,18 @@ class Meter:
             lifecycle=charge_micros(price, cycle_ms),
         )
 
-    def _peak(self, pool: Pool) -> int:
-        """The most machines that were paid as running at once."""
-        turns: list[tuple[int, int]] = []
-        for stays in self._stays[pool.name].values():
-            for from_ms, until_ms in _paid(stays, _RUNNING):
-                turns += [(from_ms, 1), (until_ms, -1)]
-        count = peak = 0
-        for _, turn in sorted(turns):
-            count += turn
-            peak = max(peak, count)
-        return peak
+
+def _peak(machines: Iterable[list[_Stay]]) -> int:
+    """The most machines that were paid as running at once."""
+    turns: list[tuple[int, int]] = []
+    for stays in machines:
+        for from_ms, until_ms in _paid(stays, _RUNNING):
+            turns += [(from_ms, 1), (until_ms, -1)]
+    count = peak = 0
+    for _, turn in sorted(turns):
+        count += turn
+        peak = max(peak, count)
+    return peak
 
 
 def _paid(stays: list[_Stay], states: tuple[InstanceState, ...]) -> list[tuple[int, int]]:

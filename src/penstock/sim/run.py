@@ -166,6 +166,7 @@ def _outcome(run: Run, workload: Workload, rules: Rules) -> Outcome:
         boots=counts[1],
         resumes=counts[2],
         peaks=counts[3],
+        peak=int(head[w.PEAK]),
         begun_ms=begun_ms,
         ended_ms=ended_ms,
         digest=run.record.text(),

@@ -111,6 +111,7 @@ class FullRun:
             boots=[one.boots for one in sums],
             resumes=[one.resumes for one in sums],
             peaks=[one.peak for one in sums],
+            peak=self.meter.peak(),
             begun_ms=self.meter.begun_ms,
             ended_ms=ended_ms,
             digest=record.text(),

@@ -11,6 +11,8 @@ from penstock.sim.engine.world import (
     OWN_PAID_MS,
     OWN_STOPPED_MS,
     OWN_TURN_MS,
+    PAID,
+    PEAK,
     SUM_IDLE_MS,
     SUM_LIFECYCLE_MS,
     SUM_PAID,
@@ -39,10 +41,12 @@ def paid_ms(lasted_ms: int, granularity_ms: int, minimum_ms: int) -> int:
 
 def rent(farm: Farm, world: World, machine: int, now_ms: int) -> None:
     """It is paid as running from now on: a boot or resume was requested."""
-    pool, sums = farm.machines[MACHINE_POOL][machine], world.sums
+    pool, sums, head = farm.machines[MACHINE_POOL][machine], world.sums, world.head
     world.own[OWN_PAID_MS][machine] = now_ms
     sums[SUM_PAID][pool] += 1
     sums[SUM_PEAK][pool] = max(sums[SUM_PEAK][pool], sums[SUM_PAID][pool])
+    head[PAID] += 1
+    head[PEAK] = max(head[PEAK], head[PAID])
 
 
 def settle(farm: Farm, world: World, machine: int, now_ms: int) -> None:
@@ -55,6 +59,7 @@ def settle(farm: Farm, world: World, machine: int, now_ms: int) -> None:
         )
         sums[SUM_RUNNING][pool] += charge(sums[SUM_PRICE][pool], lasted_ms)
         sums[SUM_PAID][pool] -= 1
+        world.head[PAID] -= 1
         own[OWN_PAID_MS][machine] = -1
     if own[OWN_STOPPED_MS][machine] >= 0:
         lasted_ms = paid_ms(now_ms - own[OWN_STOPPED_MS][machine], granularity_ms, 0)

@@ -99,7 +99,10 @@ NOTICE_MS = 15
 CONTACT_MS = 16
 RIGHT_MS = 17
 """After how long a silent machine is given nothing new, and when what ran on it counts as lost."""
-WORLD_FIELDS = 18
+PAID = 18
+"""Rented machines that are paid as running now, of all pools, and the most there were at once."""
+PEAK = 19
+WORLD_FIELDS = 20
 
 # --- lines ------------------------------------------------------------------------------------------------------------------
 LINE_MS = 0
