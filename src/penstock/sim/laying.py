@@ -15,6 +15,7 @@ from penstock.policy.capacity.setting import (
     fill,
     is_owned,
     machines_of,
+    merged,
     setting,
     shape,
     why_none,
@@ -53,13 +54,14 @@ def lay(workload: Workload, rules: Rules, trial: Trial, tables: Tables) -> Laid:
     island = np.asarray(done.ask_islands, np.int64)[of_jobs] if len(asks) else of_jobs
     names, count = _names(workload, island)
     machines = sum(machines_of(pool) for pool in rules.pools if is_owned(pool)) + FIRST_ROWS
-    form = shape(done, workload.jobs, machines, count)
+    seen, rows = merged(done)
+    form = shape(seen, workload.jobs, machines, count)
     farm = empty(tables, form)
-    fill(farm, done)
+    fill(farm, seen)
     farm.head[c.HEAD_JOBS] = workload.jobs
     if workload.jobs:
         c_jobs = farm.jobs
-        _copy(c_jobs[c.JOB_ASK], of_jobs)
+        _copy(c_jobs[c.JOB_ASK], np.asarray(rows, np.int64)[of_jobs])
         _copy(c_jobs[c.JOB_NAME], names)
         _copy(farm.names[c.NAME_ISLAND], _islands_of_names(names, island, count), count)
     unmet, children_from, children = _needs(workload)

@@ -13,6 +13,7 @@ from penstock.policy.capacity.setting import (
     fill,
     islands,
     machines_of,
+    merged,
     setting,
     shape,
     suited,
@@ -163,3 +164,27 @@ def test_the_hub_s_own_machine_is_one() -> None:
 )
 def test_break_even_times(fields: dict[str, object], wait_price: int, even: tuple[int, int]) -> None:
     assert break_even_ms(rented(**fields), wait_price) == even
+
+
+def test_asks_that_no_rule_can_tell_apart_are_one() -> None:
+    pools = (
+        pool(name="plain"),
+        pool(name="of-qt", projects=("qt",)),
+        pool(name="sized", platforms=("win",), size=Size(8, None)),
+    )
+    asks = [
+        Ask("deb", "change", "qemu", 2, 2048),
+        Ask("deb", "nightly", "linux", 4, 0),  # neither size nor project matter to what suits it
+        Ask("deb", "release", "qemu", 2, 2048),  # is never late on purpose
+        Ask("deb", "change", "qt", 2, 2048),  # one pool more
+        Ask("win", "change", "qemu", 2, 0),
+        Ask("win", "change", "linux", 2, 0),
+        Ask("win", "change", "linux", 4, 0),  # sizes are looked at here
+        Ask("mac", "change", "qemu", 1, 0),
+    ]
+    done = setting(Rules(pools=pools), Choice(), asks)
+    seen, rows = merged(done)
+    assert rows == (0, 0, 1, 2, 3, 3, 4, 5)
+    assert seen.asks == tuple(asks[at] for at in (0, 2, 3, 4, 6, 7))
+    assert seen.suits == tuple(done.suits[at] for at in (0, 2, 3, 4, 6, 7))
+    assert seen.ask_islands == tuple(done.ask_islands[at] for at in (0, 2, 3, 4, 6, 7))

@@ -53,6 +53,37 @@ def setting(rules: Rules, choice: Choice, asks: Sequence[Ask]) -> Setting:
     return Setting(rules, choice, tuple(asks), suits, drawn, of_asks)
 
 
+def merged(done: Setting) -> tuple[Setting, tuple[int, ...]]:
+    """The same with those asks as one that no rule can tell apart, and for each ask its new row.
+
+    Every look goes through all asks of an island: a history of one platform may have a thousand by sizes and projects that
+    no pool looks at.
+    """
+    rows: dict[tuple[object, ...], int] = {}
+    kept: list[int] = []
+    of_asks = []
+    for row, ask in enumerate(done.asks):
+        key = (done.suits[row], ask.klass in STRICT_CLASSES, *_size_seen(done, row))
+        if key not in rows:
+            rows[key] = len(kept)
+            kept.append(row)
+        of_asks.append(rows[key])
+    chosen = done._replace(
+        asks=tuple(done.asks[row] for row in kept),
+        suits=tuple(done.suits[row] for row in kept),
+        ask_islands=tuple(done.ask_islands[row] for row in kept),
+    )
+    return chosen, tuple(of_asks)
+
+
+def _size_seen(done: Setting, row: int) -> tuple[int, int]:
+    """Cores and memory, where any pool of the island has a size."""
+    pools = zip(done.rules.pools, done.pool_islands, strict=True)
+    if any(pool.size is not None for pool, island in pools if island == done.ask_islands[row]):
+        return done.asks[row].cores, done.asks[row].memory_mb
+    return 0, 0
+
+
 def suited(pool: Pool, ask: Ask) -> bool:
     """Whether a machine of the pool that runs nothing else may run such a job."""
     return why_not(pool, ask) == ""
