@@ -17,6 +17,9 @@ NAMES = (
     "throughput",
     "scale",
     "simulator",
+    "policy",
+    "presets",
+    "residual",
 )
 OUT = Path("build/bench.json")
 
