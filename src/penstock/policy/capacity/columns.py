@@ -329,7 +329,7 @@ class Farm(NamedTuple):
     """The sheet of one decision (sheet.py): room for sorting and packing; nothing in it outlives the decision."""
 
 
-SCRATCHES = 40
+SCRATCHES = 42
 PACKED_MOST = 1000
 """Jobs that one packing looks at, at most."""
 

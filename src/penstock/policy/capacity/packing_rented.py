@@ -59,7 +59,7 @@ def _limit(farm: Farm, island: int) -> None:
     frame[on.HORIZON_MS] = 0
     for place in range(frame[on.PLACES]):
         sheet[on.SEAT][place] = -1
-        due_ms = pending.ENDLESS_MS
+        due_ms = on.ENDLESS_MS
         if sheet[on.MARK][place] & on.LEFT_OVER:
             due_ms = latest_ms(farm, place)
             boot_ms = farm.pools[POOL_BOOT_MS][sheet[on.POOL][place]]

@@ -26,9 +26,6 @@ from penstock.policy.capacity.columns import (
     Farm,
 )
 
-ENDLESS_MS = 2**60
-"""The deadline of a job that has none; sums with it stay below 2^62."""
-
 
 def gather(farm: Farm, island: int) -> None:
     """Write the pending jobs on the sheet: at most as many as one packing looks at."""
@@ -93,7 +90,7 @@ def due_ms(farm: Farm, place: int) -> int:
     """The job's deadline, ENDLESS_MS for one that may be late on purpose."""
     sheet = farm.scratch
     if sheet[on.MARK][place] & on.LATE:
-        return ENDLESS_MS
+        return on.ENDLESS_MS
     return farm.jobs[JOB_DUE_MS][sheet[on.JOB][place]]
 
 
@@ -103,7 +100,7 @@ def allowed_ms(farm: Farm, place: int, work_ms: int) -> int:
     sheet, pools = farm.scratch, farm.pools
     worth, pool = farm.rules[RULE_WAIT_PRICE], sheet[on.POOL][place]
     if worth == 0 or pool < 0:
-        return ENDLESS_MS
+        return on.ENDLESS_MS
     wake_ms = pools[POOL_RESUME_MS][pool]
     if wake_ms < 0:
         wake_ms = pools[POOL_BOOT_MS][pool]

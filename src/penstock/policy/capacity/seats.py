@@ -18,13 +18,15 @@ def add(sheet: Table, machine: int, pool: int, free_ms: int) -> int:
     frame[on.SEATS] = seat + 1
     bench = seat // on.BENCH
     if seat % on.BENCH == 0 or free_ms < sheet[on.BENCH_LOAD_MS][bench]:
-        sheet[on.BENCH_LOAD_MS][bench] = free_ms
+        sheet[on.BENCH_LOAD_MS][bench] = sheet[on.BENCH_FIRM_MS][bench] = free_ms
     sheet[on.BENCH_SLACK_MS][bench] = -1
     sheet[on.MACHINE][seat], sheet[on.SEAT_POOL][seat] = machine, pool
-    sheet[on.FREE_MS][seat] = sheet[on.LOAD_MS][seat] = sheet[on.SURE_MS][seat] = free_ms
+    sheet[on.FREE_MS][seat] = sheet[on.LOAD_MS][seat] = sheet[on.FIRM_MS][seat] = free_ms
+    sheet[on.SURE_MS][seat] = free_ms
     sheet[on.FIRST][seat] = sheet[on.GROUP][seat] = -1
-    sheet[on.COUNT][seat] = sheet[on.EXTRA_MS][seat] = sheet[on.SLACK_MS][seat] = 0
-    sheet[on.BUSY][seat], sheet[on.BLOCK][seat], sheet[on.LANE][seat] = 0, 1, -1
+    sheet[on.COUNT][seat] = sheet[on.EXTRA_MS][seat] = sheet[on.BUSY][seat] = 0
+    sheet[on.SLACK_MS][seat] = -1
+    sheet[on.BLOCK][seat], sheet[on.LANE][seat] = 1, -1
     sheet[on.SEAT_CORES][seat] = sheet[on.SEAT_MEMORY_MB][seat] = on.PLENTY
     sheet[on.MOST][seat] = frame[on.SEQUENCE_MOST]
     sheet[on.SPEED_PPM][seat] = on.FULL_SPEED_PPM
@@ -46,10 +48,10 @@ def span_ms(work_ms: int, speed_ppm: int) -> int:
 
 
 def hopeless(sheet: Table, seat: int, due_ms: int, span: int) -> bool:
-    """Whether a job surely does not fit: neither at the end nor before the last one."""
+    """Whether a job surely does not fit: neither behind the last one that has a deadline nor before it."""
     if sheet[on.COUNT][seat] >= sheet[on.MOST][seat] or sheet[on.FREE_MS][seat] > due_ms:
         return True
-    return sheet[on.LOAD_MS][seat] > due_ms and sheet[on.SLACK_MS][seat] < span
+    return sheet[on.FIRM_MS][seat] > due_ms and sheet[on.SLACK_MS][seat] < span
 
 
 def cramped(sheet: Table, seat: int) -> bool:
@@ -80,12 +82,25 @@ def put(sheet: Table, seat: int, place: int) -> bool:
     else:
         following[before] = place
     following[place] = after
-    if after < 0:
-        sheet[on.SLACK_MS][seat] = due_ms - start_ms
-    else:
-        sheet[on.SLACK_MS][seat] -= shift_ms + (extra_ms if following[after] < 0 else 0)
+    if due_ms < on.ENDLESS_MS:
+        _note_firm(sheet, seat, place, start_ms)
     _keep(sheet, seat, place, shift_ms)
     return True
+
+
+def _note_firm(sheet: Table, seat: int, place: int, start_ms: int) -> None:
+    """The job has a deadline: note when the last one of those ends, and how much later it could start."""
+    due, after = sheet[on.DUE_MS], sheet[on.NEXT][place]
+    span = span_ms(sheet[on.WORK_MS][place], sheet[on.SPEED_PPM][seat])
+    first = sheet[on.FIRST][seat] == place
+    firm_ms, extra_ms = sheet[on.FIRM_MS][seat], sheet[on.EXTRA_MS][seat]
+    if after < 0 or due[after] >= on.ENDLESS_MS:
+        sheet[on.SLACK_MS][seat] = due[place] - start_ms
+        sheet[on.FIRM_MS][seat] = start_ms + span + (extra_ms if first else 0)
+        return
+    last = sheet[on.NEXT][after] < 0 or due[sheet[on.NEXT][after]] >= on.ENDLESS_MS
+    sheet[on.SLACK_MS][seat] -= span + (extra_ms if first and last else 0)
+    sheet[on.FIRM_MS][seat] = firm_ms + span
 
 
 def _bear(sheet: Table, seat: int, place: int, start_ms: int) -> bool:
@@ -111,20 +126,22 @@ def _keep(sheet: Table, seat: int, place: int, shift_ms: int) -> None:
 
 def _settle(sheet: Table, bench: int) -> None:
     """Note the least load and the most slack of the bench's seats that take more."""
-    load, slack, count, most = sheet[on.LOAD_MS], sheet[on.SLACK_MS], sheet[on.COUNT], sheet[on.MOST]
-    least, best = on.PLENTY, -1
+    load, slack, firm = sheet[on.LOAD_MS], sheet[on.SLACK_MS], sheet[on.FIRM_MS]
+    count, most = sheet[on.COUNT], sheet[on.MOST]
+    least, soonest, best = on.PLENTY, on.PLENTY, -1
     end = min(sheet[on.FRAME][on.SEATS], (bench + 1) * on.BENCH)
     for seat in range(bench * on.BENCH, end):
         if count[seat] < most[seat]:
             least = min(least, load[seat])
-            if count[seat] > 0:
-                best = max(best, slack[seat])
-    sheet[on.BENCH_LOAD_MS][bench], sheet[on.BENCH_SLACK_MS][bench] = least, best
+            soonest = min(soonest, firm[seat])
+            best = max(best, slack[seat])
+    sheet[on.BENCH_LOAD_MS][bench], sheet[on.BENCH_FIRM_MS][bench] = least, soonest
+    sheet[on.BENCH_SLACK_MS][bench] = best
 
 
 def _empty_handed(sheet: Table, bench: int, due_ms: int, span: int) -> bool:
     """Whether no seat of the bench can take a job."""
-    return sheet[on.BENCH_LOAD_MS][bench] > due_ms and sheet[on.BENCH_SLACK_MS][bench] < span
+    return sheet[on.BENCH_FIRM_MS][bench] > due_ms and sheet[on.BENCH_SLACK_MS][bench] < span
 
 
 def least_loaded(sheet: Table, place: int) -> int:

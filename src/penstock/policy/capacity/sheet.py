@@ -74,7 +74,7 @@ ALLOWED = 17
 COUNT = 18
 MOST = 19
 SLACK_MS = 20
-"""How much later the last job planned on it could start."""
+"""How much later the last job with a deadline planned on it could start."""
 SURE_MS = 21
 """When what runs there has ended, rather surely."""
 EXTRA_MS = 22
@@ -107,9 +107,14 @@ DEMAND = 35
 POOLS = 36
 """Pools of the island, those that fewest pending jobs may go to first: so that what can go anywhere leaves the others."""
 BENCH_LOAD_MS = 37
+BENCH_FIRM_MS = 40
 BENCH_SLACK_MS = 38
-"""By bench, so many seats side by side: the least load of those that take more, and the most slack. What fits none of a
-bench is seen at once."""
+"""By bench, so many seats side by side: the least load of those that take more, the same of jobs with a deadline alone,
+and the most slack. What fits none of a bench is seen at once."""
+FIRM_MS = 41
+"""When the last job with a deadline planned on the seat ends."""
+ENDLESS_MS = 2**60
+"""The deadline of a job that has none; sums with it stay below 2^62."""
 LANE = 39
 """Of a seat: the lane where its plan is kept until jobs are packed again, -1 = nowhere."""
 BENCH = 32
