@@ -163,8 +163,8 @@ def test_what_does_not_come_is_given_back_and_counts_as_a_failure(farm: Rented) 
 
 def test_a_machine_without_an_agent_is_given_back(farm: Rented) -> None:
     farm.submit("c1", planned("zlib"))
-    farm.until(Power.REGISTERING)
-    farm.until(Power.DELETING)
+    waiting = farm.until(Power.REGISTERING)
+    assert farm.until(Power.DELETING).id == waiting.id
 
 
 def test_who_says_nothing_any_more_is_given_back_when_its_right_is_over(farm: Rented) -> None:

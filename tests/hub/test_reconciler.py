@@ -108,13 +108,13 @@ class TestReconciling:
         farm.until(Power.SUSPENDING)
         farm.tick(10_000)
         farm.provider.suspend = real  # type: ignore[method-assign]
-        farm.until(Power.SUSPENDED, 200)
+        assert farm.until(Power.SUSPENDED, 200).pool == "burst"
 
     def test_suspending_that_does_not_end_becomes_deleting(self, farm: Rented) -> None:
         farm.idle()
         farm.provider.suspend = lambda id_: None  # type: ignore[method-assign]
-        farm.until(Power.SUSPENDING)
-        farm.until(Power.GONE, 2000)
+        stuck = farm.until(Power.SUSPENDING)
+        assert farm.until(Power.GONE, 2000).id == stuck.id
 
     def test_deleting_that_does_not_end_is_told(self, farm: Rented) -> None:
         farm.idle()

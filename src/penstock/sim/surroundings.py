@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from random import Random
 
-from penstock.ports import Ticket, Upload
+from penstock.ports import StoreError, Ticket, Upload
 
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -45,7 +45,7 @@ class NoBlobs:
 
     def upload(self, name: str) -> Upload:
         """As ports.BlobStore; nobody uploads."""
-        raise NotImplementedError("simulated jobs make nothing")
+        raise StoreError("simulated jobs make nothing")
 
     def ticket(self, name: str, valid_s: int) -> Ticket | None:
         """As ports.BlobStore."""
