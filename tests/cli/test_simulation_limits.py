@@ -58,6 +58,18 @@ def test_needs_end_before_a_job_is_ready_and_only_nobody_waits_has_a_limit() -> 
     assert limit_of(workload(jobs), farm(BURST), "quick").zero_wait == pytest.approx(3 + 270 / HOUR)
 
 
+def test_a_job_is_ready_when_the_last_of_its_needs_has_ended_however_long_their_chain() -> None:
+    """The last one needs the first and a chain of two; while that goes on one machine does all but the second job."""
+    jobs = [{"at_s": 0, "runs_s": hours * HOUR} for hours in (1, 2, 1, 1)]
+    found = limit_of(workload(jobs, [[], [], [1], [0, 2]]), farm(BURST), "quick")
+    assert found.work == pytest.approx(5)
+    assert found.zero_wait == pytest.approx(5 + 180 / HOUR)
+    late = [*jobs[:3], {"at_s": 10 * HOUR, "runs_s": HOUR}]
+    assert limit_of(workload(late, [[], [], [1], [0, 2]]), farm(BURST), "quick").zero_wait == pytest.approx(
+        5 + 270 / HOUR
+    )
+
+
 def test_a_promise_is_not_searched_for_in_a_long_history_unless_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

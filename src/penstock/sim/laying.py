@@ -49,7 +49,7 @@ class Laid(NamedTuple):
 
 def lay(workload: Workload, rules: Rules, trial: Trial, tables: Tables) -> Laid:
     """Columns of everything; nothing has happened yet."""
-    asks, of_jobs = _asks(workload)
+    asks, of_jobs = asks_of(workload)
     done = setting(rules, trial.choice, asks)
     island = np.asarray(done.ask_islands, np.int64)[of_jobs] if len(asks) else of_jobs
     names, count = _names(workload, island)
@@ -64,7 +64,7 @@ def lay(workload: Workload, rules: Rules, trial: Trial, tables: Tables) -> Laid:
         _copy(c_jobs[c.JOB_ASK], np.asarray(rows, np.int64)[of_jobs])
         _copy(c_jobs[c.JOB_NAME], names)
         _copy(farm.names[c.NAME_ISLAND], _islands_of_names(names, island, count), count)
-    unmet, children_from, children = _needs(workload)
+    unmet, children_from, children = waiting_of(workload)
     dropped = _dropped(workload, done, of_jobs, island, unmet)
     world = _world(workload, rules, form, tables)
     _copy(world.truth[w.TRUE_UNMET], unmet)
@@ -92,7 +92,8 @@ def _factor(columns: list[Any]) -> tuple[Any, Any]:
     return first, kinds.astype(np.int64)
 
 
-def _asks(workload: Workload) -> tuple[list[Ask], Any]:
+def asks_of(workload: Workload) -> tuple[list[Ask], Any]:
+    """What jobs ask for, each once, and the number of it for every job."""
     if not workload.jobs:
         return [], np.zeros(0, np.int64)
     wanted = workload.platform, workload.klass, workload.project, workload.cores, workload.memory_mb
@@ -127,7 +128,7 @@ def _islands_of_names(names: Any, island: Any, count: int) -> Any:
     return found
 
 
-def _needs(workload: Workload) -> tuple[Any, Any, Any]:
+def waiting_of(workload: Workload) -> tuple[Any, Any, Any]:
     """How many things each job waits for, its submission one of them; and the jobs that need it."""
     jobs = workload.jobs
     if not len(workload.needs):
@@ -138,6 +139,12 @@ def _needs(workload: Workload) -> tuple[Any, Any, Any]:
     order = np.argsort(needs, kind="stable")
     children_from = np.concatenate(([0], np.cumsum(np.bincount(needs, minlength=jobs))))
     return np.diff(begin) + 1, children_from, child[order]
+
+
+def runs_of(first: Any, count: Any) -> Any:
+    """first[0], first[0] + 1, ... count[0] of them, then the same from first[1]."""
+    begin = np.cumsum(count) - count
+    return np.arange(int(count.sum())) + np.repeat(first - begin, count)
 
 
 def _dropped(workload: Workload, done: Setting, of_jobs: Any, island: Any, unmet: Any) -> dict[str, int]:

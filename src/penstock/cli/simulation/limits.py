@@ -37,42 +37,33 @@ def _array(column: Any) -> Any:
     return np.asarray(column, np.int64)
 
 
-def _kinds(workload: Workload) -> tuple[list[Ask], list[int]]:
+def _kinds(workload: Workload) -> tuple[list[Ask], Any]:
     """What jobs ask for, each once, and the number of it for every job."""
-    known: dict[tuple[int, ...], int] = {}
-    wanted = workload.platform, workload.klass, workload.project, workload.cores, workload.memory_mb
-    kinds = [known.setdefault(row, len(known)) for row in zip(*wanted, strict=True)]
-    asks = [
-        Ask(workload.platforms[p], workload.classes[k], workload.projects[o], max(0, cores), max(0, memory))
-        for p, k, o, cores, memory in known
-    ]
-    return asks, kinds
+    from penstock.sim.laying import asks_of
+
+    return asks_of(workload)
 
 
 def _ready_ms(workload: Workload, rules: Rules) -> Any:
-    """When each job is ready if nobody ever waits: needs end as soon as the fastest pool lets them."""
-    if not workload.needs:
+    """When each job is ready if nobody ever waits: needs end as soon as the fastest pool lets them. O(jobs + needs)."""
+    if not len(workload.needs):
         return workload.submitted_ms
+    import numpy as np
+
+    from penstock.sim.laying import runs_of, waiting_of
+
     speed = max((pool.speed for pool in rules.pools), default=1.0)
-    ready: dict[int, int] = {}
-    for job in range(workload.jobs):
-        _settle(workload, job, speed, ready)
-    return [ready[job] for job in range(workload.jobs)]
-
-
-def _settle(workload: Workload, first: int, speed: float, ready: dict[int, int]) -> None:
-    """Find when a job is ready, its needs before it: without recursion, chains may be long."""
-    waiting = [first]
-    while waiting:
-        job = waiting[-1]
-        needs = workload.needs[workload.needs_from[job] : workload.needs_from[job + 1]]
-        unknown = [need for need in needs if need not in ready]
-        if unknown and job not in ready:
-            waiting += unknown
-            continue
-        ends = (ready[need] + int(workload.duration_ms[need] / speed) for need in needs)
-        ready[job] = max(workload.submitted_ms[job], *ends, 0)
-        waiting.pop()
+    lasts_ms = (_array(workload.duration_ms) / speed).astype(np.int64)
+    ready_ms = np.maximum(_array(workload.submitted_ms), 0)
+    unmet, first, children = waiting_of(workload)
+    ended = np.flatnonzero(unmet == 1)  # its submission alone
+    while len(ended):
+        count = first[ended + 1] - first[ended]
+        freed = children[runs_of(first[ended], count)]
+        np.maximum.at(ready_ms, freed, np.repeat(ready_ms[ended] + lasts_ms[ended], count))
+        np.subtract.at(unmet, freed, 1)
+        ended = np.unique(freed[unmet[freed] == 1])
+    return ready_ms
 
 
 def _pool(pool: Pool, asks: list[Ask]) -> Any:
