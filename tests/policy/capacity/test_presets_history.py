@@ -1,7 +1,7 @@
 """Bugs that other farms had: each preset has what its model had, and nothing else has it."""
 
 import pytest
-from presetfarm import BOOT_MS, BURST, HOUR_MS, world
+from presetfarm import BOOT_MS, BURST, HOUR_MS, OTHER, World, empty, world
 
 from penstock.policy.capacity import changes
 from penstock.policy.capacity import columns as c
@@ -113,6 +113,44 @@ def test_spare_machines_are_kept_and_no_more_of_them() -> None:
     farm.look()
     farm.until(20 * HOUR_MS + 200_000)
     assert (farm.count(c.IDLE), farm.count(c.FULL)) == (2, 1)
+
+
+def test_spare_lanes_are_counted_by_pool_not_by_kind_of_job() -> None:
+    """IdleCount is a runner configuration's. Jobs that half fill a machine asked for twice the machines, which went again."""
+    farm = World(empty("gitlab", asks=2, idle_count=4))
+    for field, value in ((c.POOL_SLOTS, 4), (c.POOL_CORES, 8), (c.POOL_MEMORY_MB, 0)):
+        farm.farm.pools[field][BURST] = value
+    farm.farm.suits[1][OTHER] = 0
+    farm.farm.asks[c.ASK_CORES][1] = 8
+    farm.arrive(lasts_s=60)
+    farm.arrive(lasts_s=60, ask=1)
+    farm.look()
+    farm.until(2 * HOUR_MS)
+    assert farm.count(c.IDLE) == 1
+    boots = len(farm.kinds(c.BOOT))
+    farm.until(6 * HOUR_MS)
+    assert (farm.count(c.IDLE), len(farm.kinds(c.BOOT))) == (1, boots)
+
+
+def test_each_pool_keeps_its_own_spare_lanes() -> None:
+    farm = World(empty("gitlab", asks=2, idle_count=2))
+    farm.arrive(count=3, lasts_s=60)
+    farm.arrive(lasts_s=60, ask=1)
+    farm.look()
+    farm.until(2 * HOUR_MS)
+    assert (farm.count(c.IDLE), farm.count(c.IDLE, OTHER)) == (2, 2)
+
+
+@pytest.mark.parametrize(("burst", "strict", "kept"), [(0, 0, 2), (1, 0, 0), (1, 1, 2), (2, 1, 0)])
+def test_nothing_is_kept_for_whom_nothing_may_be_rented(burst: int, strict: int, kept: int) -> None:
+    farm = world("gitlab", idle_count=2)
+    farm.farm.rules[c.RULE_BURST] = burst
+    farm.farm.asks[c.ASK_STRICT][0] = strict
+    farm.own(1)
+    farm.arrive(lasts_s=1)
+    farm.look()
+    farm.until(HOUR_MS)
+    assert farm.count(c.IDLE) == kept
 
 
 def test_spare_room_has_a_limit() -> None:

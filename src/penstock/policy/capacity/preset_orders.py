@@ -78,11 +78,12 @@ def order(farm: Farm, island: int, now_ms: int) -> None:
     ask = farm.islands[ISLAND_ASKS][island]
     while ask >= 0:
         _order_for_jobs(farm, ask, now_ms)
-        _order_lanes(farm, ask, missing_spare(farm, ask), WHY_SPARE, now_ms)
         ask = farm.asks[ASK_NEXT][ask]
     for pool in range(farm.rules[RULE_POOLS]):
-        while farm.pools[POOL_ISLAND][pool] == island and is_short(farm, pool, now_ms):
-            changes.boot(farm, pool, now_ms, WHY_LEAST)
+        if farm.pools[POOL_ISLAND][pool] == island:
+            _order_spare(farm, pool, now_ms)
+            while is_short(farm, pool, now_ms):
+                changes.boot(farm, pool, now_ms, WHY_LEAST)
 
 
 def is_short(farm: Farm, pool: int, now_ms: int) -> bool:
@@ -95,7 +96,7 @@ def is_short(farm: Farm, pool: int, now_ms: int) -> bool:
 def orderable(farm: Farm, ask: int, now_ms: int) -> int:
     """The cheapest rented pool, by the job, that could give a machine for the ask now; -1 when none could."""
     best, least = -1, 0
-    if farm.rules[RULE_BURST] == 2 or (farm.rules[RULE_BURST] == 1 and farm.asks[ASK_STRICT][ask] == 0):
+    if not may_rent(farm, ask):
         return best
     for pool in range(farm.rules[RULE_POOLS]):
         fits = fit(farm, ask, pool)
@@ -107,18 +108,35 @@ def orderable(farm: Farm, ask: int, now_ms: int) -> int:
     return best
 
 
-def missing_spare(farm: Farm, ask: int) -> int:
-    """Room for how many jobs is to be kept idle for the ask and neither is there nor coming."""
-    if farm.rules[SPARE] == 0 and farm.rules[SCALE_PPM] == 0:
+def missing_spare(farm: Farm, pool: int, now_ms: int) -> int:
+    """How many lanes a rented pool is to keep idle that are neither there nor coming; 0 where none can be ordered.
+
+    Counted by pool, as `preset_stops` does, however many asks share it: lanes do not know who they are spare for.
+    """
+    if farm.pools[POOL_OWNED][pool] or (farm.rules[SPARE] == 0 and farm.rules[SCALE_PPM] == 0):
         return 0
-    used = idle = 0
-    for pool in range(farm.rules[RULE_POOLS]):
-        fits = fit(farm, ask, pool)
-        if fits > 0:
-            coming = lists.count(farm, pool, COMING) * MILLION - farm.pools[POOL_TAKEN][pool]
-            used += in_use(farm, pool)
-            idle += lists.count(farm, pool, IDLE) * fits + coming // (MILLION // fits)
-    return max(0, spare(farm, used) - idle)
+    slots = farm.pools[POOL_SLOTS][pool]
+    coming = lists.count(farm, pool, COMING) * MILLION - farm.pools[POOL_TAKEN][pool]
+    idle = lists.count(farm, pool, IDLE) * slots + coming // (MILLION // slots)
+    missing = spare(farm, in_use(farm, pool)) - idle
+    if missing <= 0 or not (_resumable(farm, pool, now_ms) or _bootable(farm, pool, now_ms)):
+        return 0
+    return missing if _is_of_use(farm, pool) else 0
+
+
+def _is_of_use(farm: Farm, pool: int) -> bool:
+    """Whether any ask may have machines of the pool."""
+    ask = farm.islands[ISLAND_ASKS][farm.pools[POOL_ISLAND][pool]]
+    while ask >= 0:
+        if may_rent(farm, ask) and fit(farm, ask, pool) > 0:
+            return True
+        ask = farm.asks[ASK_NEXT][ask]
+    return False
+
+
+def may_rent(farm: Farm, ask: int) -> bool:
+    """Whether machines may be rented for the ask: for all, for strict ones, for none."""
+    return farm.rules[RULE_BURST] == 0 or (farm.rules[RULE_BURST] == 1 and farm.asks[ASK_STRICT][ask] != 0)
 
 
 def in_use(farm: Farm, pool: int) -> int:
@@ -159,7 +177,7 @@ def _order_for_jobs(farm: Farm, ask: int, now_ms: int) -> None:
     missing = (max(0, missing) * farm.rules[RATIO_PPM] + MILLION - 1) // MILLION
     if farm.rules[TWICE]:
         missing -= coming
-    _order_lanes(farm, ask, missing, WHY_WAITING, now_ms)
+    _order_lanes(farm, ask, missing, now_ms)
 
 
 def _counted(farm: Farm, ask: int, now_ms: int) -> int:
@@ -238,20 +256,30 @@ def _fresh(farm: Farm, pool: int, state: int, now_ms: int) -> int:
     return found
 
 
-def _order_lanes(farm: Farm, ask: int, lanes: int, why: int, now_ms: int) -> None:
-    """Order machines until there is room for so many jobs, as far as there are any."""
+def _order_lanes(farm: Farm, ask: int, lanes: int, now_ms: int) -> None:
+    """Order machines until there is room for so many jobs of the ask, as far as there are any."""
     while lanes > 0:
         pool = orderable(farm, ask, now_ms)
         if pool < 0:
             return
-        if _resumable(farm, pool, now_ms):
-            changes.resume(farm, lists.last(farm, pool, STOPPED), now_ms, why)
-        else:
-            changes.boot(farm, pool, now_ms, why)
+        _order_one(farm, pool, WHY_WAITING, now_ms)
         fits = fit(farm, ask, pool)
-        if why == WHY_WAITING:
-            farm.pools[POOL_TAKEN][pool] += min(fits, lanes) * (MILLION // fits)
+        farm.pools[POOL_TAKEN][pool] += min(fits, lanes) * (MILLION // fits)
         lanes -= fits
+
+
+def _order_spare(farm: Farm, pool: int, now_ms: int) -> None:
+    """Order what the pool lacks of idle lanes."""
+    while missing_spare(farm, pool, now_ms) > 0:
+        _order_one(farm, pool, WHY_SPARE, now_ms)
+
+
+def _order_one(farm: Farm, pool: int, why: int, now_ms: int) -> None:
+    """One more machine: woken where one is suspended."""
+    if _resumable(farm, pool, now_ms):
+        changes.resume(farm, lists.last(farm, pool, STOPPED), now_ms, why)
+    else:
+        changes.boot(farm, pool, now_ms, why)
 
 
 def _resumable(farm: Farm, pool: int, now_ms: int) -> bool:

@@ -6,10 +6,8 @@ idle for long is stopped. Nothing is learnt and nothing is packed. A farm where 
 
 from penstock.policy.capacity import preset_orders, preset_starts, preset_stops
 from penstock.policy.capacity.columns import (
-    ASK_NEXT,
     COMING,
     DELETING,
-    ISLAND_ASKS,
     ISLAND_LOOKED_MS,
     ISLAND_OF_OWN,
     ISLAND_PENDING,
@@ -79,13 +77,10 @@ def _wants(farm: Farm, island: int, now_ms: int) -> bool:
     """Whether something is missing that a look could order: jobs wait, or spare machines can be had."""
     if farm.islands[ISLAND_PENDING][island] > 0:
         return True
-    ask = farm.islands[ISLAND_ASKS][island]
-    while ask >= 0:
-        if preset_orders.missing_spare(farm, ask) > 0 and preset_orders.orderable(farm, ask, now_ms) >= 0:
-            return True
-        ask = farm.asks[ASK_NEXT][ask]
     for pool in range(farm.rules[RULE_POOLS]):
-        if farm.pools[POOL_ISLAND][pool] == island and preset_orders.is_short(farm, pool, now_ms):
+        if farm.pools[POOL_ISLAND][pool] != island:
+            continue
+        if preset_orders.is_short(farm, pool, now_ms) or preset_orders.missing_spare(farm, pool, now_ms) > 0:
             return True
     return False
 
