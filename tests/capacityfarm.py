@@ -18,7 +18,13 @@ RENTED = {
     c.POOL_STOP_MS: 46_257,
     c.POOL_GONE_MS: 1_655_474,
 }
-ALONE = {**RENTED, c.POOL_STOPPED_PRICE: -1, c.POOL_STOP_MS: BOOT_MS, c.POOL_GONE_MS: c.NEVER_MS}
+ALONE = {
+    **RENTED,
+    c.POOL_STOPPED_PRICE: -1,
+    c.POOL_RESUME_MS: -1,
+    c.POOL_STOP_MS: BOOT_MS,
+    c.POOL_GONE_MS: c.NEVER_MS,
+}
 """A pool that cannot suspend."""
 SPOT = {**ALONE, c.POOL_PRICE: PRICE // 3, c.POOL_RECLAIM_PPM: 50_000}
 RULES = {

@@ -211,6 +211,18 @@ def test_a_machine_for_one_job_each_is_replaced() -> None:
     assert max(town.waits_s()) <= 900
 
 
+def test_a_used_up_machine_leaves_at_once_however_long_idle_ones_are_kept() -> None:
+    town = Town([{**ALONE, c.POOL_USES: 2, c.POOL_SLOTS: 4, c.POOL_MINIMUM_MS: 4 * HOUR_MS}])
+    town.know(60)
+    town.come(60, count=3)
+    town.until(town.now_ms + HOUR_MS)
+    assert len(town.acts(c.BOOT)) == 2, "two jobs on one machine, whatever lanes it has"
+    assert len(town.acts(c.DELETE)) == 1, "the other machine has a job left to run, and its minimum is paid"
+    town.come(60)
+    town.until(town.now_ms + HOUR_MS)
+    assert [len(town.acts(kind)) for kind in (c.BOOT, c.DELETE)] == [2, 2]
+
+
 def test_all_lanes_of_a_machine_are_used() -> None:
     town = Town([{**RENTED, c.POOL_SLOTS: 4}])
     town.know(600)
@@ -284,3 +296,95 @@ def test_a_preset_decides_where_one_is_named() -> None:
     town = Town([OWNED, RENTED], owned=1, RULE_PRESET=4)
     town.come()
     assert [kind for _, kind, *_ in town.log] == [c.START]
+
+
+def test_a_machine_that_will_be_reclaimed_takes_nothing_new() -> None:
+    town = Town([OWNED, ALONE], owned=0)
+    machine = changes.boot(town.farm, 1, town.now_ms, reasons.LEAST)
+    town.farm.machines[c.MACHINE_FLAGS][machine] |= c.NOTICED
+    town.come(60)
+    changes.up(town.farm, machine, town.now_ms)
+    town.come(60)
+    town.until(town.now_ms + HOUR_MS)
+    assert town.acts(c.DELETE)[0] == (1_000_000, machine)
+    assert town.waits_s()[0] == 899 - 600 - 120, "both on one machine, ordered as if the other were not there"
+
+
+def test_two_that_do_not_fit_side_by_side_run_one_after_the_other() -> None:
+    sized = {**OWNED, c.POOL_SLOTS: 2, c.POOL_CORES: 4}
+    town = Town([sized], owned=1, asks=2)
+    town.farm.asks[c.ASK_CORES][0], town.farm.asks[c.ASK_CORES][1] = 3, 1
+    town.know(300)
+    town.come(300, count=2)
+    assert town.farm.islands[c.ISLAND_RUNNING][0] == 1
+    town.come(300, ask=1)
+    assert town.farm.islands[c.ISLAND_RUNNING][0] == 2
+    town.farm.rules[c.RULE_PROMISE_MS] = 0
+    town.until(town.now_ms + 100_000)
+    town.come(300, count=2)
+    town.until(town.now_ms + HOUR_MS)
+    assert len(town.starts()) == 5
+    town.come(300, count=3)
+    assert town.farm.islands[c.ISLAND_RUNNING][0] == 1
+    town.farm.rules[c.RULE_PROMISE_MS] = 900_000
+    town.until(town.now_ms + HOUR_MS)
+    town.come(300, count=3)
+    assert town.farm.islands[c.ISLAND_RUNNING][0] == 1
+    town.until(town.now_ms + HOUR_MS)
+    assert len(town.starts()) == 11
+
+
+def test_a_farm_without_rows_for_more_machines_waits() -> None:
+    town = Town([ALONE], rows=1)
+    town.know(900)
+    town.come(900, count=2)
+    town.until(town.now_ms + 850_000)
+    assert {town.farm.jobs[c.JOB_WHY][job] for job in (0, 1)} == {
+        reasons.RENT_STOPPED,
+        reasons.WAITS_FOR_COMING,
+    }
+
+
+def test_the_cheaper_of_two_suspended_machines_is_woken() -> None:
+    dear = {**RENTED, c.POOL_PRICE: 2 * RENTED[c.POOL_PRICE]}
+    town = Town([RENTED, dear], asks=3)
+    for pool in (0, 1):
+        machine = changes.boot(town.farm, pool, town.now_ms, reasons.LEAST)
+        changes.up(town.farm, machine, town.now_ms)
+        changes.suspend(town.farm, machine, town.now_ms, reasons.LEAST)
+        changes.suspended(town.farm, machine, town.now_ms)
+    town.come()
+    town.until(town.now_ms + 880_000)
+    assert [town.farm.machines[c.MACHINE_POOL][machine] for _, machine in town.acts(c.RESUME)] == [0]
+    stopped = town.farm.lists[c.LIST_FIRST][1 * c.KINDS + c.STOPPED]
+    town.farm.machines[c.MACHINE_FLAGS][stopped] |= c.DRAINED
+    town.farm.suits[1][0] = 0
+    town.come(ask=1)
+    town.until(town.now_ms + 890_000)
+    assert len(town.acts(c.RESUME)) == 1
+
+
+def test_without_owned_machines_jobs_that_may_be_late_take_idle_machines() -> None:
+    town = Town([ALONE], RULE_SPEND=1)
+    town.know(600)
+    for _ in range(150):
+        town.come(600)
+        town.until(town.now_ms + 240_000)
+    town.until(town.now_ms + 5 * HOUR_MS)
+    late = [wait for wait in town.waits_s() if wait > 900]
+    assert len(town.waits_s()) == 150
+    assert 0 < len(late) <= 0.05 * 150
+
+
+def test_where_waiting_has_a_price_a_machine_is_rented_when_that_is_spent() -> None:
+    town = Town([OWNED, ALONE], owned=1, RULE_WAIT_PRICE=403_200)
+    town.know(600)
+    town.come(600)
+    town.come(600)
+    town.until(town.now_ms + HOUR_MS)
+    assert not town.acts(c.BOOT), "ten minutes are worth as little as ten minutes of a machine"
+    town.farm.rules[c.RULE_WAIT_PRICE] = 20_000_000
+    town.come(600)
+    town.come(600)
+    town.until(town.now_ms + HOUR_MS)
+    assert town.acts(c.BOOT)

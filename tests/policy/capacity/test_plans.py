@@ -97,3 +97,16 @@ def test_large_farms_keep_the_promise() -> None:
     waits = town.waits_s()
     assert len(waits) == 240
     assert sum(wait <= 900 for wait in waits) >= 0.95 * 240
+
+
+def test_of_many_lanes_only_those_that_are_free_first_are_looked_at() -> None:
+    town = Town([OWNED, RENTED], owned=6, RULE_LOOK_MOST=1)
+    town.know(300)
+    for _ in range(6):
+        town.come(300)
+        town.until(town.now_ms + 10_000)
+    town.come(300)
+    assert town.farm.jobs[c.JOB_PLAN_MS][6] == 1_000_000 + 300_000
+    town.until(town.now_ms + HOUR_MS)
+    assert len(town.starts()) == 7
+    assert not town.acts(c.BOOT)

@@ -116,6 +116,16 @@ def test_seats_that_a_job_may_not_have_are_passed_over() -> None:
     assert seats.first_fit(sheet, 0, 0) == 0
 
 
+def test_an_empty_seat_is_one_that_nothing_is_planned_on() -> None:
+    sheet = fresh()
+    for place in range(3):
+        sheet[on.WORK_MS][place], sheet[on.DUE_MS][place] = 100, NOW_MS + 500
+    for _ in range(2):
+        seats.add(sheet, 0, 0, NOW_MS)
+    assert seats.first_fit(sheet, 0, 0) == 0
+    assert [seats.empty_fit(sheet, place) for place in (1, 2)] == [1, -1]
+
+
 def test_lanes_of_one_machine_fill_evenly() -> None:
     sheet = fresh()
     for behind in range(3):

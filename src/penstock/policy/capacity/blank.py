@@ -92,7 +92,7 @@ def empty(shape: Shape, room: int) -> Farm:
 
 def sheet_rows(shape: Shape) -> int:
     """How long the columns of scratch must be: room for every lane, and for jobs and machines that are planned."""
-    return shape.machines * shape.width + shape.pools + 3 * PACKED_MOST
+    return (shape.machines + shape.pools) * shape.width + shape.pools + 3 * PACKED_MOST
 
 
 def _column(length: int) -> Column:

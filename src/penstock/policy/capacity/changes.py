@@ -36,6 +36,7 @@ from penstock.policy.capacity.columns import (
     ISLAND_RUNNING,
     ISLAND_SEEN,
     ISLAND_STOPPED_MS,
+    ISLAND_TIMER_MS,
     JOB_ASK,
     JOB_DUE_MS,
     JOB_FLAGS,
@@ -188,6 +189,7 @@ def _free(farm: Farm, job: int, now_ms: int) -> None:
     if used_up(farm, machine):
         machines[MACHINE_FLAGS][machine] |= DRAINED
         machines[MACHINE_STOP_MS][machine] = now_ms
+        farm.islands[ISLAND_TIMER_MS][farm.pools[POOL_ISLAND][pool]] = 0
 
 
 def used_up(farm: Farm, machine: int) -> bool:

@@ -41,14 +41,24 @@ LOOK_MORE = 300
 
 
 def takes(farm: Farm, machine: int) -> int:
-    """How many more jobs the machine may take, one after another; 0 for one that takes nothing new."""
-    most = farm.scratch[on.FRAME][on.SEQUENCE_MOST]
+    """How many more jobs the machine may take; 0 for one that takes nothing new."""
     if farm.machines[MACHINE_FLAGS][machine] & (DRAINED | NOTICED):
         return 0
     if machine == farm.scratch[on.FRAME][on.KEPT]:
         return 0
     uses = farm.pools[POOL_USES][farm.machines[MACHINE_POOL][machine]]
-    return most if uses == 0 else min(most, max(0, uses - farm.machines[MACHINE_STARTS][machine]))
+    return on.PLENTY if uses == 0 else max(0, uses - farm.machines[MACHINE_STARTS][machine])
+
+
+def of_new(farm: Farm, pool: int) -> int:
+    """How many jobs a new machine of the pool may take."""
+    uses = farm.pools[POOL_USES][pool]
+    return on.PLENTY if uses == 0 else uses
+
+
+def share(farm: Farm, more: int, lanes: int) -> int:
+    """How many jobs are planned on one of a machine's lanes at most, when it takes so many more."""
+    return min(farm.scratch[on.FRAME][on.SEQUENCE_MOST], more // lanes)
 
 
 def _seat(farm: Farm, machine: int, free_ms: int) -> int:
@@ -56,7 +66,6 @@ def _seat(farm: Farm, machine: int, free_ms: int) -> int:
     sheet = farm.scratch
     pool = farm.machines[MACHINE_POOL][machine]
     seat = seats.add(sheet, machine, pool, free_ms)
-    sheet[on.MOST][seat] = takes(farm, machine)
     seats.pace(sheet, seat, farm.pools[POOL_SPEED_PPM][pool])
     if farm.machines[MACHINE_STARTS][machine] == 0:
         sheet[on.EXTRA_MS][seat] = farm.pools[POOL_COLD_MS][pool]
@@ -65,11 +74,12 @@ def _seat(farm: Farm, machine: int, free_ms: int) -> int:
 
 def _block(farm: Farm, machine: int, free_ms: int) -> int:
     """Seats for all free lanes of the machine. Returns how many."""
-    sheet, lanes_free = farm.scratch, farm.machines[MACHINE_FREE][machine]
-    pool = farm.machines[MACHINE_POOL][machine]
+    sheet, pool = farm.scratch, farm.machines[MACHINE_POOL][machine]
+    more = takes(farm, machine)
+    lanes_free = min(farm.machines[MACHINE_FREE][machine], more)
     for behind in range(lanes_free):
         seat = _seat(farm, machine, free_ms)
-        sheet[on.BLOCK][seat] = lanes_free - behind
+        sheet[on.BLOCK][seat], sheet[on.MOST][seat] = lanes_free - behind, share(farm, more, lanes_free)
         sheet[on.LANE][seat] = machine * farm.rules[RULE_WIDTH] + behind
         if farm.pools[POOL_CORES][pool] > 0:
             sheet[on.SEAT_CORES][seat] = farm.machines[MACHINE_CORES][machine]
@@ -85,8 +95,7 @@ def free(farm: Farm, pool: int, most: int) -> None:
     for state in (OPEN, IDLE):
         machine = lists.last(farm, pool, state)
         while machine >= 0 and most > 0:
-            if takes(farm, machine) > 0:
-                most -= _block(farm, machine, now_ms)
+            most -= _block(farm, machine, now_ms)
             machine = farm.machines[MACHINE_BEFORE][machine]
 
 
@@ -95,10 +104,9 @@ def coming(farm: Farm, pool: int) -> None:
     frame = farm.scratch[on.FRAME]
     machine = lists.first(farm, pool, COMING)
     while machine >= 0:
-        if takes(farm, machine) > 0:
-            up_ms = max(farm.machines[MACHINE_READY_MS][machine], frame[on.NOW_MS] + 1)
+        up_ms = max(farm.machines[MACHINE_READY_MS][machine], frame[on.NOW_MS] + 1)
+        if _block(farm, machine, up_ms) > 0:
             frame[on.COMING_MS] = max(frame[on.COMING_MS], up_ms)
-            _block(farm, machine, up_ms)
         machine = farm.machines[MACHINE_AFTER][machine]
 
 
@@ -141,6 +149,7 @@ def busy(farm: Farm, wanted: int) -> None:
         lane = sheet[on.GROUP_MACHINE][sheet[on.ORDER][at]]
         seat = _seat(farm, lane // farm.rules[RULE_WIDTH], sheet[on.KEY][sheet[on.ORDER][at]])
         sheet[on.BUSY][seat], sheet[on.LANE][seat] = 1, lane
+        sheet[on.MOST][seat] = share(farm, takes(farm, lane // farm.rules[RULE_WIDTH]), 1)
         sheet[on.SURE_MS][seat] = sheet[on.FRAME][on.NOW_MS] + rest_ms(farm, lane, SURE_PPM)
     sheet[on.FRAME][on.GROUPS] = 0
 

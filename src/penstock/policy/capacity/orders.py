@@ -19,7 +19,6 @@ from penstock.policy.capacity.columns import (
     POOL_SLOTS,
     POOL_SPEED_PPM,
     POOL_STOPPED_PRICE,
-    POOL_USES,
     RULE_CHAIN_LEAD_MS,
     RULE_POOLS,
     RULE_WAIT_PRICE,
@@ -119,10 +118,10 @@ def _plan_another(farm: Farm, place: int) -> None:
         pool = offers.best(farm, sheet[on.ASK][place], sheet[on.WORK_MS][place], False)
         if pool < 0:
             return
-    frame, slots = sheet[on.FRAME], farm.pools[POOL_SLOTS][pool]
+    frame = sheet[on.FRAME]
     group, seat = frame[on.GROUPS], frame[on.SEATS]
-    if seat + slots > len(sheet[on.FRAME]):
-        return
+    takes = lanes.of_new(farm, pool) if machine < 0 else lanes.takes(farm, machine)
+    slots = min(farm.pools[POOL_SLOTS][pool], takes)
     if machine < 0:
         sheet[on.PLANNED][pool] += 1
     else:
@@ -131,7 +130,11 @@ def _plan_another(farm: Farm, place: int) -> None:
     sheet[on.GROUP_MACHINE][group], sheet[on.GROUP_POOL][group] = machine, pool
     sheet[on.GROUP_FROM][group] = seat
     for slot in range(slots):
-        sheet[on.BLOCK][_seat(farm, machine, pool)] = slots - slot
+        _seat(farm, machine, pool)
+        sheet[on.BLOCK][seat + slot], sheet[on.MOST][seat + slot] = (
+            slots - slot,
+            lanes.share(farm, takes, slots),
+        )
     seats.put(sheet, seat, place)
     frame[on.EMPTY_SEATS] += slots - 1
 
@@ -151,7 +154,7 @@ def _stopped_pool(farm: Farm) -> int:
     return found
 
 
-def _seat(farm: Farm, machine: int, pool: int) -> int:
+def _seat(farm: Farm, machine: int, pool: int) -> None:
     """A lane of a machine that could be ordered."""
     sheet, pools = farm.scratch, farm.pools
     frame = sheet[on.FRAME]
@@ -161,11 +164,6 @@ def _seat(farm: Farm, machine: int, pool: int) -> int:
     seats.pace(sheet, seat, pools[POOL_SPEED_PPM][pool])
     if machine < 0 or farm.machines[MACHINE_STARTS][machine] == 0:
         sheet[on.EXTRA_MS][seat] = pools[POOL_COLD_MS][pool]
-    if machine >= 0:
-        sheet[on.MOST][seat] = lanes.takes(farm, machine)
-    elif pools[POOL_USES][pool] > 0:
-        sheet[on.MOST][seat] = min(frame[on.SEQUENCE_MOST], pools[POOL_USES][pool])
-    return seat
 
 
 def _look(farm: Farm, island: int, group: int) -> None:

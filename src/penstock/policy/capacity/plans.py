@@ -54,8 +54,6 @@ def keep(farm: Farm) -> None:
     sheet, jobs = farm.scratch, farm.jobs
     for seat in range(sheet[on.FRAME][on.SEATS]):
         lane, place = sheet[on.LANE][seat], sheet[on.FIRST][seat]
-        if lane < 0:
-            continue
         farm.lanes[LANE_NEXT][lane] = -1 if place < 0 else sheet[on.JOB][place]
         while place >= 0:
             after, job = sheet[on.NEXT][place], sheet[on.JOB][place]
