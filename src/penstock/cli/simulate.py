@@ -6,8 +6,9 @@ from pathlib import Path
 from penstock.cli.output import Leave, print_json, refuse, say
 from penstock.cli.simulation.inputs import Asked, Inputs, beside, key_of, read
 from penstock.cli.simulation.limits import limit_of
-from penstock.cli.simulation.runs import Run, run, written
+from penstock.cli.simulation.runs import Run, check_out, run, written
 from penstock.cli.simulation.showing import Steps, showing
+from penstock.cli.simulation.stuck import never_started
 from penstock.cli.simulation_page.machines import Machines
 from penstock.reports.builds import EXIT_FARM
 from penstock.reports.compare import Document, history_document
@@ -17,6 +18,8 @@ SCHEMA = 1
 
 def run_simulate(asked: Asked, events: Path | None, html: Path | None, as_json: bool) -> None:
     """Read, replay, print. Leaves with 3 where a bill cannot be right."""
+    check_out(events)
+    check_out(html)
     with showing() as steps:
         steps.begin("reading the history")
         inputs = read(asked)
@@ -59,6 +62,8 @@ def replay(inputs: Inputs, events: Path | None, watchers: list[Machines] | None,
                 runs.append(run(inputs, key, farm, policy, limit, sinks))
             if policy == inputs.policies[0]:
                 _check(inputs, runs[-1])
+            for line in never_started(inputs.workload, runs[-1].outcome, farm, inputs.faults):
+                say(f"penstock: {key}: {line}")
     return runs
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from penstock.cli.options import AsJson
+from penstock.cli.simulation import SEED_MOST
 
 Histories = Annotated[
     list[Path],
@@ -20,7 +21,7 @@ Faults = Annotated[
     Path | None, typer.Option("--faults", metavar="FILE", help="What goes wrong on the way, as a file says.")
 ]
 OneFarm = Annotated[Path, typer.Option("--farm", metavar="FILE", help="A farm.toml.")]
-Seed = Annotated[int, typer.Option("--seed", help="Chance of wake times and faults.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=SEED_MOST, help="Chance of wake times and faults.")]
 
 
 def simulate(

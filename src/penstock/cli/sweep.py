@@ -9,6 +9,7 @@ from penstock.cli.output import print_json, print_sentences, print_table, refuse
 from penstock.cli.simulation.grid import Cell, cells_of, vary_of
 from penstock.cli.simulation.inputs import farms_of, faults_of, load
 from penstock.cli.simulation.kept import Kept, digest_of, name_of
+from penstock.cli.simulation.runs import check_out
 from penstock.cli.simulation.sentences import best_of, kept, money_text, percent_text, time_text
 from penstock.cli.simulation.several import answers
 from penstock.cli.simulation.showing import Steps, showing
@@ -34,6 +35,7 @@ def run_sweep(asked: Asked, html: Path | None, as_json: bool) -> None:
     """Run what is not there yet, keep it, print all."""
     if not asked.varies:
         refuse("--vary: nothing to vary; write key=a,b,c, such as pool.own.machines=0,5,10")
+    check_out(html)
     with showing() as steps:
         steps.begin("reading the history")
         faults = faults_of(asked.faults, farms_of([asked.farm])) if asked.faults else None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penstock.cli.output import refuse
+from penstock.cli.simulation import SEED_MOST
 from penstock.cli.simulation.policies import DEFAULT, policy_of
 from penstock.cli.simulation.runs import Case
 from penstock.config.varied import read_varied
@@ -78,6 +79,6 @@ def cells_of(farm: Path, varies: Sequence[Vary], seed: int, faults: Faults | Non
 def _case(farm: Path, settings: dict[str, str], seed: int, faults: Faults | None) -> Case:
     rules = read_varied(farm, {key: text for key, text in settings.items() if key not in OWN})
     given = settings.get("seed", str(seed))
-    if not given.isascii() or not given.isdigit():
-        refuse(f"--vary seed={given}: write a whole number")
+    if not given.isascii() or not given.isdigit() or int(given) > SEED_MOST:
+        refuse(f"--vary seed={given}: write a whole number from 0 to {SEED_MOST}")
     return Case(rules, policy_of(settings.get("policy", DEFAULT[0])), int(given), faults)

@@ -31,5 +31,6 @@ def policy_of(name: str) -> Policy:
         return Policy(name=name, preset=name, numbers=standard(name))
     path = Path(name)
     if path.suffix != ".toml" and not path.is_file():
-        refuse(f"--policy: there is no {name!r}; {near(name, [*PRESETS, ALL])} A file is called NAME.toml")
+        why = "it stands for several; name one" if name == ALL else near(name, [*PRESETS, ALL]).rstrip("?")
+        refuse(f"--policy: there is no {name!r}; {why}, or a file NAME.toml")
     return read_policy(path)

@@ -70,6 +70,15 @@ def _all(sinks: Sequence[Sink]) -> Sink:
     return take
 
 
+def check_out(out: Path | None) -> None:
+    """Refuse now what could not be written after an hour."""
+    if out and out.is_dir():
+        refuse(f"{out}: is a folder; name a file")
+    if out and not os.access(out.parent, os.W_OK):
+        why = "cannot be written" if out.parent.is_dir() else "there is no folder of that name"
+        refuse(f"{out}: {out.parent}: {why}; name a file in a folder of yours")
+
+
 @contextmanager
 def written(out: Path) -> Iterator[Sink]:
     """A function that takes bytes; when the block ends well, `out` has them all, else it is as it was before."""

@@ -26,6 +26,7 @@ from penstock.policy.capacity.columns import (
     POOL_OWNED,
     RESUME,
     RULE_ISLANDS,
+    RULE_PROMISE_MS,
     START,
     SUSPEND,
     Farm,
@@ -37,6 +38,7 @@ from penstock.sim.engine.world import (
     CLOSING,
     DONE,
     EVENTS,
+    FAULT_UNTIL_MS,
     FROZEN_MS,
     GIVES_UP,
     HAPPENED_MS,
@@ -50,6 +52,7 @@ from penstock.sim.engine.world import (
     LEFT,
     LINES,
     MORE,
+    MOVED_MS,
     NEXT_JOB,
     NOW_MS,
     OWN_ORDER,
@@ -70,6 +73,8 @@ from penstock.sim.engine.world import (
 from penstock.sim.engine.world import DELETED as IS_DELETED
 from penstock.sim.engine.world import HALTED as IS_HALTED
 
+PATIENCE_MS, PROMISES = 7 * 86_400_000, 16
+"""After a week, and as many times the promise as nothing is late on purpose, a job that nothing comes for never starts."""
 SPARE_ROWS = 64
 """Rows for machines beyond those that could be wanted at once: one for each job that waits or runs."""
 
@@ -130,15 +135,16 @@ def _step(farm: Farm, world: World) -> int:
         return 1
     if head[NEXT_JOB] < head[JOBS] and world.submitted_ms[head[NEXT_JOB]] <= now_ms:
         head[NEXT_JOB] += 1
+        head[MOVED_MS] = now_ms
         jobs.submit(farm, world, head[NEXT_JOB] - 1)
         return 1
     if head[TOUCHED] > 0 and now_ms >= head[FROZEN_MS]:
         _decide(farm, world)
         return 1
-    return _advance(world)
+    return _advance(farm, world)
 
 
-def _advance(world: World) -> int:
+def _advance(farm: Farm, world: World) -> int:
     """To the next moment at which anything happens, but not into the time that the hub is away."""
     head = world.head
     next_ms = NEVER_MS
@@ -148,10 +154,25 @@ def _advance(world: World) -> int:
         next_ms = min(next_ms, world.submitted_ms[head[NEXT_JOB]])
     if head[TOUCHED] > 0:
         next_ms = min(next_ms, head[FROZEN_MS])
-    if next_ms >= NEVER_MS:
+    if next_ms >= NEVER_MS or _is_stuck(farm, world, next_ms):
         return 0
     head[NOW_MS] = max(next_ms, head[FROZEN_MS])
     return 1
+
+
+def _is_stuck(farm: Farm, world: World, now_ms: int) -> bool:
+    """Whether nothing has moved for so long that nothing will: a policy may look, order and be refused for ever."""
+    patience_ms = PATIENCE_MS + PROMISES * farm.rules[RULE_PROMISE_MS]
+    if now_ms - world.head[MOVED_MS] <= patience_ms or world.head[NEXT_JOB] < world.head[JOBS]:
+        return False
+    for island in range(farm.rules[RULE_ISLANDS]):
+        if farm.islands[ISLAND_RUNNING][island] > 0:
+            return False
+    for fault in range(len(world.faults[FAULT_UNTIL_MS])):
+        until_ms = world.faults[FAULT_UNTIL_MS][fault]
+        if until_ms < NEVER_MS and now_ms - until_ms <= patience_ms:
+            return False
+    return True
 
 
 def _happen(farm: Farm, world: World) -> None:
@@ -162,6 +183,7 @@ def _happen(farm: Farm, world: World) -> None:
     kind, row = what // ROW_STEP, what % ROW_STEP
     heap.drop(world)
     if kind == JOB_ENDS:
+        head[MOVED_MS] = head[NOW_MS]
         if world.lanes[LANE_ORDER][row] == order and not silence.put_off(farm, world, row):
             jobs.end(farm, world, row, farm.lanes[LANE_JOB][row])
     elif kind == WAKES:
@@ -231,6 +253,7 @@ def _carry_out(farm: Farm, world: World, at: int) -> None:
     world.head[HAPPENED_MS] = world.head[NOW_MS]
     kind, machine = farm.acts[ACT_KIND][at], farm.acts[ACT_MACHINE][at]
     if kind == START:
+        world.head[MOVED_MS] = world.head[NOW_MS]
         jobs.start(farm, world, farm.acts[ACT_JOB][at], machine, farm.acts[ACT_LANE][at])
     elif kind == BOOT:
         machines.boot(farm, world, machine)

@@ -102,7 +102,9 @@ RIGHT_MS = 17
 PAID = 18
 """Rented machines that are paid as running now, of all pools, and the most there were at once."""
 PEAK = 19
-WORLD_FIELDS = 20
+MOVED_MS = 20
+"""When a job was last submitted, started or ended."""
+WORLD_FIELDS = 21
 
 # --- lines ------------------------------------------------------------------------------------------------------------------
 LINE_MS = 0
