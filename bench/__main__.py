@@ -20,6 +20,7 @@ NAMES = (
     "policy",
     "presets",
     "residual",
+    "sizes",
 )
 OUT = Path("build/bench.json")
 
