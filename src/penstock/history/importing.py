@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from penstock.history.cleaning import Cleaning
-from penstock.history.report import Dropped, Report
+from penstock.history.report import Dropped, Report, Unreadable
 from penstock.history.rows import Rows
 from penstock.history.writing import writing
 
@@ -21,4 +21,12 @@ def import_history(rows: Rows, paths: Sequence[Path], out: Path) -> Report:
                 report.drop(why.reason, why.detail)
             else:
                 report.kept += 1
+        if report.read and not report.kept:
+            raise Unreadable(str(paths[0]), None, _none_kept(report))
     return report
+
+
+def _none_kept(report: Report) -> str:
+    """What to look at where a file that could be read holds nothing that ran."""
+    why = ", ".join(f"{count} {reason}" for reason, count in report.dropped.items())
+    return f"none of {report.read} rows can be kept ({why}); is the FORMAT the right one?"

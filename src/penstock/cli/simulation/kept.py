@@ -1,18 +1,23 @@
 """Results of a sweep, kept as they come: a second run of the same sweep skips what is there, a wider one adds to it.
 
-A file of JSON lines, named by a digest of what all its cells have in common: the history, the farm, faults, this version.
+A file of JSON lines, named by a digest of what all its cells have in common: the history, faults, and the sources that make figures of
+them: a version is not enough for who changes Penstock itself.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
-from penstock import __version__
+import penstock
 from penstock.cli.output import refuse
 from penstock.cli.simulation.grid import Cell
 from penstock.reports.compare import Document
+
+ROOMS = ("model", "policy", "sim", "reports", "history")
+"""Where what makes figures lies."""
 
 
 class Line(msgspec.Struct):
@@ -23,9 +28,18 @@ class Line(msgspec.Struct):
     document: Document
 
 
+def _sources() -> Iterator[Path]:
+    """All files of ours that a figure hangs on, in one order everywhere."""
+    home = Path(penstock.__file__).parent
+    for room in ROOMS:
+        yield from sorted((home / room).rglob("*.py"))
+
+
 def digest_of(files: Sequence[Path]) -> str:
-    """What a results file is named by: the bytes of these files, and the version that made it."""
-    told = hashlib.sha256(__version__.encode())
+    """What a results file is named by: the bytes of these files, and the version and sources that made it."""
+    told = hashlib.sha256(penstock.__version__.encode())
+    for path in _sources():
+        told.update(path.read_bytes())
     for path in files:
         with path.open("rb") as stream:
             told.update(hashlib.file_digest(stream, "sha256").digest())
@@ -78,5 +92,9 @@ class Kept:
         self._stream.flush()
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """Nothing more comes. Where nothing came at all, no file is left behind."""
         self._stream.close()
+        if not self.found:
+            self.path.unlink(missing_ok=True)
+            with suppress(OSError):
+                self.path.parent.rmdir()

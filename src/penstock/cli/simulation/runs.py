@@ -73,10 +73,10 @@ def _all(sinks: Sequence[Sink]) -> Sink:
 def check_out(out: Path | None) -> None:
     """Refuse now what could not be written after an hour."""
     if out and out.is_dir():
-        refuse(f"{out}: is a folder; name a file")
+        refuse(f"{out}: cannot be written: it is a folder; name a file")
     if out and not os.access(out.parent, os.W_OK):
-        why = "cannot be written" if out.parent.is_dir() else "there is no folder of that name"
-        refuse(f"{out}: {out.parent}: {why}; name a file in a folder of yours")
+        why = "its folder is not yours" if out.parent.is_dir() else f"there is no folder {out.parent}"
+        refuse(f"{out}: cannot be written: {why}; name a file in a folder of yours")
 
 
 @contextmanager

@@ -1,14 +1,16 @@
 """Many runs of one history, on all cores: each process has the workload once, cases go out and figures come back."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any
 
 from penstock.cli.simulation.runs import Case, outcome_of
 from penstock.model.workload import Workload
+from penstock.ports import FarmFailed
 from penstock.reports.compare import Document, Limit, policy_document
 
 Numbered = tuple[int, Document]
@@ -77,12 +79,18 @@ def _by_dask(workload: Workload, cases: Sequence[Case], address: str) -> Iterato
         refuse(
             f"--dask {address}: no scheduler answers there ({type(why).__name__}); write tcp://HOST:PORT of one that runs"
         )
-    with client:
-        (everywhere,) = client.scatter([workload], broadcast=True)
-        sent = [client.submit(figures_of, everywhere, case, pure=False) for case in cases]
-        numbers = {future.key: number for number, future in enumerate(sent)}
-        done: Iterable[Any] = distributed.as_completed(sent)
-        yield from ((numbers[future.key], future.result()) for future in done)
+    try:
+        with client:
+            (everywhere,) = client.scatter([workload], broadcast=True)
+            sent = [client.submit(figures_of, everywhere, case, pure=False) for case in cases]
+            numbers = {future.key: number for number, future in enumerate(sent)}
+            done: Iterable[Any] = distributed.as_completed(sent)
+            yield from ((numbers[future.key], future.result()) for future in done)
+    except (OSError, TimeoutError, CancelledError) as why:
+        # What is lost with a scheduler is told by `with` and by each future in words of its own.
+        raise FarmFailed(
+            f"--dask {address}: the scheduler was lost ({type(why).__name__}); what has ended is kept, run the same command again"
+        ) from None
 
 
 def _distributed() -> Any:
@@ -92,4 +100,6 @@ def _distributed() -> Any:
         from penstock.cli.output import refuse
 
         refuse("--dask: the package `distributed` is not installed; install penstock[dask]")
+    # What it would log of a lost scheduler is said by us, in one line.
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
     return distributed
