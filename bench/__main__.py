@@ -17,6 +17,8 @@ NAMES = (
     "throughput",
     "scale",
     "simulator",
+    "qt_year",
+    "ricc",
     "policy",
     "presets",
     "residual",

@@ -10,7 +10,7 @@ import marshal
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -42,10 +42,10 @@ def _home(value: Any) -> str:
 
 def digest(modules: Modules) -> str:
     """Of all sources of the set and of what compiles them."""
-    import numba
-    import numpy
+    # numba itself takes half a second to import, and a short run goes without
+    from importlib.metadata import version
 
-    told = hashlib.sha256(f"{numba.__version__} {numpy.__version__} {sys.version}".encode())
+    told = hashlib.sha256(f"{version('numba')} {version('numpy')} {sys.version}".encode())
     for name, text in _sources(modules).items():
         told.update(name.encode())
         told.update(text)
@@ -99,28 +99,44 @@ def compiled(modules: Modules) -> Modules:
 def _compiled(modules: Modules) -> Modules:
     import numba
 
-    cache = folder(modules)
-    if cache is not None:
-        numba.config.CACHE_DIR = str(cache)  # type: ignore[attr-defined]
     # no checks of bounds or of overflow are added: integers wrap as in C, and none here comes near 2^63
-    make = partial(numba.njit, cache=cache is not None, error_model="numpy")
+    make = partial(numba.njit, error_model="numpy", no_cfunc_wrapper=True)
     inner = {name: ModuleType(name) for name in modules}
-    # what only compiled code calls needs no way in from Python: of so many columns that would be most of what is compiled
-    bare = make(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    # what only compiled code calls needs no way in from Python: of so many columns that would be most of what is compiled;
+    # and it is kept as a part of what calls it
+    bare = make(no_cpython_wrapper=True)
     functions = {id(f): _once(bare(_copy(f, inner[name]))) for name, f in _functions(modules)}
-    outer = {name: ModuleType(name) for name in modules}
     for name, module in modules.items():
         for key, value in vars(module).items():
             if not key.startswith("__"):
                 setattr(inner[name], key, _replaced(value, inner, functions))
-                setattr(outer[name], key, _replaced(value, outer, {}))
-    for name, function in _functions(modules):
-        setattr(
-            outer[name],
-            function.__name__,
-            make(no_cfunc_wrapper=True)(_copy(function, inner[name], "called ")),
-        )
-    return outer
+    kept = partial(_kept, make, folder(modules))
+    return {name: _Outer(module, inner[name], kept) for name, module in modules.items()}
+
+
+def _kept(make: Callable[..., Any], cache: Path | None, function: FunctionType) -> Any:
+    """What calls the function from Python; compiled code is kept in `cache`."""
+    import numba
+
+    if cache is not None:
+        numba.config.CACHE_DIR = str(cache)  # type: ignore[attr-defined]
+    return make(cache=cache is not None)(function)
+
+
+class _Outer(ModuleType):
+    """A module whose functions can be called from Python; each is made ready when it is first asked for."""
+
+    def __init__(self, module: ModuleType, inner: ModuleType, make: Callable[[FunctionType], Any]) -> None:
+        super().__init__(module.__name__)
+        self._of = module, inner, make
+
+    def __getattr__(self, name: str) -> Any:
+        module, inner, make = self._of
+        value = getattr(module, name)
+        if isinstance(value, FunctionType):
+            value = make(_copy(value, inner, "called "))
+        setattr(self, name, value)
+        return value
 
 
 def _once(dispatcher: Any) -> Any:

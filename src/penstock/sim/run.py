@@ -25,7 +25,9 @@ from penstock.sim.record import Record, Sink
 from penstock.sim.tables import Tables, more_machines
 
 PLAIN_JOBS = 3000
-"""Up to so many jobs a run is over sooner than it would be compiled."""
+PACKED_JOBS = 300
+"""Up to so many jobs a run is over sooner than it would be compiled, and a preset's than what was compiled before would be
+loaded; where jobs are packed that is loaded sooner."""
 
 
 def simulate(
@@ -37,8 +39,8 @@ def simulate(
     sink: Sink | None = None,
 ) -> Outcome:
     """What becomes of the workload. `sink` is given the lines of `--events` as they come, whole lines each time."""
-    engine = Engine(workload.jobs)
     trial = Trial(choice(policy), seed, faults or Faults())
+    engine = Engine(workload.jobs, trial.choice.preset != 0)
     laid = lay(workload, policy.reckons(rules), trial, Tables(engine.compiled))
     write = partial(engine.call, text, "write") if engine.compiled else None
     record = Record(workload.ids, [pool.name for pool in rules.pools], sink, write)
@@ -60,21 +62,14 @@ def choice(policy: Policy) -> Choice:
 class Engine:
     """The modules of the loop, as they are or compiled; equal to the byte in what they do."""
 
-    def __init__(self, jobs: int) -> None:
+    def __init__(self, jobs: int, preset: bool = True) -> None:
         self.sources = compiling.reached(loop, text)
-        self.compiled = self._wanted(jobs)
+        kept = compiling.is_cached(self.sources)
+        self.compiled = _wanted(jobs, PACKED_JOBS if kept and not preset else PLAIN_JOBS)
         self.modules: dict[str, ModuleType] = self.sources
-        self.hesitates = self.compiled and not compiling.is_cached(self.sources)
+        self.hesitates = self.compiled and not kept
         if self.compiled:
             self.modules = compiling.compiled(self.sources)
-
-    def _wanted(self, jobs: int) -> bool:
-        import os
-
-        forced = os.environ.get("PENSTOCK_COMPILED", "")
-        if forced in ("0", "1"):
-            return forced == "1"
-        return jobs > PLAIN_JOBS or compiling.is_cached(self.sources)
 
     def call(self, module: ModuleType, name: str, *given: Any) -> Any:
         """Call a function of the set."""
@@ -83,6 +78,15 @@ class Engine:
 
             given = tuple(Held(part) if isinstance(part, c.Farm | w.World) else part for part in given)
         return getattr(self.modules[module.__name__], name)(*given)
+
+
+def _wanted(jobs: int, few: int) -> bool:
+    import os
+
+    forced = os.environ.get("PENSTOCK_COMPILED", "")
+    if forced in ("0", "1"):
+        return forced == "1"
+    return jobs > few
 
 
 class Run:
