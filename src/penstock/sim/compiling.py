@@ -16,6 +16,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from penstock.sim.pruning import prune
+
 ROOMS = ("penstock.policy.capacity", "penstock.sim.engine")
 Modules = dict[str, ModuleType]
 
@@ -175,3 +177,4 @@ def remember(modules: Modules) -> None:
     path = folder(modules)
     if path is not None:
         (path / "whole").touch()
+        prune(path)
