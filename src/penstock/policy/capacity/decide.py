@@ -7,6 +7,7 @@ from penstock.policy.capacity import (
     packing_rented,
     pending,
     plans,
+    preset_starts,
     presets,
     reserve,
     sizes,
@@ -45,6 +46,9 @@ def decide(farm: Farm, island: int, now_ms: int) -> None:
     standby = reserve.pool_of(farm, island)
     if standby >= 0:
         reserve.watch(farm, island, standby)
+    if frame[on.SIZED]:
+        # lanes of one machine are no longer alike, and plans lane by lane would leave no machine whole for a big job
+        preset_starts.start(farm, island, now_ms)
     if farm.islands[ISLAND_PENDING][island] > 0:
         _place(farm, island)
     if standby >= 0:

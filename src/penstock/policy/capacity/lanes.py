@@ -89,14 +89,17 @@ def _block(farm: Farm, machine: int, free_ms: int) -> int:
 
 
 def free(farm: Farm, pool: int, most: int) -> None:
-    """Seats for lanes that are free now: of machines that run something first, then of the most recently used; at
-    most as many as there are jobs to be planned."""
+    """Seats for lanes that are free now: of machines that run something first, then of as many idle ones as there are
+    jobs to be planned, the most recently used first."""
     now_ms = farm.scratch[on.FRAME][on.NOW_MS]
-    for state in (OPEN, IDLE):
-        machine = lists.last(farm, pool, state)
-        while machine >= 0 and most > 0:
-            most -= _block(farm, machine, now_ms)
-            machine = farm.machines[MACHINE_BEFORE][machine]
+    machine = lists.last(farm, pool, OPEN)
+    while machine >= 0:
+        _block(farm, machine, now_ms)
+        machine = farm.machines[MACHINE_BEFORE][machine]
+    machine = lists.last(farm, pool, IDLE)
+    while machine >= 0 and most > 0:
+        most -= _block(farm, machine, now_ms)
+        machine = farm.machines[MACHINE_BEFORE][machine]
 
 
 def coming(farm: Farm, pool: int) -> None:

@@ -10,6 +10,7 @@ from penstock.policy.capacity.columns import (
     JOB_PLAN_MS,
     JOB_WHY,
     MACHINE_BEFORE,
+    MACHINE_GONE_MS,
     MACHINE_STARTS,
     NEVER_MS,
     POOL_BOOT_MS,
@@ -178,11 +179,19 @@ def _look(farm: Farm, island: int, group: int) -> None:
         early_ms += farm.rules[RULE_CHAIN_LEAD_MS]
     if slack > early_ms and farm.rules[RULE_WAIT_PRICE] == 0:
         on.wake_at(sheet, sheet[on.FRAME][on.NOW_MS] + slack - early_ms)
+        _hold(farm, group, sheet[on.FRAME][on.NOW_MS] + slack)
         _tell(farm, group, reasons.WAITS_FOR_LAST_MOMENT)
     elif lateness.spend(farm, island, group, jobs):
         _tell(farm, group, reasons.LATE_ON_PURPOSE)
     else:
         _tell(farm, group, _order(farm, group))
+
+
+def _hold(farm: Farm, group: int, until_ms: int) -> None:
+    """A suspended machine that is planned on is not deleted before it is needed."""
+    machine = farm.scratch[on.GROUP_MACHINE][group]
+    if machine >= 0:
+        farm.machines[MACHINE_GONE_MS][machine] = max(farm.machines[MACHINE_GONE_MS][machine], until_ms + 1)
 
 
 def _tell(farm: Farm, group: int, code: int) -> None:

@@ -10,9 +10,9 @@ from penstock.policy.capacity.columns import (
     JOB_FLAGS,
     JOB_PLAN_MS,
     JOB_WHY,
-    KINDS,
     LEFT,
-    LIST_COUNT,
+    MACHINE_BEFORE,
+    MACHINE_GONE_MS,
     NEVER_MS,
     POOL_BOOT_MS,
     POOL_OWNED,
@@ -112,6 +112,8 @@ def leave_over(farm: Farm, island: int) -> int:
     """Mark the jobs that owned lanes do not take in time. Returns how many there are."""
     sheet, jobs, left = farm.scratch, farm.jobs, 0
     now_ms = sheet[on.FRAME][on.NOW_MS]
+    for at in range(sheet[on.FRAME][on.POOLS_HERE]):
+        sheet[on.FRESHEST][sheet[on.POOLS][at]] = lists.last(farm, sheet[on.POOLS][at], STOPPED)
     for place in range(sheet[on.FRAME][on.PLACES]):
         mark = sheet[on.MARK][place] & on.LATE
         job, pool, seat = sheet[on.JOB][place], sheet[on.POOL][place], sheet[on.SEAT][place]
@@ -131,18 +133,25 @@ def leave_over(farm: Farm, island: int) -> int:
 
 
 def _is_left(farm: Farm, place: int) -> bool:
-    sheet = farm.scratch
-    seat, now_ms = sheet[on.SEAT][place], sheet[on.FRAME][on.NOW_MS]
+    """Whether no owned lane takes the job in time, or only perhaps and this is the last moment to order a machine for it.
+    Each suspended machine is relied on for one job, and kept until then."""
+    sheet, seat = farm.scratch, farm.scratch[on.SEAT][place]
     if seat < 0:
         return True
     due_ms = farm.jobs[JOB_DUE_MS][sheet[on.JOB][place]]
-    return due_ms - now_ms <= wake_ms(farm, place) and sheet[on.SURE_MS][seat] > due_ms
-
-
-def wake_ms(farm: Farm, place: int) -> int:
-    """How long before its deadline a machine must be ordered for the job at the last moment."""
-    sheet = farm.scratch
     pool, frame = sheet[on.POOL][place], sheet[on.FRAME]
-    if frame[on.GUARD] == 0 and farm.lists[LIST_COUNT][pool * KINDS + STOPPED] > 0:
-        return farm.pools[POOL_RESUME_MS][pool] + frame[on.EARLY_MS]
-    return farm.pools[POOL_BOOT_MS][pool] + frame[on.EARLY_MS]
+    early_ms = due_ms - frame[on.NOW_MS] - frame[on.EARLY_MS]
+    if early_ms > farm.pools[POOL_BOOT_MS][pool] or sheet[on.SURE_MS][seat] <= due_ms:
+        return False
+    return early_ms <= farm.pools[POOL_RESUME_MS][pool] or not _rely(farm, pool, due_ms)
+
+
+def _rely(farm: Farm, pool: int, due_ms: int) -> bool:
+    """Whether one more suspended machine is there to be relied on; it is not deleted before it may be needed."""
+    sheet = farm.scratch
+    machine = sheet[on.FRESHEST][pool]
+    if sheet[on.FRAME][on.GUARD] != 0 or machine < 0:
+        return False
+    sheet[on.FRESHEST][pool] = farm.machines[MACHINE_BEFORE][machine]
+    farm.machines[MACHINE_GONE_MS][machine] = max(farm.machines[MACHINE_GONE_MS][machine], due_ms)
+    return True

@@ -1,6 +1,6 @@
 """Jobs that owned lanes do not take in time, packed onto machines that are rented already: idle, coming, busy."""
 
-from penstock.policy.capacity import lanes, offers, pending, reasons, seats
+from penstock.policy.capacity import lanes, lists, offers, pending, reasons, seats
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
     ASK_STRICT,
@@ -10,17 +10,23 @@ from penstock.policy.capacity.columns import (
     JOB_WHY,
     POOL_BOOT_MS,
     POOL_OWNED,
+    POOL_RESUME_MS,
     RULE_BURST,
+    STOPPED,
     Farm,
 )
-from penstock.policy.capacity.packing_owned import FIRST_OF_ALL, wake_ms
+from penstock.policy.capacity.packing_owned import FIRST_OF_ALL
 
 URGENT_MS = 1000
 """How long before the last moment for booting a machine a job counts as urgent."""
 
 
 def pack(farm: Farm, island: int) -> int:
-    """Plan what is left over, and start what is first on idle machines. Returns how many started."""
+    """Plan what is left over, and start what is first on idle machines. Returns how many started.
+
+    A job that no order could serve in time any more and that fits nowhere may wait for the last machine that is coming:
+    that or one before it was ordered for it.
+    """
     sheet = farm.scratch
     _seats(farm, island)
     if sheet[on.FRAME][on.SEATS] == 0:
@@ -29,7 +35,9 @@ def pack(farm: Farm, island: int) -> int:
     for at in range(chosen):
         place = sheet[on.ORDER][at]
         offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
-        seats.first_fit(sheet, place, 0)
+        if seats.first_fit(sheet, place, 0) < 0 and sheet[on.MARK][place] & on.ORDERED:
+            sheet[on.DUE_MS][place] = max(sheet[on.DUE_MS][place], sheet[on.FRAME][on.COMING_MS])
+            seats.first_fit(sheet, place, 0)
     return lanes.start_heads(farm, reasons.ON_RENTED)
 
 
@@ -52,8 +60,7 @@ def _seats(farm: Farm, island: int) -> None:
 
 
 def _limit(farm: Farm, island: int) -> None:
-    """The latest start of each job that is to be planned. An urgent one may wait for the last machine that is coming, so
-    that a machine ordered for it stays its own."""
+    """The latest start of each job that is to be planned."""
     sheet, frame = farm.scratch, farm.scratch[on.FRAME]
     alone, now_ms = farm.islands[ISLAND_OWNED][island] == 0, frame[on.NOW_MS]
     frame[on.HORIZON_MS] = 0
@@ -62,10 +69,11 @@ def _limit(farm: Farm, island: int) -> None:
         due_ms = on.ENDLESS_MS
         if sheet[on.MARK][place] & on.LEFT_OVER:
             due_ms = latest_ms(farm, place)
-            boot_ms = farm.pools[POOL_BOOT_MS][sheet[on.POOL][place]]
-            if due_ms - now_ms <= boot_ms + URGENT_MS + frame[on.EARLY_MS]:
+            pool = sheet[on.POOL][place]
+            if due_ms - now_ms <= farm.pools[POOL_BOOT_MS][pool] + URGENT_MS + frame[on.EARLY_MS]:
                 sheet[on.MARK][place] |= on.URGENT
-                due_ms = max(due_ms, frame[on.COMING_MS])
+            if due_ms - now_ms < _wake_ms(farm, pool):
+                sheet[on.MARK][place] |= on.ORDERED
             due_ms = max(due_ms, now_ms)
         elif alone and sheet[on.MARK][place] & on.LATE:
             sheet[on.MARK][place] |= on.WHENEVER
@@ -73,6 +81,13 @@ def _limit(farm: Farm, island: int) -> None:
             continue
         sheet[on.DUE_MS][place] = due_ms
         frame[on.HORIZON_MS] = max(frame[on.HORIZON_MS], due_ms)
+
+
+def _wake_ms(farm: Farm, pool: int) -> int:
+    """How soon an order would bring a machine."""
+    if farm.scratch[on.FRAME][on.GUARD] == 0 and lists.count(farm, pool, STOPPED) > 0:
+        return farm.pools[POOL_RESUME_MS][pool]
+    return farm.pools[POOL_BOOT_MS][pool]
 
 
 def _order(farm: Farm) -> int:
@@ -122,6 +137,7 @@ def _doubtful(farm: Farm, place: int) -> bool:
         return False
     seat = sheet[on.SEAT][place]
     due_ms = farm.jobs[JOB_DUE_MS][sheet[on.JOB][place]]
-    if due_ms - frame[on.NOW_MS] > wake_ms(farm, place):
+    boot_ms = farm.pools[POOL_BOOT_MS][sheet[on.POOL][place]]
+    if due_ms - frame[on.NOW_MS] > boot_ms + frame[on.EARLY_MS]:
         return False
     return sheet[on.BUSY][seat] != 0

@@ -54,9 +54,9 @@ SEAT = 6
 POOL = 7
 """The rented pool that it would go to, -1 = none."""
 MARK = 8
-LATE, LEFT_OVER, URGENT, ALONE, WHENEVER = 1, 2, 4, 8, 16
+LATE, LEFT_OVER, URGENT, ALONE, WHENEVER, ORDERED = 1, 2, 4, 8, 16, 32
 """Marks: has no deadline now; does not fit on what there is; must be ordered for now; is worth a machine of its own;
-takes a rented machine whenever one stands idle."""
+takes a rented machine whenever one stands idle; is past the last moment at which a machine was ordered for it."""
 
 ORDER = 9
 KEY = 10
