@@ -27,13 +27,14 @@ def run() -> dict[str, object]:
     rows: dict[str, object] = {}
     for busy in (0.6, 0.8, 1.2):
         for mix, sizes in MIXES.items():
-            jobs = _jobs(busy, sizes)
-            both = [f"{_mean_s(jobs, preset):,.0f} s" for preset in ("penstock", "burst-at-once")]
+            jobs = mixed(busy, sizes)
+            both = [f"{mean_s(jobs, preset):,.0f} s" for preset in ("penstock", "burst-at-once")]
             rows[f"{busy:.0%} busy, {mix}: penstock / first come"] = " / ".join(both)
     return rows
 
 
-def _jobs(busy: float, sizes: tuple[int, ...]) -> Workload:
+def mixed(busy: float, sizes: tuple[int, ...]) -> Workload:
+    """Jobs of these sizes that keep the farm busy for this share of the time."""
     chance, whole = random.Random(3), _history(JOBS)
     cores = [chance.choice(sizes) for _ in range(JOBS)]
     pace = busy * MACHINES * CORES / statistics.fmean(cores) / LOAD
@@ -42,6 +43,7 @@ def _jobs(busy: float, sizes: tuple[int, ...]) -> Workload:
     )
 
 
-def _mean_s(jobs: Workload, preset: str) -> float:
+def mean_s(jobs: Workload, preset: str) -> float:
+    """Mean wait in seconds."""
     outcome = simulate(jobs, Rules(pools=(OWN,)), Policy(name=preset, preset=preset))
     return statistics.fmean(wait_column(outcome)) / 1000

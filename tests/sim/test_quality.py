@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import histories, policy
+from bench import histories, policy, sizes
 from penstock.policy.capacity.preset_numbers import PRESETS
 
 HISTORY = "bitcoin, from day 12"
@@ -43,3 +43,9 @@ def test_no_preset_is_as_cheap(owned: int) -> None:
     ours = policy.reached(setting, "penstock")
     for preset in PRESETS[1:]:
         assert ours.score < policy.reached(setting, preset).score, preset
+
+
+def test_small_jobs_leave_machines_whole_for_big_ones() -> None:
+    jobs = sizes.mixed(0.8, (1, 8))
+    policy, first_come = (sizes.mean_s(jobs, preset) for preset in ("penstock", "burst-at-once"))
+    assert policy <= 1.05 * first_come

@@ -29,6 +29,7 @@ from penstock.policy.capacity.columns import (
     RULE_WAIT_PRICE,
     Farm,
 )
+from penstock.policy.capacity.reasons import ON_OWNED
 
 MOMENT_MS = 1000
 """Last moments that are closer together are one: what must be ordered within the next second is ordered now."""
@@ -46,9 +47,11 @@ def decide(farm: Farm, island: int, now_ms: int) -> None:
     standby = reserve.pool_of(farm, island)
     if standby >= 0:
         reserve.watch(farm, island, standby)
-    if frame[on.SIZED]:
+    if frame[on.SIZED] and farm.islands[ISLAND_PENDING][island] > 0:
         # lanes of one machine are no longer alike, and plans lane by lane would leave no machine whole for a big job
-        preset_starts.start(farm, island, now_ms)
+        pending.gather(farm, island)
+        sizes.keep(farm, island)
+        preset_starts.start_owned(farm, island, now_ms, ON_OWNED, frame[on.KEPT])
     if farm.islands[ISLAND_PENDING][island] > 0:
         _place(farm, island)
     if standby >= 0:

@@ -9,6 +9,7 @@ from penstock.policy.capacity.columns import (
     ASK_BLOCKED,
     ASK_FIRST,
     ASK_NEXT,
+    HELD,
     IDLE,
     ISLAND_ASKS,
     ISLAND_PENDING,
@@ -22,11 +23,10 @@ from penstock.policy.capacity.columns import (
     RULE_POOLS,
     Farm,
 )
-from penstock.policy.capacity.preset_numbers import WHY_NEXT
 
 
-def start(farm: Farm, island: int, now_ms: int) -> None:
-    """Start all jobs that can start."""
+def start(farm: Farm, island: int, now_ms: int, why: int) -> None:
+    """Start all jobs that can start, wherever it is."""
     if farm.islands[ISLAND_PENDING][island] == 0:
         return
     _unblock(farm, island)
@@ -36,7 +36,7 @@ def start(farm: Farm, island: int, now_ms: int) -> None:
         if machine < 0:
             farm.asks[ASK_BLOCKED][ask] = 1
         else:
-            changes.start(farm, farm.asks[ASK_FIRST][ask], machine, now_ms, WHY_NEXT)
+            changes.start(farm, farm.asks[ASK_FIRST][ask], machine, now_ms, why)
         ask = _first_in_line(farm, island)
 
 
@@ -64,6 +64,33 @@ def _before(farm: Farm, job: int, other: int) -> bool:
     return due[job] < due[other] or (due[job] == due[other] and job < other)
 
 
+def start_owned(farm: Farm, island: int, now_ms: int, why: int, kept: int) -> None:
+    """Start all jobs that can start on owned machines but `kept`, which has the most free cores and waits for more."""
+    flags = farm.machines[MACHINE_FLAGS]
+    if kept >= 0:
+        flags[kept] |= HELD
+    _unblock(farm, island)
+    ask = _first_in_line(farm, island)
+    while ask >= 0:
+        machine = _owned(farm, ask)
+        if machine < 0:
+            farm.asks[ASK_BLOCKED][ask] = 1
+        else:
+            changes.start(farm, farm.asks[ASK_FIRST][ask], machine, now_ms, why)
+        ask = _first_in_line(farm, island)
+    if kept >= 0:
+        flags[kept] -= HELD
+
+
+def _owned(farm: Farm, ask: int) -> int:
+    for pool in range(farm.rules[RULE_POOLS]):
+        if farm.suits[ask][pool] and farm.pools[POOL_OWNED][pool]:
+            machine = _in_pool(farm, pool, ask)
+            if machine >= 0:
+                return machine
+    return -1
+
+
 def _machine(farm: Farm, ask: int) -> int:
     """Where the ask's first job starts: -1 when no machine has room for it now."""
     best = -1
@@ -87,8 +114,8 @@ def _in_pool(farm: Farm, pool: int, ask: int) -> int:
 
 def _with_room(farm: Farm, machine: int, ask: int) -> int:
     while machine >= 0:
-        noticed = farm.machines[MACHINE_FLAGS][machine] & NOTICED
-        if noticed == 0 and changes.room(farm, machine, ask):
+        barred = farm.machines[MACHINE_FLAGS][machine] & (NOTICED | HELD)
+        if barred == 0 and changes.room(farm, machine, ask):
             return machine
         machine = farm.machines[MACHINE_BEFORE][machine]
     return -1

@@ -19,7 +19,7 @@ from penstock.policy.capacity.columns import (
     Farm,
 )
 from penstock.policy.capacity.lists import count
-from penstock.policy.capacity.preset_numbers import CANCEL, LOOK_MS, PERIOD_MS, PRESETS, QUICK_MS
+from penstock.policy.capacity.preset_numbers import CANCEL, LOOK_MS, PERIOD_MS, PRESETS, QUICK_MS, WHY_NEXT
 from penstock.policy.capacity.preset_orders import OWN_COUNTS_MS
 from penstock.policy.capacity.preset_rest import idle_stop_ms, tick_ms
 from penstock.policy.capacity.preset_stops import OWN_GONE_MS, OWN_STOP_MS
@@ -34,7 +34,7 @@ def look(farm: Farm, island: int, now_ms: int) -> None:
     """Decide for one island as the preset would; writes acts and ISLAND_WAKE_MS."""
     if farm.islands[ISLAND_LOOKED_MS][island] < 0:
         farm.islands[OWN_LOOK_MS][island] = farm.islands[OWN_STOP_MS][island] = NEVER_MS
-    preset_starts.start(farm, island, now_ms)
+    preset_starts.start(farm, island, now_ms, WHY_NEXT)
     preset_stops.sweep(farm, island, now_ms)
     if farm.rules[CANCEL]:
         preset_orders.cancel(farm, island, now_ms)
