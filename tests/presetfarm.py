@@ -4,7 +4,7 @@ import heapq
 from types import ModuleType
 from typing import Any
 
-from penstock.policy.capacity import changes, presets
+from penstock.policy.capacity import blank, changes, presets
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity import preset_numbers as n
 
@@ -15,7 +15,7 @@ OWN, BURST, OTHER = 0, 1, 2
 
 def empty(preset: str, asks: int = 1, jobs: int = 64, rows: int = 64, **over: int) -> c.Farm:
     """One island: an owned pool without machines, a rented one, and a dear third that only the last of several asks suits."""
-    farm = c.empty(c.Shape(jobs, asks, 3, 1, rows, 4, 1), 4 * (jobs + rows))
+    farm = blank.empty(c.Shape(jobs, asks, 3, 1, rows, 4, 1), 4 * (jobs + rows))
     for at, (option, value, _) in enumerate(n.PRESET_NUMBERS[preset]):
         farm.rules[c.RULE_OF_PRESET + at] = over.get(option, value)
     farm.rules[c.RULE_PRESET] = n.PRESETS.index(preset)
