@@ -53,6 +53,17 @@ def test_three_machines_in_a_row_that_do_not_come_close_an_offer_for_half_an_hou
     assert made.islands[c.ISLAND_FAILED_MS][0] == HOUR_MS
 
 
+def test_nothing_idle_is_given_up_while_machines_do_not_come() -> None:
+    town = Town([ALONE])
+    town.come(60)
+    town.until(town.now_ms + 900_000)
+    offers.failed(town.farm, 0, town.now_ms)
+    failed_ms = town.now_ms
+    town.until(town.now_ms + HOUR_MS)
+    (given_up_ms,) = [moment for moment, _ in town.acts(c.DELETE)]
+    assert failed_ms + 180_000 <= given_up_ms <= failed_ms + 240_000
+
+
 def test_so_does_one_in_five_of_the_last_orders() -> None:
     made = ordered([ALONE])
     for at in range(24):

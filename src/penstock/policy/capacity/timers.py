@@ -6,6 +6,7 @@ from penstock.policy.capacity.columns import (
     DELETING,
     DRAINED,
     IDLE,
+    ISLAND_FAILED_MS,
     ISLAND_TIMER_MS,
     JOB_DUE_MS,
     MACHINE_AFTER,
@@ -27,7 +28,9 @@ from penstock.policy.capacity.columns import (
 )
 
 AGAIN_MS = 60_000
-"""When what the reserve holds is looked at again."""
+"""When what is held although it idled for long enough is looked at again."""
+SHAKEN_MS = 180_000
+"""For how long nothing is given up after a machine that was ordered did not come."""
 
 
 def stop(farm: Farm, island: int) -> None:
@@ -55,7 +58,7 @@ def _stop_idle(farm: Farm, pool: int) -> None:
             _next(farm, farm.pools[POOL_ISLAND][pool], machines[MACHINE_STOP_MS][machine])
         elif machines[MACHINE_FLAGS][machine] & (DRAINED | NOTICED):
             changes.delete(farm, machine, now_ms, reasons.USED_UP)
-        elif reserve.holds(farm, farm.pools[POOL_ISLAND][pool], pool):
+        elif _shaken(farm, pool) or reserve.holds(farm, farm.pools[POOL_ISLAND][pool], pool):
             _next(farm, farm.pools[POOL_ISLAND][pool], now_ms + AGAIN_MS)
         elif levels.suspends(farm, pool):
             changes.suspend(farm, machine, now_ms, reasons.IDLE_LONG_ENOUGH)
@@ -64,6 +67,12 @@ def _stop_idle(farm: Farm, pool: int) -> None:
         else:
             changes.delete(farm, machine, now_ms, reasons.IDLE_LONG_ENOUGH)
         machine = after
+
+
+def _shaken(farm: Farm, pool: int) -> bool:
+    """Whether a machine that was ordered did not come lately: what there is, is not given up then."""
+    failed_ms = farm.islands[ISLAND_FAILED_MS][farm.pools[POOL_ISLAND][pool]]
+    return failed_ms > 0 and farm.scratch[on.FRAME][on.NOW_MS] < failed_ms + SHAKEN_MS
 
 
 def _delete_stopped(farm: Farm, pool: int) -> None:
