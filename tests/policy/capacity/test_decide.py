@@ -388,3 +388,25 @@ def test_where_waiting_has_a_price_a_machine_is_rented_when_that_is_spent() -> N
     town.come(600)
     town.until(town.now_ms + HOUR_MS)
     assert town.acts(c.BOOT)
+
+
+def test_on_rented_machines_small_jobs_go_ahead_of_a_big_one_until_it_is_overdue() -> None:
+    sized = {**RENTED, c.POOL_SLOTS: 4, c.POOL_CORES: 4, c.POOL_MEMORY_MB: 4000, c.POOL_MOST: 1}
+    town = Town([sized], asks=2)
+    for ask, cores in ((0, 1), (1, 4)):
+        town.farm.asks[c.ASK_CORES][ask], town.farm.asks[c.ASK_MEMORY_MB][ask] = cores, cores * 1000
+    town.know(300)
+    bigs = []
+    for turn in range(40):
+        town.come(300 + 60 * (turn % 3))
+        if turn % 5 == 0:
+            bigs.append(town.come(300, ask=1))
+        town.until(town.now_ms + 100_000)
+    town.until(town.now_ms + 4 * HOUR_MS)
+    starts = town.starts()
+    assert len(starts) == 48, "nobody is left behind"
+    ready = town.farm.jobs[c.JOB_READY_MS]
+    passed = [
+        big for big in bigs if any(ready[big] < ready[job] and starts[job] < starts[big] for job in starts)
+    ]
+    assert passed, "a machine that is partly taken does not stand half empty for a big job that has time"

@@ -361,3 +361,11 @@ def test_islands_are_strangers() -> None:
     presets.look(farm, 0, 200_000_000)
     assert farm.pools[c.POOL_MACHINES][0] == 1
     assert farm.pools[c.POOL_MACHINES][1] == 0
+
+
+def test_what_comes_for_nobody_is_given_back_on_its_own_island() -> None:
+    farm = world("burst-at-once", cancel=1)
+    farm.farm.pools[c.POOL_ISLAND][OTHER] = 1
+    farm.arrive()
+    assert [act[0] for act in farm.look()] == [c.BOOT]
+    assert farm.count(c.COMING) == 1, "it comes for the job that waits"
