@@ -120,6 +120,31 @@ def test_the_guard_orders_for_jobs_that_would_wait_behind_one_that_runs() -> Non
     assert len(town.acts(c.BOOT)) == 1
 
 
+def test_a_suspended_machine_is_relied_on_by_one_job_and_kept_for_it() -> None:
+    def behind(count: int) -> Town:
+        town = Town([OWNED, RENTED], owned=2)
+        town.know(860, times=20)
+        town.know(3000, times=11)
+        machine = changes.boot(town.farm, 1, town.now_ms, reasons.LEAST)
+        changes.up(town.farm, machine, town.now_ms)
+        changes.suspend(town.farm, machine, town.now_ms, reasons.LEAST)
+        changes.suspended(town.farm, machine, town.now_ms)
+        town.come(860, count=2)
+        town.come(860, count=count)
+        town.until(town.now_ms + 808_999)
+        town.farm.machines[c.MACHINE_GONE_MS][machine] = town.now_ms + 20_000
+        town.farm.islands[c.ISLAND_TIMER_MS][0] = 0
+        town.until(town.now_ms + 2 * HOUR_MS)
+        return town
+
+    one, two = behind(1), behind(2)
+    assert max(one.waits_s()) == max(two.waits_s()) == 860
+    assert [len(town.acts(c.BOOT)) for town in (one, two)] == [0, 1]
+    assert [moment for moment, _ in one.acts(c.RESUME)] == [1_900_000 - 46_000], (
+        "it was still there when it was needed"
+    )
+
+
 def test_with_the_guard_on_a_suspended_machine_counts_as_one_that_must_boot() -> None:
     town = Town([RENTED])
     town.come(60)
