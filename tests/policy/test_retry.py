@@ -144,3 +144,9 @@ def test_a_verdict_clears_the_record() -> None:
     assert retry.praised(MACHINE) is MACHINE
     fresh = msgspec.structs.replace(MACHINE, health=Health.UNKNOWN)
     assert retry.praised(fresh).health == Health.GOOD
+
+
+def test_a_machine_that_its_provider_lost_unsaid_is_no_reclaim() -> None:
+    cause = retry.gone("not listed")
+    assert cause.text == "machine gone: not listed"
+    assert (cause.reclaimed, cause.counts, cause.blames) == (False, True, "")
