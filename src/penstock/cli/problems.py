@@ -10,6 +10,9 @@ from penstock.policy.planning import PlanningError
 from penstock.ports import FarmFailed, ForgeError, Locked, StoreError
 from penstock.wire.client import HubError, Unreachable
 
+EXTRAS = {"numpy": "sim", "numba": "sim", "pyarrow": "sim", "distributed": "dask"}
+"""What only some commands need, and the part of the package that brings it."""
+
 
 def lines_of(problem: Exception) -> list[str] | None:
     """What to print for a problem that the user can mend, one line each; None for a fault of ours."""
@@ -19,6 +22,10 @@ def lines_of(problem: Exception) -> list[str] | None:
         problem, (Mistake, PlanningError, UnknownModule, ForgeError, NotFound, Refused, Locked, Unreadable)
     ):
         return [_one_line(problem)]
+    if isinstance(problem, ModuleNotFoundError) and (
+        extra := EXTRAS.get((problem.name or "").partition(".")[0])
+    ):
+        return [f"penstock: this needs {problem.name}, which is not installed: install penstock[{extra}]"]
     return None
 
 
