@@ -31,3 +31,8 @@ def test_an_hour_of_one_of_four_slots_costs_a_quarter_of_the_price() -> None:
     assert cost_micros(ATTEMPT, 4, 3_600_000) == 100_800
     assert cost_micros(ATTEMPT, 1, 3_600_000) == 403_200
     assert cost_micros(ATTEMPT, 0, 3_600_000) == 403_200
+
+
+def test_the_share_of_a_machine_is_rounded_once_and_half_up() -> None:
+    assert cost_micros(ATTEMPT, 2, 9) == 1, "0.504: rounding before sharing made nothing of it"
+    assert cost_micros(ATTEMPT, 2, 8) == 0, "0.448"

@@ -1,7 +1,7 @@
 """What one attempt costs: price per hour x share of the machine x time held, in integer micro-units."""
 
 from penstock.model.job import Attempt
-from penstock.model.units import charge_micros
+from penstock.model.units import MS_PER_HOUR
 
 STEP_MS = 30_000
 """Farm time moves in steps of at most this; a measured time may exceed it by no more."""
@@ -18,4 +18,5 @@ def held_ms(attempt: Attempt, now_ms: int, measured_ms: int) -> int:
 
 def cost_micros(attempt: Attempt, slots: int, held: int) -> int:
     """The cost of holding one of `slots` slots for `held` milliseconds, rounded half up."""
-    return charge_micros(attempt.price_per_hour_micros, held) // max(1, slots)
+    share = max(1, slots)
+    return (2 * attempt.price_per_hour_micros * held + share * MS_PER_HOUR) // (2 * share * MS_PER_HOUR)
