@@ -122,10 +122,7 @@ def test_the_document_is_what_the_contract_says(first: dict[str, Any]) -> None:
         assert job["attempts"] >= 1
         assert job["ran_s"] > 0
         assert job["waited_s"] >= 0
-        # a tenth of a second of half a machine is less than half of the smallest amount
-        assert float(job["cost"]) > 0 or job["ran_s"] < 0.2
-        assert job["currency"] == "USD"
-    assert sum(float(job["cost"]) for job in first["jobs"]) > 0
+        assert (float(job["cost"]) > 0, job["currency"]) == (True, "USD")
 
 
 def test_the_second_run_reuses_everything(demo: Demo, first: dict[str, Any]) -> None:

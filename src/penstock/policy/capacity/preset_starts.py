@@ -27,12 +27,25 @@ from penstock.policy.capacity.columns import (
 
 def start(farm: Farm, island: int, now_ms: int, why: int) -> None:
     """Start all jobs that can start, wherever it is."""
-    if farm.islands[ISLAND_PENDING][island] == 0:
-        return
+    if farm.islands[ISLAND_PENDING][island] > 0:
+        _start(farm, island, now_ms, why, 1)
+
+
+def start_owned(farm: Farm, island: int, now_ms: int, why: int, kept: int) -> None:
+    """Start all jobs that can start on owned machines but `kept`, which has the most free cores and waits for more."""
+    flags = farm.machines[MACHINE_FLAGS]
+    if kept >= 0:
+        flags[kept] |= HELD
+    _start(farm, island, now_ms, why, 0)
+    if kept >= 0:
+        flags[kept] -= HELD
+
+
+def _start(farm: Farm, island: int, now_ms: int, why: int, rented: int) -> None:
     _unblock(farm, island)
     ask = _first_in_line(farm, island)
     while ask >= 0:
-        machine = _machine(farm, ask)
+        machine = _machine(farm, ask, rented)
         if machine < 0:
             farm.asks[ASK_BLOCKED][ask] = 1
         else:
@@ -64,39 +77,12 @@ def _before(farm: Farm, job: int, other: int) -> bool:
     return due[job] < due[other] or (due[job] == due[other] and job < other)
 
 
-def start_owned(farm: Farm, island: int, now_ms: int, why: int, kept: int) -> None:
-    """Start all jobs that can start on owned machines but `kept`, which has the most free cores and waits for more."""
-    flags = farm.machines[MACHINE_FLAGS]
-    if kept >= 0:
-        flags[kept] |= HELD
-    _unblock(farm, island)
-    ask = _first_in_line(farm, island)
-    while ask >= 0:
-        machine = _owned(farm, ask)
-        if machine < 0:
-            farm.asks[ASK_BLOCKED][ask] = 1
-        else:
-            changes.start(farm, farm.asks[ASK_FIRST][ask], machine, now_ms, why)
-        ask = _first_in_line(farm, island)
-    if kept >= 0:
-        flags[kept] -= HELD
-
-
-def _owned(farm: Farm, ask: int) -> int:
-    for pool in range(farm.rules[RULE_POOLS]):
-        if farm.suits[ask][pool] and farm.pools[POOL_OWNED][pool]:
-            machine = _in_pool(farm, pool, ask)
-            if machine >= 0:
-                return machine
-    return -1
-
-
-def _machine(farm: Farm, ask: int) -> int:
-    """Where the ask's first job starts: -1 when no machine has room for it now."""
+def _machine(farm: Farm, ask: int, rented: int) -> int:
+    """Where the ask's first job starts: -1 when no machine has room for it now. `rented` 0: owned ones only."""
     best = -1
     since = farm.machines[MACHINE_SINCE_MS]
     for pool in range(farm.rules[RULE_POOLS]):
-        if farm.suits[ask][pool] == 0:
+        if farm.suits[ask][pool] == 0 or (rented == 0 and farm.pools[POOL_OWNED][pool] == 0):
             continue
         machine = _in_pool(farm, pool, ask)
         if machine >= 0 and farm.pools[POOL_OWNED][pool]:
