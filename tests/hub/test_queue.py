@@ -368,3 +368,12 @@ def test_an_attempt_costs_its_share_of_the_machine(farm: TestFarm) -> None:
         agent.poll()
     ended = agent.finish(work, Ending(result="failed", usage=Usage(wall_ms=5)))
     assert ended.cost_micros == 500_000
+
+
+def test_an_attempt_costs_what_it_was_held_not_only_its_commands(farm: TestFarm) -> None:
+    priced = msgspec.structs.replace(POOL, price_per_hour_micros=50_000)
+    farm.with_rules(msgspec.structs.replace(RULES, pools=(priced,)))
+    agent = Agent(farm, "m1")
+    agent.take(work := offered(farm, agent, planned("zlib")))
+    ended = agent.finish(work, Ending(result="failed", usage=Usage(wall_ms=30, held_ms=144)))
+    assert ended.cost_micros == 1, "0.42 for the commands alone: rounded, a job of 30 ms cost nothing"

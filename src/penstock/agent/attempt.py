@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -71,6 +72,7 @@ class Attempt:
         self._mute = Cancel()
         self._shipping: threading.Thread | None = None
         self._used: dict[str, Any] = {}
+        self._began_s = time.monotonic()
         self._code: int | None = None
 
     def run(self) -> dict[str, Any] | None:
@@ -162,7 +164,8 @@ class Attempt:
             "exit_code": self._code,
             "remember": verdict.remember,
             "outputs": outputs,
-            "used": self._used,
+            # The slot is held from the offer on, getting the source and sending the outputs included.
+            "used": {**self._used, "held_ms": int((time.monotonic() - self._began_s) * 1000)},
             **log,
         }
 

@@ -219,7 +219,7 @@ def record_end(step: Step, right: Right, body_digest: str, ending: Ending) -> At
         ended_ms=step.wall_ms,
         log_bytes=max(attempt.log_bytes, ending.log_bytes),
         usage=ending.usage,
-        **cost(step, attempt, machine.slots, ending.usage.wall_ms),
+        **cost(step, attempt, machine.slots, max(ending.usage.wall_ms, ending.usage.held_ms)),
     )
     judged = ending.result in ("passed", "failed", "timed_out")
     release_machine(step, attempt, retry.praised(machine) if judged else machine, machine)

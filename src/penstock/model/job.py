@@ -112,9 +112,14 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt used: wall and processor time, the highest memory seen. None where it could not be measured."""
+    """What an attempt used: wall and processor time, the highest memory seen. None where it could not be measured.
+
+    `held_ms`: how long it had its slot, getting the source and sending the outputs included; 0 where an older agent
+    does not say. `wall_ms`: its commands alone.
+    """
 
     wall_ms: int = 0
+    held_ms: int = 0
     cpu_ms: int | None = None
     memory_peak_mb: int | None = None
     measured_by: str = ""

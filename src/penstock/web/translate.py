@@ -70,6 +70,7 @@ def ending(finish: wire.Finish) -> queue.Ending:
         outputs=tuple(Output(one.name, one.digest, one.size_bytes) for one in finish.outputs),
         usage=Usage(
             wall_ms=used.wall_ms,
+            held_ms=used.held_ms,
             cpu_ms=used.cpu_ms,
             memory_peak_mb=used.memory_peak_mb,
             measured_by=used.measured_by,

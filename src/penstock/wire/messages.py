@@ -92,6 +92,7 @@ class Used(msgspec.Struct, kw_only=True):
     """What an attempt used; None where it could not be measured."""
 
     wall_ms: Count = 0
+    held_ms: Count = 0
     cpu_ms: Count | None = None
     memory_peak_mb: Count | None = None
     measured_by: str = ""
