@@ -13,6 +13,7 @@ import typer
 
 from penstock import __version__
 from penstock.cli import farm_commands, history, hub_commands, query_commands, simulation_commands
+from penstock.cli.costs import app as costs
 from penstock.cli.hubs import reaching
 from penstock.cli.options import (
     AsJson,
@@ -43,6 +44,7 @@ INTERRUPTED = 130
 app.command()(hub_commands.serve)
 app.command()(hub_commands.migrate)
 app.add_typer(hub_commands.tokens_app, name="tokens")
+app.add_typer(costs.app, name="costs")
 app.add_typer(history.app, name="history")
 for simulating in simulation_commands.ALL:
     app.command()(simulating)

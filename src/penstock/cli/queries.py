@@ -3,7 +3,7 @@
 import codecs
 import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,7 +18,10 @@ from penstock.cli.output import Leave, print_json, print_sentences, print_table,
 from penstock.cli.place import Place, find_place, named_place
 from penstock.model.farm import Farm
 from penstock.reports.builds import EXIT_FAILED, EXIT_FARM
+from penstock.web.costs import ASKS, TELLS
+from penstock.web.costs.asks import answer, do
 from penstock.web.feed import kept, page
+from penstock.web.freezing import NOBODY
 from penstock.web.outputs import output_stream, reader
 from penstock.web.people import ACTS, READS, log_chunk
 from penstock.web.watching import event_line
@@ -59,6 +62,14 @@ class ServedFarm:
     def act(self, what: str, name: str, reason: str) -> Document:
         """Do something by its name in web.people.ACTS."""
         return self.call("POST", f"/api/v1/{what}/{quote(name, safe='')}", {"reason": reason})
+
+    def ask(self, what: str, query: Mapping[str, str] | None = None) -> Document:
+        """A document about costs by its name in web.costs.ASKS."""
+        return self.call("GET", f"/api/v1/costs/{what}" + (f"?{urlencode(query)}" if query else ""))
+
+    def tell(self, what: str, body: Document) -> Document:
+        """Change something about costs by its name in web.costs.TELLS."""
+        return self.call("POST", f"/api/v1/costs/{what}", body)
 
     def log(self, job: str, offset: int) -> Document:
         """A piece of a job's log, as web.people.log_chunk gives it."""
@@ -114,6 +125,16 @@ class OwnFarm:
             refuse(NOBODY_SERVES + "`penstock build` of the same source runs again what did not pass")
         return ACTS[what](self._parts.hub, name, reason)
 
+    def ask(self, what: str, query: Mapping[str, str] | None = None) -> Document:
+        """A document about costs by its name in web.costs.ASKS."""
+        with _well_put():
+            return answer(ASKS[what], self._parts.hub, query or {})
+
+    def tell(self, what: str, body: Document) -> Document:
+        """Change something about costs by its name in web.costs.TELLS."""
+        with _well_put():
+            return do(TELLS[what], self._parts.hub, body, NOBODY)
+
     def log(self, job: str, offset: int) -> Document:
         """A piece of a job's log; nobody writes more to it now."""
         return {**log_chunk(self._parts.hub, self._parts.logs, job, offset), "ended": True}
@@ -131,6 +152,15 @@ class OwnFarm:
 
 
 AnyFarm = ServedFarm | OwnFarm
+
+
+@contextmanager
+def _well_put() -> Iterator[None]:
+    """What a hub would refuse as badly put is refused here, too (exit 2)."""
+    try:
+        yield
+    except msgspec.ValidationError as wrong:
+        refuse(str(wrong))
 
 
 @contextmanager

@@ -11,6 +11,19 @@ from penstock.model.decision import Decided, Memory
 from penstock.model.estimate import Estimate
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
+from penstock.model.ledger import (
+    Bill,
+    BillLine,
+    BuildCost,
+    Entry,
+    Footprint,
+    Guarding,
+    Ledger,
+    Meter,
+    Price,
+    Span,
+    Tally,
+)
 from penstock.model.machine import Credential, Machine, Session
 from penstock.model.people import Token
 
@@ -80,6 +93,29 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     Token: Shape("token", ("digest",), {"user": ("user", "name")}),
     Decided: Shape("decided", ("seq",), numbered=True),
     Memory: Shape("memory", ("id",)),
+    Ledger: Shape("ledger", ("id",)),
+    Meter: Shape("meter", ("machine",)),
+    Span: Shape("span", ("machine", "from_ms"), {"until": ("until_ms",)}),
+    Entry: Shape(
+        "entry",
+        ("seq",),
+        {
+            "day": ("day", "seq"),
+            "machine": ("machine", "span_ms", "seq"),
+            "attempt": ("attempt", "seq"),
+            "build": ("build", "seq"),
+        },
+        numbered=True,
+    ),
+    Price: Shape("price", ("pool", "what", "from_ms")),
+    Tally: Shape("tally", ("day", "project", "platform", "pool", "klass", "account", "outcome")),
+    BuildCost: Shape("build_cost", ("build",), {"day": ("day", "build")}),
+    Footprint: Shape("footprint", ("day", "project", "name", "platform")),
+    Bill: Shape("bill", ("id",), {"period": ("current", "provider", "account", "first")}),
+    BillLine: Shape(
+        "bill_line", ("seq",), {"bill": ("bill", "day", "seq"), "day": ("day", "seq")}, numbered=True
+    ),
+    Guarding: Shape("guarding", ("name",)),
     Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),
     Failure: Shape("failure", ("trust", "key")),
     Blob: Shape("blob", ("digest",), {"state": ("state",)}),

@@ -49,6 +49,26 @@ class Billing(msgspec.Struct, frozen=True, kw_only=True):
     minimum_ms: int = 0
 
 
+class Tco(msgspec.Struct, frozen=True, kw_only=True):
+    """What one owned machine costs, all included; money in micro-units, shares in millionths.
+
+    A year: (purchase - residual) / life + power (`watts` x `pue` x 8760 h x price) + colocation + staff + spares + network.
+    Source: straight-line depreciation; colocation by reserved kW, which may include power (then `watts` is 0).
+    """
+
+    purchase_micros: int
+    residual_ppm: int = 0
+    life_years: int = 5
+    watts: int = 0
+    pue_ppm: int = 1_000_000
+    kwh_price_micros: int = 0
+    colo_per_month_micros: int = 0
+    staff_minutes_per_month: int = 0
+    staff_per_hour_micros: int = 0
+    spares_ppm: int = 0
+    network_per_month_micros: int = 0
+
+
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
     """Interchangeable machines. `size` is None where the pool runs one job per slot whatever its size."""
 
@@ -74,6 +94,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     uses: int = 0
     classes: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
+    tco: Tco | None = None
+    egress_per_gb_micros: int = 0
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,29 +121,58 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """A fixed cost per month."""
+    """A fixed cost per month, of one pool where it is named."""
 
     name: str
     per_month_micros: int
+    pool: str = ""
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """Sponsored credit; dates as ISO text, both days included."""
+    """Sponsored credit; dates as ISO text, both days included. It pays for `pools`, empty = for all that is rented."""
 
     name: str
     amount: Decimal
     currency: str
     start: str
     until: str
+    pools: tuple[str, ...] = ()
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """An agreed limit. `unit`: "money" in the farm's currency, or "minutes" of slots (a provider's allowance of shared
+    minutes, each counted `factor_ppm` millionths). `per`: "month" or "year" of the calendar. Empty `pools` = all."""
+
+    name: str
+    amount: Decimal
+    unit: str = "money"
+    per: str = "month"
+    pools: tuple[str, ...] = ()
+    factor_ppm: int = 1_000_000
+
+
+class Billed(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of bills that belong to a pool: those that match all patterns ("service", "resource", "sku", "region")."""
+
+    pool: str
+    match: dict[str, str] = {}
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """What happens, reversibly, when a forecast crosses a limit."""
+    """What happens, reversibly, when use or its forecast crosses a limit.
+
+    `when`: "forecast > 95%" or "actual > 90%" of `budget`, a grant or budget by name ("" = of each grant and money budget,
+    the worst counts). It must be so for `hold_ms`; it ends when it was not so for `cooldown_ms`. `approval`: "auto", or
+    "manual": a person says yes first. `exempt`: classes of jobs that it spares."""
 
     when: str
     hold_ms: int
     then: tuple[str, ...]
     exempt: tuple[str, ...] = ()
+    name: str = ""
+    budget: str = ""
+    approval: str = "auto"
+    cooldown_ms: int = 86_400_000
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,3 +197,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     charges: tuple[Charge, ...] = ()
     grants: tuple[Grant, ...] = ()
     guards: tuple[Guard, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    billed: tuple[Billed, ...] = ()
+    storage_per_gb_month_micros: int = 0

@@ -12,6 +12,7 @@ from penstock.web import documents as d
 from penstock.web import watching
 from penstock.web.answers import EVENT_STREAM, Streamed
 from penstock.web.calls import Call, Given
+from penstock.web.costs.calls import cost_calls
 from penstock.web.feed import Feed, Watch, kept, page
 from penstock.web.outputs import output_calls
 from penstock.web.people import ACTS, READS, log_chunk
@@ -53,7 +54,7 @@ def people_calls(site: Site, feed: Feed) -> list[Call]:
     """All calls of people, over one hub."""
     hub = site.hub
     calls = [*_lists(hub), *_documents(hub), *_acts(hub), *_logs(site), *_events(site, feed)]
-    return [*calls, *output_calls(hub), submit_call(site), *token_calls(hub)]
+    return [*calls, *output_calls(hub), submit_call(site), *token_calls(hub), *cost_calls(hub)]
 
 
 def _lists(hub: Hub) -> list[Call]:

@@ -1,0 +1,1 @@
+"""What people ask of the ledger, as documents: each file answers one kind of question from one consistent view."""
