@@ -8,7 +8,9 @@ from markupsafe import Markup
 from penstock.cli.simulation.sentences import best_of, kept, money_text, percent_text, time_text
 from penstock.cli.simulation_page.axes import wait_marks
 from penstock.cli.simulation_page.curves import Point
-from penstock.cli.simulation_page.svg import (
+from penstock.model.rules import Waiting
+from penstock.reports.compare import Document
+from penstock.web.drawing.svg import (
     Both,
     Scale,
     both,
@@ -22,8 +24,6 @@ from penstock.cli.simulation_page.svg import (
     rows_axis,
     spot,
 )
-from penstock.model.rules import Waiting
-from penstock.reports.compare import Document
 
 LEFT, HEAD, TALL, FOOT = 44, 26, 230, 44
 FAR = 3.0

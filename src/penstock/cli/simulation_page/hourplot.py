@@ -3,10 +3,10 @@
 from markupsafe import Markup
 
 from penstock.cli.simulation.sentences import time_text
-from penstock.cli.simulation_page.axes import time_axis, when
 from penstock.cli.simulation_page.story import Hour
-from penstock.cli.simulation_page.svg import Scale, band, box, nice, path, picture, rows_axis, steps
 from penstock.model.units import MS_PER_HOUR, MS_PER_S
+from penstock.web.drawing.axes import time_axis, when
+from penstock.web.drawing.svg import Scale, band, box, nice, path, picture, rows_axis, steps
 
 LEFT, WIDTH, HEAD, TALL = 44, 420, 10, 130
 

@@ -20,7 +20,6 @@ from penstock.cli.simulation.sentences import (
     time_text,
 )
 from penstock.cli.simulation_page import story
-from penstock.cli.simulation_page.axes import when
 from penstock.cli.simulation_page.curveplot import Other, machine_picture, near_enough, price_picture
 from penstock.cli.simulation_page.curves import Curves
 from penstock.cli.simulation_page.hourplot import height_of, hour_picture, hour_sentence
@@ -31,6 +30,7 @@ from penstock.model.units import DAY_MS, MS_PER_S
 from penstock.reports.compare import span_ms
 from penstock.reports.load import grid
 from penstock.reports.waits import little, recorded_column, residual
+from penstock.web.drawing.axes import when
 
 Shown = dict[str, Any]
 TIMELINE_CELLS = 480

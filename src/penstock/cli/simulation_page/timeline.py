@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from penstock.cli.simulation_page.axes import time_axis, when
 from penstock.cli.simulation_page.story import Load
-from penstock.cli.simulation_page.svg import (
+from penstock.web.drawing.axes import time_axis, when
+from penstock.web.drawing.svg import (
     Both,
     Scale,
     band,

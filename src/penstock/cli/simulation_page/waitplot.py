@@ -8,9 +8,9 @@ from markupsafe import Markup
 
 from penstock.cli.simulation.sentences import percent_text, time_text
 from penstock.cli.simulation_page.axes import WAIT_MARKS_S, waited
-from penstock.cli.simulation_page.svg import Both, Scale, both, box, label, line, picture, spot
 from penstock.model.units import MS_PER_S
 from penstock.reports.waits import waits_of
+from penstock.web.drawing.svg import Both, Scale, both, box, label, line, picture, spot
 
 LANE, LABEL, HEAD, FOOT = 16, 22, 8, 26
 
