@@ -123,4 +123,19 @@ def test_check_says_that_a_farm_is_right(source: Path, capsys: pytest.CaptureFix
         "name": "mine",
         "platforms": ["gcc", "clang"],
         "pools": ["here"],
+        "prices_from_tco": {},
     }
+
+
+def test_check_says_what_an_owned_machine_comes_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    farm = tmp_path / "farm.toml"
+    farm.write_text(
+        '[platform.p]\n[[pool]]\nname = "own"\nprovider = "owned"\nplatforms = ["p"]\n'
+        "tco = { purchase = 8760, life_years = 1 }\n"
+    )
+    assert run(["check", str(farm)]) == 0
+    assert "pool own: 1.000000 USD an hour of a machine, from its tco\n" in capsys.readouterr().out
+    assert run(["check", str(farm), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["prices_from_tco"] == {"own": "1.000000"}

@@ -14,6 +14,7 @@ from penstock.config.farm import read_farm
 from penstock.model.artifact import Failure, Module
 from penstock.model.job import Trust
 from penstock.model.plan import Plan
+from penstock.model.units import decimal_text
 from penstock.policy.archive import with_reuse
 from penstock.policy.changed import mark_changed
 from penstock.reports.plans import plan_document, plan_totals
@@ -76,14 +77,18 @@ def _print_plan(plan: Plan) -> None:
 def run_check(farm: Path, as_json: bool) -> None:
     """Read a farm.toml and say that it is right, or name every mistake (raised, exit 2)."""
     rules = read_farm(farm)
+    derived = {pool.name: decimal_text(pool.price_per_hour_micros) for pool in rules.pools if pool.tco}
     if as_json:
         print_json(
             {
                 "name": rules.name,
                 "platforms": list(rules.platforms),
                 "pools": [pool.name for pool in rules.pools],
+                "prices_from_tco": derived,
             }
         )
     else:
         print(f"{farm}: right; platforms: {len(rules.platforms)}, pools: {len(rules.pools)}")
+        for pool, price in derived.items():
+            print(f"pool {pool}: {price} {rules.currency} an hour of a machine, from its tco")
     raise Leave(0)

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from penstock.config import farm_fields as fields
-from penstock.config.farm_named import NAMED, repositories_once, with_groups
+from penstock.config import money_fields as money
+from penstock.config.farm_across import across, get
+from penstock.config.farm_named import NAMED, with_groups
 from penstock.config.files import read_text
 from penstock.config.items import (
     Desk,
@@ -17,12 +21,14 @@ from penstock.config.items import (
     Item,
     Refused,
     listing,
-    near,
     read_table,
     shown,
 )
 from penstock.config.toml_lines import read_toml
-from penstock.model.rules import Rules
+from penstock.model.rules import Guard, Rules
+
+SECTIONS = ("farm", "git", "storage")
+"""Tables whose settings are of the farm as a whole."""
 
 
 def read_farm(path: Path | str) -> Rules:
@@ -35,10 +41,20 @@ def rules_of(document: Item, path: Path | str) -> Rules:
     file = Path(path)
     desk = Desk(str(path))
     found = read_table(desk, document, "farm.toml", TABLES)
-    _across(desk, document)
+    across(desk, document)
     desk.finish()
     found["rules"] = with_groups(found.get("rules", ()), found.get("groups", {}))
-    return Rules(**found.pop("farm", {}), **found.pop("git", {}), **found, folder=str(file.resolve().parent))
+    found["guards"] = _each_named(found.get("guards", ()))
+    sections = {key: value for one in SECTIONS for key, value in found.pop(one, {}).items()}
+    return Rules(**sections, **found, folder=str(file.resolve().parent))
+
+
+def _each_named(guards: tuple[Guard, ...]) -> tuple[Guard, ...]:
+    """Guards without a name are called by their place."""
+    return tuple(
+        msgspec.structs.replace(guard, name=guard.name or f"guard-{number}")
+        for number, guard in enumerate(guards, 1)
+    )
 
 
 def _tables(one: str, read: Callable[[Desk, Item, str], Any]) -> Callable[[Desk, Item, str], tuple[Any, ...]]:
@@ -63,14 +79,8 @@ def _is_table(desk: Desk, one: str, element: Item) -> bool:
 
 
 def _called(one: str, element: Item) -> str:
-    name = _get(element, "name")
+    name = get(element, "name")
     return f"{one} {shown(name)}" if isinstance(name, str) else f"[[{one}]]"
-
-
-def _get(item: Item, key: str) -> Any:
-    """What a table has under `key`, whatever it is; None when it is no table or has none."""
-    inner = item.value.get(key) if isinstance(item.value, dict) else None
-    return inner.value if inner else None
 
 
 def _section(inner: Fields) -> Callable[[Desk, Item, str], dict[str, Any]]:
@@ -103,101 +113,36 @@ TABLES: Fields = {
         about="what a change may be; first match wins",
     ),
     "charge": Field(
-        read=_tables("charge", fields.CHARGE_RECORD),
+        read=_tables("charge", money.CHARGE_RECORD),
         into="charges",
-        inner=fields.CHARGE,
+        inner=money.CHARGE,
         about="a fixed cost per month",
     ),
     "grant": Field(
-        read=_tables("grant", fields.GRANT_RECORD),
+        read=_tables("grant", money.GRANT_RECORD),
         into="grants",
-        inner=fields.GRANT,
+        inner=money.GRANT,
         about="sponsored credit",
     ),
+    "budget": Field(
+        read=_tables("budget", money.BUDGET_RECORD),
+        into="budgets",
+        inner=money.BUDGET,
+        about="an agreed limit, of money or of minutes",
+    ),
+    "billed": Field(
+        read=_tables("billed", money.BILLED_RECORD),
+        into="billed",
+        inner=money.BILLED,
+        about="which lines of bills are for which pool",
+    ),
+    "storage": Field(read=_section(money.STORAGE), inner=money.STORAGE, about="what keeping outputs costs"),
     "guard": Field(
-        read=_tables("guard", fields.GUARD_RECORD),
+        read=_tables("guard", money.GUARD_RECORD),
         into="guards",
-        inner=fields.GUARD,
-        about="what happens, reversibly, when a forecast crosses a limit",
+        inner=money.GUARD,
+        about="what happens, reversibly, when use or its forecast crosses a limit",
     ),
 }
 SETTINGS: dict[str, str] = {name: about for name, about in listing(TABLES).items() if "." in name}
 """Every setting by its dotted name ("pool.boot_s.p50") with one line on what it is for."""
-
-
-def _across(desk: Desk, document: Item) -> None:
-    """What can only be seen across tables: names given twice, names of nothing, limits that contradict."""
-    platforms = _get(document, "platform")
-    pools = _get(document, "pool")
-    pools = pools if isinstance(pools, list) else []
-    names = {_get(pool, "name") for pool in pools if isinstance(_get(pool, "name"), str)}
-    for one in ("pool", "charge", "grant"):
-        _twice(desk, one, _get(document, one))
-    for pool in pools:
-        _names_known(desk, pool, "platforms", platforms if isinstance(platforms, dict) else {}, "platform")
-        _limits(desk, pool)
-    for rule in _get(document, "rule") or []:
-        give = rule.value.get("give") if isinstance(rule, Item) and isinstance(rule.value, dict) else None
-        if give:
-            _names_known(desk, give, "pools", names, "pool")
-    repositories_once(desk, _get(document, "project"))
-    for guard in _listed(document, "guard"):
-        _caps(desk, guard, names)
-    for grant in _listed(document, "grant"):
-        _days(desk, grant)
-
-
-def _listed(document: Item, one: str) -> list[Item]:
-    found = _get(document, one)
-    return found if isinstance(found, list) else []
-
-
-def _twice(desk: Desk, one: str, tables: Any) -> None:
-    first: dict[str, int] = {}
-    for table in tables if isinstance(tables, list) else []:
-        name = _get(table, "name")
-        if isinstance(name, str):
-            line = table.value["name"].line
-            if name in first:
-                desk.wrong(
-                    line,
-                    f"a second {one} is called {shown(name)}, as on line {first[name]}",
-                    "give it another name",
-                )
-            first.setdefault(name, line)
-
-
-def _names_known(desk: Desk, table: Item, key: str, known: Any, what: str) -> None:
-    named = _get(table, key)
-    example = '[platform."{}"]' if what == "platform" else '[[pool]] with name = "{}"'
-    for element in named if isinstance(named, list) else []:
-        if isinstance(element.value, str) and element.value not in known:
-            instead = near(element.value, known) if known else "add " + example.format(element.value)
-            desk.wrong(element.line, f"there is no {what} {shown(element.value)}", instead)
-
-
-def _limits(desk: Desk, pool: Item) -> None:
-    least, most = _get(pool, "min"), _get(pool, "max")
-    if isinstance(least, int) and isinstance(most, int) and least > most:
-        desk.wrong(pool.value["min"].line, f"`min` is {least}, above `max` {most}", "write min at most max")
-    if _get(pool, "memory_mb") is not None and _get(pool, "cores") is None:
-        desk.wrong(pool.value["memory_mb"].line, "`memory_mb` without `cores`", "write cores = N beside it")
-
-
-def _caps(desk: Desk, guard: Item, pools: set[str]) -> None:
-    acts = _get(guard, "then")
-    for act in acts if isinstance(acts, list) else []:
-        if isinstance(act.value, str) and act.value.startswith("cap:"):
-            pool = act.value[4:].partition("=")[0]
-            if pool not in pools:
-                desk.wrong(act.line, f"there is no pool {shown(pool)} to cap", near(pool, pools))
-
-
-def _days(desk: Desk, grant: Item) -> None:
-    first, last = str(_get(grant, "from")), str(_get(grant, "until"))
-    if first > last and _get(grant, "until") is not None and _get(grant, "from") is not None:
-        desk.wrong(
-            grant.value["until"].line,
-            f"the grant ends on {last}, before it begins on {first}",
-            "swap the dates",
-        )

@@ -5,12 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 from penstock.config.items import Desk, Field, Fields, Item, Refused, each, read_table, record, shown
+from penstock.config.money_fields import NAMES, TCO, TCO_RECORD
 from penstock.config.values import (
-    amount,
     choice,
     count,
-    date,
-    duration,
+    currency,
     environment,
     label,
     name,
@@ -22,14 +21,13 @@ from penstock.config.values import (
     text,
 )
 from penstock.forges.git.address import HOST, NotAllowed, address_of
-from penstock.model.rules import Billing, Charge, Grant, Guard, Lease, Pool, Quantiles, Rule, Waiting
+from penstock.model.rules import Billing, Lease, Pool, Quantiles, Rule, Waiting
 from penstock.model.units import Size
 from penstock.policy.planning import CLASSES
+from penstock.reports.tco import hourly_micros
 
 PROVIDERS = ("owned", "local", "libvirt", "ec2", "kubernetes", "simulated")
 PLACE = re.compile(rf"{HOST}(?::(?P<port>[0-9]{{1,5}}))?")
-FORECAST = re.compile(r"forecast\s*>\s*\d{1,4}(\.\d{1,6})?\s*%")
-ACT = re.compile(r"notify:\S+|cap:[^=\s]+=\d{1,9}|throttled|owned_only|frozen")
 
 
 def _either(*starts: str) -> Callable[[Desk, Item, str], str]:
@@ -48,13 +46,6 @@ def _percent(desk: Desk, item: Item, where: str) -> float:
     value = positive(desk, item, where)
     if value >= 100:
         raise Refused(f"{where} is {shown(item.value)}", "write a number above 0 and below 100, such as 95")
-    return value
-
-
-def _currency(desk: Desk, item: Item, where: str) -> str:
-    value = text(desk, item, where)
-    if not re.fullmatch("[A-Z]{3}", value):
-        raise Refused(f"{where} is {shown(value)}", "write three capitals, such as USD")
     return value
 
 
@@ -77,23 +68,6 @@ def _quantiles(desk: Desk, item: Item, where: str) -> Quantiles:
     return Quantiles(found.get("p50_ms", 0), found.get("p95_ms", 0))
 
 
-def _forecast(desk: Desk, item: Item, where: str) -> str:
-    value = text(desk, item, where)
-    if not FORECAST.fullmatch(value):
-        raise Refused(f"{where} is {shown(value)}", 'write it as in "forecast > 95%"')
-    return value
-
-
-def _act(desk: Desk, item: Item, where: str) -> str:
-    value = text(desk, item, where)
-    if not ACT.fullmatch(value):
-        raise Refused(
-            f"{where} is {shown(value)}",
-            'write "notify:WHOM", "cap:POOL=N", "throttled", "owned_only" or "frozen"',
-        )
-    return value
-
-
 def _waiting(**found: Any) -> Waiting:
     return Waiting(**found.pop("target", {}), **found)
 
@@ -103,6 +77,8 @@ def _target(desk: Desk, item: Item, where: str) -> dict[str, Any]:
 
 
 def _pool(cores: int | None = None, memory_mb: int | None = None, **found: Any) -> Pool:
+    if "tco" in found:
+        found["price_per_hour_micros"] = hourly_micros(found["tco"])
     return Pool(size=Size(cores, memory_mb) if cores else None, **found)
 
 
@@ -141,8 +117,6 @@ def _host(desk: Desk, item: Item, where: str) -> str:
     return found[0].lower()
 
 
-NAMES = each(text, "a list of names in quotes")
-
 FARM: Fields = {
     "name": Field(read=label, about="what the farm is called on pages and in the tags of its machines"),
     "state": Field(
@@ -152,7 +126,7 @@ FARM: Fields = {
     "blobs": Field(
         read=_either("file:", "s3://"), about="where outputs are kept: file:FOLDER or s3://BUCKET/PREFIX"
     ),
-    "currency": Field(read=_currency, about="the currency of all prices, three capitals"),
+    "currency": Field(read=currency, about="the currency of all prices, three capitals"),
 }
 LEASE: Fields = {
     "contact_s": Field(
@@ -228,6 +202,16 @@ POOL: Fields = {
         into="price_per_hour_micros",
         about="price of one machine-hour; owned machines cost it used or not",
     ),
+    "tco": Field(
+        read=TCO_RECORD,
+        inner=TCO,
+        about="what one owned machine costs, all included; its price an hour follows from it",
+    ),
+    "egress_per_gb": Field(
+        read=price,
+        into="egress_per_gb_micros",
+        about="price of a GB (10^9 bytes) of outputs and logs that leaves its machines",
+    ),
     "stopped_price_per_hour": Field(
         read=price, into="stopped_price_per_hour_micros", about="price of one hour of a suspended machine"
     ),
@@ -302,33 +286,7 @@ GIT: Fields = {
         about="git servers that everybody may name though they are in a private network",
     ),
 }
-CHARGE: Fields = {
-    "name": Field(read=label, required=True, about="what is paid for"),
-    "per_month": Field(read=price, into="per_month_micros", required=True, about="what it costs in a month"),
-}
-GRANT: Fields = {
-    "name": Field(read=label, required=True, about="what the credit is called"),
-    "amount": Field(read=amount, required=True, about="how much it is"),
-    "currency": Field(read=_currency, required=True, about="its currency, three capitals"),
-    "from": Field(read=date, into="start", required=True, about="its first day"),
-    "until": Field(read=date, required=True, about="its last day"),
-}
-GUARD: Fields = {
-    "when": Field(read=_forecast, required=True, about='the limit, "forecast > 95%" of what is agreed'),
-    "for": Field(
-        read=duration, into="hold_ms", required=True, about='how long it must be crossed, such as "48h"'
-    ),
-    "then": Field(
-        read=each(_act, "a list of acts", empty=False),
-        required=True,
-        about="what happens: notify:WHOM, cap:POOL=N, throttled (no new rented machines), owned_only, frozen",
-    ),
-    "exempt": Field(read=NAMES, about="classes of jobs that it spares"),
-}
 WAITING_RECORD = record(_waiting, WAITING)
 LEASE_RECORD = record(Lease, LEASE)
 POOL_RECORD = record(_pool, POOL)
 RULE_RECORD = record(_rule, RULE)
-CHARGE_RECORD = record(Charge, CHARGE)
-GRANT_RECORD = record(Grant, GRANT)
-GUARD_RECORD = record(Guard, GUARD)

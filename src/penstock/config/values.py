@@ -111,6 +111,14 @@ def amount(desk: Desk, item: Item, where: str) -> Decimal:
     return number(item, where)
 
 
+def currency(desk: Desk, item: Item, where: str) -> str:
+    """A currency by its three capitals."""
+    value = text(desk, item, where)
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise Refused(f"{where} is {shown(value)}", "write three capitals, such as USD")
+    return value
+
+
 def seconds(desk: Desk, item: Item, where: str) -> int:
     """A number of seconds as milliseconds, rounded half up."""
     if isinstance(item.value, str):
