@@ -2,7 +2,7 @@
 
 import typer
 
-from penstock.cli.costs import books_command
+from penstock.cli.costs import books_command, forecast_command, report_command, uptime_command
 from penstock.cli.hubs import reaching
 
 app = typer.Typer(
@@ -16,3 +16,6 @@ def group() -> None:
 
 
 app.command("books")(reaching(books_command.books))
+app.command("forecast")(reaching(forecast_command.forecast))
+app.command("report")(reaching(report_command.report))
+app.command("uptime")(uptime_command.uptime)

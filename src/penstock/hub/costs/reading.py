@@ -1,0 +1,86 @@
+"""Rows of the ledger of some days, as reports take them. Whoever calls these gives one view, so all that they read agrees."""
+
+from collections.abc import Iterator
+from operator import attrgetter
+from typing import NamedTuple, TypeVar
+
+import msgspec
+
+from penstock.model.change import Build
+from penstock.model.ledger import BuildCost, Entry, Footprint, Ledger, Tally, day_of
+from penstock.model.records import SHAPES
+from penstock.model.rules import Rules
+from penstock.model.units import DAY_MS
+from penstock.ports import Tx
+
+R = TypeVar("R", bound=msgspec.Struct)
+PAGE = 10_000
+"""Rows that are read at once: bounds what a long range holds in memory twice."""
+OWN = ("owned", "local")
+"""Providers whose machines cost the same whether they work or not."""
+
+
+class Days(NamedTuple):
+    """From the day `first` to the day before `end`, both days since 1970-01-01 (UTC)."""
+
+    first: int
+    end: int
+
+
+def tallies(tx: Tx, days: Days) -> list[Tally]:
+    """What was entered on these days, added up."""
+    return list(_of_days(tx, Tally, "key", days))
+
+
+def build_costs(tx: Tx, days: Days) -> list[BuildCost]:
+    """What builds cost that were created on these days."""
+    return list(_of_days(tx, BuildCost, "day", days))
+
+
+def footprints(tx: Tx, days: Days) -> list[Footprint]:
+    """What attempts used on these days."""
+    return list(_of_days(tx, Footprint, "key", days))
+
+
+def entries(tx: Tx, days: Days) -> Iterator[Entry]:
+    """The entries of these days in their order, a page at a time: there may be very many."""
+    return _of_days(tx, Entry, "day", days)
+
+
+def builds(tx: Tx, days: Days) -> dict[str, Build]:
+    """Builds that were created on these days, by their id."""
+    found: dict[str, Build] = {}
+    after: tuple[object, ...] = (days.first * DAY_MS - 1,)
+    while True:
+        page = tx.find(Build, "created", limit=PAGE, after=after)
+        found |= {build.id: build for build in page if day_of(build.created_ms) < days.end}
+        if len(page) < PAGE or day_of(page[-1].created_ms) >= days.end:
+            return found
+        after = (page[-1].created_ms, page[-1].id)
+
+
+def entered_until_ms(tx: Tx) -> int | None:
+    """Until when usage is entered, None where nothing is yet."""
+    ledger = tx.get(Ledger, "ledger")
+    return ledger.until_ms if ledger else None
+
+
+def paid_by_use(rules: Rules) -> frozenset[str]:
+    """Pools of which one more job costs money: the rented ones."""
+    return frozenset(pool.name for pool in rules.pools if pool.provider not in OWN)
+
+
+def _of_days(tx: Tx, kind: type[R], index: str, days: Days) -> Iterator[R]:
+    """Rows by an index that begins with the day and ends with the key, so that no page is searched from its start."""
+    shape = SHAPES[kind]
+    place = attrgetter(*(shape.key if index == "key" else shape.indexes[index]))
+    after: tuple[object, ...] = (days.first - 1,)
+    while True:
+        page = tx.find(kind, index, limit=PAGE, after=after)
+        for row in page:
+            if row.day >= days.end:  # type: ignore[attr-defined]
+                return
+            yield row
+        if len(page) < PAGE:
+            return
+        after = place(page[-1])

@@ -1,0 +1,73 @@
+"""Rows of the ledger by days: all of them, none twice, whatever a page holds; and which days are meant."""
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from penstock.hub.costs import ranges, reading
+from penstock.hub.costs.reading import Days
+from penstock.model.change import Build
+from penstock.model.ledger import BuildCost, Entry, Footprint, Tally
+from tests.farms import TestFarm
+from tests.ledgers import BOOKS, NOW_MS, TODAY, cost, direct, entry, ledger_farm, ms_of
+
+
+@pytest.fixture(autouse=True, params=[1, 2, 3, 100])
+def _pages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "PAGE", request.param)
+
+
+def rows(day: int) -> list[msgspec.Struct]:
+    foot = Footprint(day=day, project="core", name="zlib", platform="linux")
+    made = Build(id=f"b{day}", change="c", source="s", created_ms=ms_of(day))
+    late = Build(id=f"l{day}", change="c", source="s", created_ms=ms_of(day + 1) - 1)
+    other = direct(2, day=day, project="gui")
+    return [
+        direct(1, day=day), other, cost(f"b{day}", 1, day=day), foot, made, late,
+        entry("direct", 1, day=day), entry("idle", 1, day=day),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def farm() -> TestFarm:
+    return ledger_farm(*(row for day in range(TODAY - 3, TODAY + 1) for row in rows(day)))
+
+
+@pytest.mark.parametrize(("kind", "read", "each"), [
+    (Tally, reading.tallies, 2), (BuildCost, reading.build_costs, 1), (Footprint, reading.footprints, 1),
+    (Entry, reading.entries, 2),
+])  # fmt: skip
+def test_days_are_read_whole_and_once(farm: TestFarm, kind, read, each) -> None:  # type: ignore[no-untyped-def]
+    for first in range(TODAY - 4, TODAY + 2):
+        for end in range(first, TODAY + 3):
+            found = farm.store.read(lambda tx, days=Days(first, end): list(read(tx, days)))
+            there = range(max(first, TODAY - 3), min(end, TODAY + 1))
+            assert [row.day for row in found] == [day for day in there for _ in range(each)]
+            assert all(isinstance(row, kind) for row in found)
+
+
+def test_builds_are_read_by_their_creation(farm: TestFarm) -> None:
+    found = farm.store.read(lambda tx: reading.builds(tx, Days(TODAY - 2, TODAY)))
+    assert sorted(found) == sorted(f"{c}{day}" for day in (TODAY - 2, TODAY - 1) for c in "bl")
+
+
+def test_until_when_the_books_are_kept(farm: TestFarm) -> None:
+    assert farm.store.read(reading.entered_until_ms) is None
+    assert ledger_farm(BOOKS).store.read(reading.entered_until_ms) == NOW_MS
+
+
+def test_rented_pools_are_paid_by_use(farm: TestFarm) -> None:
+    assert reading.paid_by_use(farm.hub.rules) == {"burst"}
+
+
+def test_days_that_are_not_said(farm: TestFarm) -> None:
+    def said(*days: object, **more: int) -> tuple[str, str]:
+        return tuple(ranges.range_document(ranges.days_of(farm.hub, *days, **more)).values())  # type: ignore[arg-type, return-value]
+
+    assert said(None, None) == ("2026-11-01", "2026-11-10")
+    assert said(None, date(2026, 9, 30)) == ("2026-09-01", "2026-09-30")
+    assert said(date(2026, 9, 30), None) == ("2026-09-30", "2026-11-10")
+    assert said(None, None, days=28) == ("2026-10-14", "2026-11-10")
+    assert said(None, date.min, days=28) == ("0001-01-01", "0001-01-01")
+    assert said(date.min, date.max) == ("0001-01-01", "9999-12-31")

@@ -1,0 +1,45 @@
+"""Reports of costs over the API answer what their types say."""
+
+import msgspec
+import pytest
+
+from penstock.web.costs import ASKS
+from tests.ledgers import SPENT, write
+from tests.web.edges import Edge
+
+NOVEMBER = "since=2026-11-01&until=2026-11-10"
+
+
+@pytest.fixture
+def spent(edge: Edge) -> Edge:
+    write(edge.farm.store, *SPENT)
+    return edge
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        ("report", f"{NOVEMBER}&by=project,month&top=1"),
+        ("report", f"{NOVEMBER}&by=branch"),
+        ("report", ""),
+    ],
+)
+def test_answers_are_of_their_types(spent: Edge, name: str, query: str) -> None:
+    answer = spent.people("GET", f"costs/{name}?{query}")
+    assert answer.status_code == 200, answer.text
+    msgspec.json.decode(answer.content, type=ASKS[name].answer)
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "said"),
+    [
+        ("report", "by=branch,pool", "by"),
+        ("report", "since=2026-11-31", "since"),
+        ("report", "top=0", "top"),
+        ("report", "colour=red", "colour"),
+    ],
+)
+def test_what_is_asked_wrongly_is_named(spent: Edge, name: str, query: str, said: str) -> None:
+    answer = spent.people("GET", f"costs/{name}?{query}")
+    assert answer.status_code == 400
+    assert said in answer.json()["reason"]
