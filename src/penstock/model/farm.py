@@ -39,6 +39,7 @@ EVENT_KINDS = (
     "enrolment",
     "token",
     "alert",
+    "guard",
 )
 """What events are about: all that a hub writes, and so all that can be asked for."""
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from penstock.model.states import Power
+from penstock.model.states import GuardState, Power
 from penstock.model.units import DAY_MS
 
 
@@ -63,7 +63,9 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     """A machine in one power at one price, from `from_ms` to `until_ms`; the entries that name it sum up to
     `amount_micros` (I9). Of machines that a pool has and that never registered there is one "machine" "pool:NAME".
 
-    `count`: of how many machines. `extra_micros`: what of the amount is the provider's rounding and minimum at the end of a run."""
+    `count`: of how many machines. `counted_ms`: how much of the time counts for one of them, which is less than passed
+    where a machine only counts while the farm lives. `extra_micros`: what of the amount is the provider's rounding and
+    minimum at the end of a run; `run_ms` says which run it is of (see Meter)."""
 
     machine: str
     from_ms: int
@@ -74,14 +76,27 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     amount_micros: int
     extra_micros: int = 0
     count: int = 1
+    counted_ms: int = 0
+    run_ms: int = 0
     version: int = 0
 
 
-class Meter(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs up on a machine now: its open span. `direct_micros` of it are entered already.
+class Hold(msgspec.Struct, frozen=True):
+    """An attempt that has a slot of a machine since `since_ms` (wall clock): what of its cost and time is entered."""
 
-    `run_ms`: when what its provider bills as one start began, 0 = nothing runs; `run_paid_micros` of that are in spans
-    that were closed. `farm_ms`: farm time at `since_ms`, for machines that only count while the farm lives.
+    since_ms: int
+    entered_micros: int = 0
+    entered_ms: int = 0
+
+
+class Meter(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs up on a machine now: its open span. `direct_micros` and `direct_ms` (of the whole machine) of it are
+    entered already.
+
+    `run_ms`: when what its provider bills as one start began, 0 = nothing runs; `what` price it is billed at: "hour",
+    "stopped", "" = none. Spans that were closed have `run_paid_micros` and `run_counted_ms` of it; `carry` is what
+    their rounding left, in micro-units x ms an hour. `farm_ms`: farm time at `since_ms`, for machines that only count
+    while the farm lives. `held`: the attempts on it, by id; each has one of `slots`.
     """
 
     machine: str
@@ -90,22 +105,32 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     since_ms: int
     price_micros: int
     count: int = 1
+    slots: int = 1
+    what: str = "hour"
     farm_ms: int = 0
     direct_micros: int = 0
+    direct_ms: int = 0
     run_ms: int = 0
     run_paid_micros: int = 0
+    run_counted_ms: int = 0
+    carry: int = 0
+    held: dict[str, Hold] = {}
     version: int = 0
 
 
 class Ledger(msgspec.Struct, frozen=True, kw_only=True):
     """How far the books are kept: one row, `id` = "ledger". Events up to `position` are entered, all meters are cut at
-    the beginning of `day`, fixed charges are entered up to it, and the books begin at `from_ms`."""
+    the beginning of `day`, fixed charges are entered up to it, and the books begin at `from_ms`.
+
+    `farm_ms`: farm time at `until_ms`. `farm`: whose books these are (Farm.uid), so that a copy of a farm knows."""
 
     id: str = "ledger"
     position: int = 0
     day: int = 0
     from_ms: int = 0
     until_ms: int = 0
+    farm_ms: int = 0
+    farm: str = ""
     version: int = 0
 
 
@@ -177,8 +202,11 @@ class Footprint(msgspec.Struct, frozen=True, kw_only=True):
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider billed one account for one billing period; amounts are exact decimals as text.
 
-    A later bill of the same period replaces it: it is kept, `current` is False then. `digest`: of the file as it came.
-    `first` and `end`: days, the end not included."""
+    `id` names its content, see reports.bills. A later bill of the same period replaces it: it is kept, `current` is False
+    then. `digest`: of the file as it came. `first` and `end`: days, the end not included; its lines may lie outside, on days
+    from `days_from` to before `days_until`. It comes in parts: until `taken_ms` is set it does not count, `chain` names what
+    is there so far, `lines` how many, and the amounts are those of these lines.
+    """
 
     id: str
     provider: str
@@ -194,6 +222,11 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     taken_ms: int
     current: bool = True
+    lines: int = 0
+    days_from: int = 0
+    days_until: int = 0
+    begun_ms: int = 0
+    chain: str = ""
     version: int = 0
 
 
@@ -219,24 +252,17 @@ class BillLine(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
-class GuardState(StrEnum):
-    """Where a guard stands."""
-
-    STANDBY = "standby"
-    ARMED = "armed"
-    PENDING = "pending"
-    ACTIVE = "active"
-    COOLING = "cooling"
-
-
 class Guarding(msgspec.Struct, frozen=True, kw_only=True):
     """One guard of farm.toml at work: its state since `since_ms` (farm time), why, on which figures, who said so.
 
-    `figures`: a JSON object of what it was decided on. `undone`: a person took it back for this period, `period` says which."""
+    `fired_ms`: since when what it does is in force, 0 = it is not. `figures`: a JSON object of what it was decided on.
+    `undone`: a person took it back for this period; `period` names the grant or budget that it was crossed of, and its
+    period."""
 
     name: str
     state: GuardState = GuardState.STANDBY
     since_ms: int = 0
+    fired_ms: int = 0
     reason: str = ""
     figures: str = "{}"
     approved_by: str = ""

@@ -101,6 +101,16 @@ class BuildState(StrEnum):
     SUPERSEDED = "SUPERSEDED"
 
 
+class GuardState(StrEnum):
+    """Where a guard of a budget stands."""
+
+    STANDBY = "standby"
+    ARMED = "armed"
+    PENDING = "pending"
+    ACTIVE = "active"
+    COOLING = "cooling"
+
+
 class Table(msgspec.Struct, frozen=True):
     """One state machine: who it is about, and for each state those that may follow."""
 
@@ -229,7 +239,19 @@ BUILD = Table(
     },
 )
 
-TABLES = {table.name: table for table in (JOB, ATTEMPT, POWER, HEALTH, SESSION, MODULE, BUILD)}
+_G = GuardState
+GUARD = Table(
+    "guard",
+    {
+        _G.STANDBY: (_G.ARMED,),
+        _G.ARMED: (_G.STANDBY, _G.PENDING, _G.ACTIVE),
+        _G.PENDING: (_G.STANDBY, _G.ACTIVE),
+        _G.ACTIVE: (_G.COOLING, _G.STANDBY),
+        _G.COOLING: (_G.ACTIVE, _G.STANDBY),
+    },
+)
+
+TABLES = {table.name: table for table in (JOB, ATTEMPT, POWER, HEALTH, SESSION, MODULE, BUILD, GUARD)}
 
 
 def step(table: Table, before: str, after: str) -> None:

@@ -30,6 +30,12 @@ def level_of(klass: str, priority: int) -> int:
     return -((place - CLASSES.index("change")) * 2 * (PRIORITIES + 1) + bounded)
 
 
+def class_at(level: int) -> str:
+    """The class whose jobs, of whatever priority, have this level."""
+    place = CLASSES.index("change") + (PRIORITIES + 1 - level) // (2 * (PRIORITIES + 1))
+    return CLASSES[max(0, min(len(CLASSES) - 1, place))]
+
+
 def turn_s(submitted_ms: int, may_wait_ms: int, credit_s: int) -> int:
     """The turn of a job, in seconds of farm time: a quarter of what it may wait, at most of a day, after it was
     submitted. Without any credit it is later by `CREDIT_S`, so that no turn is negative."""

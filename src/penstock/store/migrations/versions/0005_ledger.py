@@ -12,16 +12,17 @@ depends_on = None
 
 TABLES = {
     "ledger": (
-        "id position# day# from_ms# until_ms# version#",
+        "id position# day# from_ms# until_ms# farm_ms# farm version#",
         ("id",),
     ),
     "meter": (
-        "machine pool power since_ms# price_micros# count# farm_ms# direct_micros# run_ms# "
-        "run_paid_micros# version#",
+        "machine pool power since_ms# price_micros# count# slots# what farm_ms# direct_micros# direct_ms# "
+        "run_ms# run_paid_micros# run_counted_ms# carry# held version#",
         ("machine",),
     ),
     "span": (
-        "machine from_ms# until_ms# pool power price_micros# amount_micros# extra_micros# count# version#",
+        "machine from_ms# until_ms# pool power price_micros# amount_micros# extra_micros# count# "
+        "counted_ms# run_ms# version#",
         ("machine", "from_ms"),
     ),
     "entry": (
@@ -49,7 +50,7 @@ TABLES = {
     ),
     "bill": (
         "id provider account first# end# form currency billed effective rows# file digest taken_ms# "
-        "current# version#",
+        "current# lines# days_from# days_until# begun_ms# chain version#",
         ("id",),
     ),
     "bill_line": (
@@ -58,7 +59,7 @@ TABLES = {
         ("seq",),
     ),
     "guarding": (
-        "name state since_ms# reason figures approved_by undone# period version#",
+        "name state since_ms# fired_ms# reason figures approved_by undone# period version#",
         ("name",),
     ),
 }
@@ -86,6 +87,7 @@ def upgrade() -> None:
         )
     for index, (table, fields) in INDEXES.items():
         op.create_index(index, table, fields)
+    op.add_column("change", sa.Column("branch", TEXT, nullable=False, server_default=sa.text("''")))
 
 
 def _column(said: str, key: tuple[str, ...], numbered: bool) -> sa.Column:
