@@ -11,7 +11,7 @@ from penstock.cli.options import AsJson, FarmFile, HubUrl, StateFolder
 File = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[STATEMENT]", help="Readings of a bill, statement.toml; without it the farm's ledger."
+        metavar="STATEMENT", help="Readings of a bill, statement.toml; without it the farm's ledger."
     ),
 ]
 Window = Annotated[
