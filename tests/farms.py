@@ -201,7 +201,8 @@ class TestFarm:
 
     __test__ = False
 
-    def __init__(self, rules: Rules = RULES, store: Store | None = None) -> None:
+    def __init__(self, rules: Rules = RULES, store: Store | None = None, books: bool = False) -> None:
+        self.books = books
         self.clock = FakeClock()
         self.blobs = MemoryBlobs()
         self.bell = FakeNotifier()
@@ -211,7 +212,7 @@ class TestFarm:
 
     def restart(self) -> None:
         """A new process leads."""
-        self.services = Services(self.hub, intake.open_farm(self.hub, "test"))
+        self.services = Services(self.hub, intake.open_farm(self.hub, "test"), books=self.books)
         self.leading = self.services.hub
         self.tick()  # farm time begins to count
 

@@ -117,6 +117,15 @@ class Deciding:
             if services is None or made_for != (term, rules):
                 services, made_for = self._services(term, rules), (term, rules)
             self._pass(services, term)
+        if services is not None and made_for is not None and made_for[0] is self._opened and self.leads:
+            self._finish(services)
+
+    def _finish(self, services: Services) -> None:
+        """The last words before this process stops. What cannot be entered now is when somebody leads again."""
+        try:
+            services.finish()
+        except (NotLeading, Frozen, StoreError, OSError):
+            return
 
     def _services(self, term: Term, rules: Rules) -> Services:
         hub = replace(term.hub, rules=rules)

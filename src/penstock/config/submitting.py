@@ -70,6 +70,7 @@ class Submitter:
             pools=given.pools,
             priority=asked.priority,
             queue_limit_ms=asked.queue_limit_ms or DAY_MS,
+            branch=_facts(asked, rules, vouched).branch,
         )
         whose = _counted(asked, vouched)
         return planner.submit(self._hub, change, made, first=lambda tx: _known(tx, asked), project=whose)

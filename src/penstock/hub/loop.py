@@ -7,6 +7,7 @@ from functools import partial
 
 from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, settler
 from penstock.hub.beside import AtOnce, Beside
+from penstock.hub.bookkeeper import Bookkeeper
 from penstock.hub.context import Frozen, Hub, NotLeading
 from penstock.hub.provisioner import Provisioner
 from penstock.hub.queueview import QueueView
@@ -27,7 +28,8 @@ BEAT_MS = 1_500
 class Services:
     """All services of one leader. `farm`: what intake.open_farm returned; without it whoever leads now is joined.
     `timekeeper`: one that another thread uses as well, to be heard of. `beside` does what a blob store may hold up.
-    `provisioner` makes what deals with providers. `moment_ms`: farm time is not written again before.
+    `provisioner` makes what deals with providers. `moment_ms`: farm time is not written again before. `books`: whether
+    the ledger is kept.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Services:
         beside: Beside | None = None,
         provisioner: Callable[[Hub], Provisioner] = Provisioner,
         moment_ms: int | None = None,
+        books: bool = True,
     ) -> None:
         led = farm if farm is not None else look(hub, lambda tx, row: row)
         self.hub = replace(hub, epoch=led.leader_epoch)
@@ -47,6 +50,7 @@ class Services:
         self._beside = beside or AtOnce()
         self.view = QueueView()
         self.provisioner = provisioner(self.hub)
+        self._bookkeeper = Bookkeeper(self.hub) if books else None
         self._ended: set[str] = set()
         self._stamped = 0
         self._derived_ms: int | None = None
@@ -108,7 +112,17 @@ class Services:
         closed = closer.run_once(self.hub, now_ms, None if seldom else ended)
         if closed["closed"]:
             self._stamp(some=True)
-        return counts | closed | {"stamped": self._stamped}
+        return counts | closed | {"stamped": self._stamped} | self._enter(now_ms)
+
+    def finish(self) -> None:
+        """Before this process stops: what was told is stamped, and entered in the books. Raises NotLeading, Frozen."""
+        self._stamp()
+        if self._bookkeeper is not None:
+            self._bookkeeper.finish(look(self.hub, lambda tx, farm: farm.time_ms))
+
+    def _enter(self, now_ms: int) -> dict[str, int]:
+        """The last of a pass: nobody waits for the books."""
+        return {} if self._bookkeeper is None else self._bookkeeper.run_once(now_ms)
 
     def _rescue(self, now_ms: int) -> dict[str, int]:
         """Rights and deadlines end by farm time alone: as long as it stands still there is nothing to find."""
@@ -140,6 +154,8 @@ class Services:
         """The view hears of what was stamped, and builds that are new or of which a job has ended are looked at."""
         self._stamped += len(events)
         self.view.stamped(events)
+        if self._bookkeeper is not None:
+            self._bookkeeper.hear(len(events))
         self._ended |= {event.build for event in events if _may_close(event)}
 
 

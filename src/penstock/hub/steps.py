@@ -13,7 +13,7 @@ from penstock.model.change import Build
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job, attempt_moved, moved
 from penstock.model.machine import Machine
-from penstock.model.states import JOB, AttemptState, JobState
+from penstock.model.states import JOB, AttemptState, JobState, Power
 from penstock.model.units import NEVER_MS
 from penstock.ports import Tx
 
@@ -33,6 +33,7 @@ class Step:
         self.wall_ms = hub.clock.wall_ms()
         self.woken: set[str] = set()
         self._untold: dict[str, Machine | Job] = {}
+        self._powers: dict[str, Power | None] = {}
         self._events: list[Event] = []
 
     def need(self, kind: type[R], *key: str) -> R:
@@ -44,6 +45,9 @@ class Step:
 
     def put(self, record: R) -> R:
         """Write a record over what was read, and give it as it is stored now. Raises Stale."""
+        if isinstance(record, Machine) and record.id not in self._powers:
+            before = self.tx.get(Machine, record.id)
+            self._powers[record.id] = before.power if before else None
         self.tx.replace(record)
         stored = msgspec.structs.replace(record, version=record.version + 1)  # type: ignore[attr-defined]
         if isinstance(stored, Machine) or (isinstance(stored, Job) and stored.state == JobState.QUEUED):
@@ -101,13 +105,17 @@ class Step:
                 self.tx.insert(event)
 
     def _tell_rest(self) -> None:
-        """Tell of machines and queued jobs that were written and of which no event spoke: views follow events."""
+        """Tell of machines and queued jobs that were written and of which no event spoke: views follow events. The
+        ledger follows the powers that they say, so a new power is told though another event spoke of its machine."""
         told = {event.job for event in self._events} | {event.machine for event in self._events}
-        for record in [record for name, record in self._untold.items() if name not in told]:
-            if isinstance(record, Job):
+        powers = {(event.machine, event.state) for event in self._events}
+        for name, record in self._untold.items():
+            if isinstance(record, Machine):
+                moved = self._powers[name] != record.power and (name, record.power) not in powers
+                if moved or name not in told:
+                    self.tell(Event(kind="capacity", machine=record.id, state=record.power))
+            elif name not in told:
                 self.tell_job(record)
-            else:
-                self.tell(Event(kind="capacity", machine=record.id, state=record.power))
 
 
 def end_attempt(step: Step, attempt: Attempt, state: AttemptState, cause: str, **changes: object) -> Attempt:

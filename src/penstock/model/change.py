@@ -13,6 +13,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     `source` identifies what is built (a newer change of the same source supersedes an older one);
     `automatic` is False when a person asked: then remembered failures are run again. `pools` are those that its
     jobs may use, empty = all; `project` is what it is called after, and counts only where its jobs are of it, too; `queue_limit_ms` is how long a job of it waits in the queue before it expires.
+    `branch`: the branch or tag that it is on, "" where that is not known.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     queue_limit_ms: int = DAY_MS
     automatic: bool = False
     created_ms: int = 0
+    branch: str = ""
     version: int = 0
 
 

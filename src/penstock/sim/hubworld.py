@@ -44,12 +44,20 @@ class Stuck(Exception):
 
 
 class World:
-    """One farm. `weather`: what goes wrong at its providers; `every_ms`: how often they are listed, 0 = in every pass."""
+    """One farm. `weather`: what goes wrong at its providers; `every_ms`: how often they are listed, 0 = in every pass;
+    `books`: whether its ledger is kept."""
 
     def __init__(
-        self, rules: Rules, choice: Choice, seed: int, begin_ms: int, weather: Weather, every_ms: int = 10_000
+        self,
+        rules: Rules,
+        choice: Choice,
+        seed: int,
+        begin_ms: int,
+        weather: Weather,
+        every_ms: int = 10_000,
+        books: bool = False,
     ) -> None:
-        self.rules, self._choice, self._every_ms = rules, choice, every_ms
+        self.rules, self._choice, self._every_ms, self._books = rules, choice, every_ms, books
         self.clock = VirtualClock(begin_ms)
         self.woken = Woken()
         self.entropy: Entropy = Seeded(seed)
@@ -99,7 +107,8 @@ class World:
             self.made(made)
             return made
 
-        return Services(led, farm, Timekeeper(led, self.clock.now_ms), provisioner=provisioner, moment_ms=0)
+        timekeeper = Timekeeper(led, self.clock.now_ms)
+        return Services(led, farm, timekeeper, provisioner=provisioner, moment_ms=0, books=self._books)
 
     def restart(self) -> None:
         """Another process leads from now on; it knows what the store knows."""

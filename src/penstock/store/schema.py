@@ -18,7 +18,7 @@ OLDEST = "0001"
 """The oldest revision whose release can work with a database of HEAD. Each migration writes it down."""
 ADDED: dict[str, tuple[str, ...]] = {
     "farm": ("frozen_reason", "adopted", "address"),
-    "change": ("project", "pools", "queue_limit_ms"),
+    "change": ("project", "pools", "queue_limit_ms", "branch"),
     "job": ("project", "pools", "queue_limit_ms", "own_rank"),
     "attempt": ("project",),
     "machine": (

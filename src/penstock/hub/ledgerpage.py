@@ -1,0 +1,271 @@
+"""One page of the books: what some events cost, worked out from one view, then written in one short transaction."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from penstock.hub.steps import Step
+from penstock.model.change import Build, Change
+from penstock.model.job import Attempt, Job
+from penstock.model.ledger import BuildCost, Entry, Footprint, Hold, Ledger, Meter, Price, Span, Tally, day_of
+from penstock.model.machine import Machine
+from penstock.model.records import SHAPES
+from penstock.model.rules import Rules
+from penstock.model.states import Power
+from penstock.policy.charging import attempts, fixed, meters, sums
+from penstock.policy.charging.attempts import About
+from penstock.policy.charging.meters import Closed, Moment, Terms
+from penstock.ports import Stale, Tx
+
+BUILDS_KNOWN = 200
+"""Builds whose change is remembered."""
+
+
+def name_of(job: Job) -> str:
+    """What a job is called in every build, as in estimates."""
+    return f"{job.spec.module}:{job.spec.kind}"
+
+
+@dataclass
+class Known:
+    """What the bookkeeper has in memory: the ledger's row, the meters, prices as (hour, stopped, egress) by pool, and
+    the cost records of builds of the last pages without their costs."""
+
+    ledger: Ledger
+    meters: dict[str, Meter]
+    prices: dict[str, tuple[int, int, int]]
+    builds: dict[str, BuildCost] = field(default_factory=dict)
+
+
+class Page:
+    """What is to be written. It sees `tx`, and changes nothing; `known` is as it will be when the page is written."""
+
+    def __init__(self, tx: Tx, known: Known, rules: Rules) -> None:
+        self._tx, self.known, self._rules = tx, known, rules
+        self._pools = {pool.name: pool for pool in rules.pools}
+        self._was = dict(known.meters)
+        self._version = known.ledger.version
+        self.meters = dict(known.meters)
+        self.builds = dict(known.builds)
+        self.prices = dict(known.prices)
+        self.entries: list[Entry] = []
+        self._spans: list[Span] = []
+        self._new_prices: list[Price] = []
+        self._settled: list[tuple[Job, Attempt, int]] = []
+
+    # What happens
+
+    def turned(self, machine: Machine, power: Power, at: Moment) -> None:
+        """The power of a machine is this from now on. Nothing happens where it is known already."""
+        meter = self.meters.get(machine.id)
+        if meter is None:
+            if power not in (Power.GONE, Power.ABSENT):
+                now = msgspec.structs.replace(machine, power=power)
+                self.meters[machine.id] = meters.begin(now, self.terms(machine.pool), at)
+                self.count_absent(machine.pool, at)
+            return
+        meter = msgspec.structs.replace(meter, slots=max(1, machine.slots))
+        if meter.power != power:
+            meter = self._pieces(meter, at)
+            came = power != Power.GONE or bool(machine.provider_id) or not machine.client_token
+            meter = self._take(meters.turn(meter, power, self.terms(meter.pool), at, came))
+        self._keep(meter, at)
+
+    def offered(self, machine: str, attempt: str, at: Moment) -> None:
+        """An attempt has a slot of a machine."""
+        meter = self.meters.get(machine)
+        if meter is not None and attempt not in meter.held:
+            held = meter.held | {attempt: Hold(at.wall_ms)}
+            self.meters[machine] = msgspec.structs.replace(meter, held=held)
+
+    def settled(self, attempt: Attempt, at: Moment) -> None:
+        """An attempt has ended, and how is known: all of its cost is entered, once."""
+        meter, job = self.meters.get(attempt.machine), self._tx.get(Job, attempt.job)
+        if meter is None or job is None or attempt.id not in meter.held:
+            return
+        entry, meter = attempts.enter(meter, attempt, self._about(job), at.wall_ms, final=True)
+        egress = self.prices.get(attempt.pool, (0, 0, 0))[2]
+        self.entries += [entry, *fixed.sent(entry, attempt, egress)]
+        self._settled.append((job, attempt, at.wall_ms))
+        self._keep(meter, at)
+
+    def cut(self, names: Iterable[str], at: Moment) -> None:
+        """Close the spans of these meters; their runs go on at the prices of now."""
+        for name in names:
+            meter = self._pieces(self.meters[name], at)
+            self._keep(self._take(meters.cut(meter, self.terms(meter.pool), at)), at)
+
+    def leave(self, at: Moment) -> None:
+        """What was rented belongs to another farm since then: its meters end."""
+        for name, meter in list(self.meters.items()):
+            terms = self.terms(meter.pool)
+            if terms.rented:
+                self._take(meters.turn(self._pieces(meter, at), Power.GONE, terms, at))
+                del self.meters[name]
+
+    def price(self, pool: str, prices: tuple[int, int, int], source: str, at: Moment) -> None:
+        """The machines of a pool cost so much from now on."""
+        before = self.prices.get(pool, (None, None, None))
+        self.prices[pool] = prices
+        self.cut([name for name, meter in self.meters.items() if meter.pool == pool], at)
+        for what, was, price in zip(("hour", "stopped", "egress"), before, prices, strict=True):
+            if was != price:
+                self._new_prices.append(
+                    Price(pool=pool, what=what, from_ms=at.wall_ms, price_micros=price, source=source)
+                )
+
+    def count_absent(self, pool_name: str, at: Moment) -> None:
+        """Machines that an owned pool has and that never registered cost what the others cost."""
+        pool, name = self._pools.get(pool_name), f"pool:{pool_name}"
+        there = sum(one.pool == pool_name and one.machine != name for one in self.meters.values())
+        owned = pool is not None and pool.provider == "owned"
+        count = max(0, pool.machines - there) if pool is not None and owned else 0
+        meter = self.meters.get(name)
+        if count == (meter.count if meter else 0):
+            return
+        if meter is not None:
+            self._take(meters.turn(meter, Power.GONE, self.terms(pool_name), at))
+            del self.meters[name]
+        if count:
+            self.meters[name] = meters.absent(pool_name, count, self.terms(pool_name), at)
+
+    # What it is worth
+
+    def terms(self, pool_name: str) -> Terms:
+        """What the ledger says that machines of a pool cost now; a pool that farm.toml has no more is as its own."""
+        hour, stopped, _ = self.prices.get(pool_name, (0, 0, 0))
+        pool = self._pools.get(pool_name)
+        return meters.terms_of(pool, hour, stopped) if pool else Terms(hour=hour, stopped=stopped)
+
+    def _pieces(self, meter: Meter, at: Moment) -> Meter:
+        """Before a span ends, what attempts had of it so far is entered."""
+        for name in list(meter.held):
+            attempt = self._tx.get(Attempt, name)
+            job = self._tx.get(Job, attempt.job) if attempt else None
+            if attempt is not None and job is not None:
+                entry, meter = attempts.enter(meter, attempt, self._about(job), at.wall_ms)
+                if entry.amount_micros or entry.quantity:
+                    self.entries.append(msgspec.structs.replace(entry, day=day_of(max(0, at.wall_ms - 1))))
+        return meter
+
+    def _take(self, closed: Closed) -> Meter:
+        if closed.span is not None:
+            self._spans.append(closed.span)
+        self.entries += closed.entries
+        return closed.meter
+
+    def _keep(self, meter: Meter, at: Moment) -> None:
+        """A meter as it is now; of a machine that is gone until its last attempt is settled."""
+        if meter.power != Power.GONE or meter.held:
+            self.meters[meter.machine] = meter
+            return
+        self._take(meters.cut(meter, self.terms(meter.pool), at))
+        del self.meters[meter.machine]
+        self.count_absent(meter.pool, at)
+
+    def _about(self, job: Job) -> About:
+        spec = job.spec
+        return About(
+            job=job.id,
+            build=job.build,
+            project=job.project,
+            branch=self._build(job.build).branch,
+            name=name_of(job),
+            platform=spec.platform,
+            klass=spec.klass,
+        )
+
+    def _build(self, build_id: str) -> BuildCost:
+        """The cost record of a build, without costs."""
+        found = self.builds.get(build_id)
+        if found is None:
+            build = self._tx.get(Build, build_id)
+            change = self._tx.get(Change, build.change) if build else None
+            found = BuildCost(
+                build=build_id,
+                day=day_of(build.created_ms) if build else 0,
+                project=change.project if change else "",
+                branch=change.branch if change else "",
+                commit=change.ref if change else "",
+            )
+            self.builds[build_id] = found
+        return found
+
+    # Writing
+
+    def write(self, step: Step, ledger: Ledger) -> Known:
+        """Write it all, with how far the books are kept then. Raises Stale where somebody else kept them meanwhile."""
+        stored = step.tx.get(Ledger, ledger.id)
+        if stored is None:
+            step.tx.insert(ledger)
+        elif stored.version != self._version:
+            raise Stale("the books were kept by another")
+        else:
+            step.tx.replace(msgspec.structs.replace(ledger, version=self._version))
+            ledger = msgspec.structs.replace(ledger, version=self._version + 1)
+        for record in (*self._spans, *self.entries):
+            step.tx.insert(record)
+        for price in self._new_prices:
+            _note_price(step, price)
+        self._write_sums(step)
+        builds = dict(list(self.builds.items())[-BUILDS_KNOWN:])
+        return Known(ledger, self._write_meters(step), self.prices, builds)
+
+    def _write_meters(self, step: Step) -> dict[str, Meter]:
+        """Write what changed of them. Returns them as they are stored now."""
+        stored = {}
+        for name, meter in self.meters.items():
+            was = self._was.get(name)
+            if was is None:
+                step.tx.insert(meter)
+            elif was is not meter:
+                step.tx.replace(msgspec.structs.replace(meter, version=was.version))
+                meter = msgspec.structs.replace(meter, version=was.version + 1)
+            stored[name] = meter
+        for name in self._was.keys() - self.meters.keys():
+            step.tx.delete(self._was[name])
+        return stored
+
+    def _write_sums(self, step: Step) -> None:
+        tallies: dict[sums.TallyKey, Tally | None] = {}
+        for entry in self.entries:
+            key = sums.key_of(entry)
+            if key not in tallies:
+                tallies[key] = step.tx.get(Tally, *key)
+            tallies[key] = sums.tallied(tallies[key], entry)
+        costs: dict[str, BuildCost] = {}
+        feet: dict[tuple[object, ...], Footprint] = {}
+        for job, attempt, wall_ms in self._settled:
+            before = costs.get(job.build) or step.tx.get(BuildCost, job.build) or self._build(job.build)
+            costs[job.build] = sums.spent(before, attempt)
+            if attempt.state in sums.VERDICTS:
+                print_ = Footprint(
+                    day=day_of(wall_ms), project=job.project, name=name_of(job), platform=job.spec.platform
+                )
+                place = (print_.day, print_.project, print_.name, print_.platform)
+                known = feet.get(place) or step.tx.get(Footprint, *place) or print_
+                feet[place] = sums.trodden(known, job, attempt, attempts.slot_ms(attempt))
+        for record in (*tallies.values(), *costs.values(), *feet.values()):
+            assert record is not None
+            _save(step, record)
+
+
+def _note_price(step: Step, price: Price) -> None:
+    """A price holds from now on, also for what is offered on machines that are there already."""
+    while step.tx.get(Price, price.pool, price.what, price.from_ms) is not None:
+        price = msgspec.structs.replace(price, from_ms=price.from_ms + 1)
+    step.tx.insert(price)
+    if price.what == meters.HOUR:
+        for machine in step.tx.find(Machine, "pool", price.pool):
+            if machine.power != Power.GONE and machine.price_per_hour_micros != price.price_micros:
+                step.put(msgspec.structs.replace(machine, price_per_hour_micros=price.price_micros))
+
+
+def _save(step: Step, record: Tally | BuildCost | Footprint) -> None:
+    """Write a sum over what it was, or as the first."""
+    key = [getattr(record, name) for name in SHAPES[type(record)].key]
+    if step.tx.get(type(record), *key) is None:
+        step.tx.insert(record)
+    else:
+        step.tx.replace(record)
