@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from penstock.model.ledger import Account, Tally
 from penstock.model.rules import Budget
-from penstock.reports.budgets import EPOCH, period, standing, used
+from penstock.reports.budgets import period, standing, used
+from penstock.reports.costs import day_number
 
 
 def day(text: str) -> int:
-    return date.fromisoformat(text).toordinal() - EPOCH
+    return day_number(date.fromisoformat(text))
 
 
 def tally(on: str, amount: float = 0, pool: str = "mac", minutes: float = 0, **about: object) -> Tally:

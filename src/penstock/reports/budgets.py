@@ -16,9 +16,9 @@ import msgspec
 from penstock.model.ledger import Account, Tally
 from penstock.model.rules import Budget
 from penstock.model.units import MICROS_PER_UNIT, MS_PER_S
+from penstock.reports.costs import day_number, day_text
 from penstock.reports.pace import pace
 
-EPOCH = date(1970, 1, 1).toordinal()
 PPM = 1_000_000
 MINUTE_MS = 60 * MS_PER_S
 
@@ -47,13 +47,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 def period(per: str, day: int) -> Period:
     """The "month" or "year" in which `day` lies."""
-    at = date.fromordinal(EPOCH + day)
+    at = date.fromisoformat(day_text(day))
     if per == "year":
         first, end, name = date(at.year, 1, 1), date(at.year + 1, 1, 1), f"{at.year:04d}"
     else:
         first, name = at.replace(day=1), f"{at.year:04d}-{at.month:02d}"
         end = date(at.year + at.month // 12, at.month % 12 + 1, 1)
-    return Period(name, first.toordinal() - EPOCH, end.toordinal() - EPOCH)
+    return Period(name, day_number(first), day_number(end))
 
 
 def used(budget: Budget, tallies: Iterable[Tally], day: int) -> Decimal:

@@ -1,8 +1,16 @@
 """How figures of the ledger are printed."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 
 def moment(at_s: float) -> str:
     """Seconds since 1970 as people write them, in UTC."""
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def entered(document: Mapping[str, Any]) -> str:
+    """Until when usage is entered, as answers about costs say it."""
+    until = document["entered_until_s"]
+    return "nothing is entered yet" if until is None else f"entered until {moment(until)} UTC"
