@@ -16,6 +16,7 @@ ENUMS = {
     "agent session": states.SessionState,
     "module": states.ModuleState,
     "build": states.BuildState,
+    "guard": states.GuardState,
 }
 JOB = Job(id="j", build="b", name="j", spec=spec("zlib"), state=JobState.QUEUED)
 ATTEMPT = samples.attempt("a", job="j", machine="m", state=AttemptState.RUNNING)

@@ -93,9 +93,12 @@ def room(found: Iterable[Curb], ask: Ask, pool: str) -> int | None:
 
 def spares(one: Curb, ask: Ask) -> bool:
     """Whether such a job is exempt: by its class, or because one of an exempt class waits for it."""
-    if ask.klass in one.exempt:
-        return True
-    return ask.level < level_of(ask.klass, PRIORITIES) and class_at(ask.level) in one.exempt
+    return ask.klass in one.exempt or (served(ask) != 0 and class_at(ask.level) in one.exempt)
+
+
+def served(ask: Ask) -> int:
+    """The level of those whom such a job is for, where that is of a higher class than its own; else 0."""
+    return ask.level if ask.level < level_of(ask.klass, PRIORITIES) else 0
 
 
 def touches(one: Curb, ask: Ask, pool: str) -> bool:

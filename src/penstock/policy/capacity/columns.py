@@ -296,13 +296,17 @@ ACT_FIELDS = 5
 
 START, BOOT, RESUME, SUSPEND, DELETE = 0, 1, 2, 3, 4
 
+CURBED = 2
+"""What suits begin at where a guard limits orders. A pool that is curbed at all has a POOL_LEAST of -1: nothing stands by."""
+
 
 NEVER_MS = 2**62
 """A moment that does not come."""
 
 
 class Farm(NamedTuple):
-    """All columns. `suits[ask][pool]` is 1 where the pool's machines may run such jobs."""
+    """All columns. `suits[ask][pool]` is 1 where the pool's machines may run such jobs, CURBED + n where one more is ordered for
+    them only while fewer than n of its machines are at work (a guard of a budget; offers.curb)."""
 
     rules: Column
     head: Column

@@ -1,16 +1,22 @@
 """What can be rented: which pools a job may go to, what a finished job is expected to cost there, and what the world says
 of orders: backoff, quarantine, quota, the rate of orders."""
 
+from penstock.policy.capacity import lists
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
     ASK_CORES,
     ASK_ISLAND,
     ASK_MEMORY_MB,
     ASK_STRICT,
+    COMING,
+    CURBED,
+    FULL,
+    IDLE,
     ISLAND_FAILED_MS,
     JOB_FLAGS,
     MACHINE_POOL,
     NEVER_MS,
+    OPEN,
     POOL_BOOT_MS,
     POOL_COLD_MS,
     POOL_FAILURES,
@@ -65,14 +71,43 @@ def allow(farm: Farm, ask: int, steady: int) -> None:
     frame[on.NEED_CORES] = farm.asks[ASK_CORES][ask]
     frame[on.NEED_MEMORY_MB] = farm.asks[ASK_MEMORY_MB][ask]
     suits, safe = farm.suits[ask], 0
+    frame[on.SOME_CURBED] = 0
     for pool in range(farm.rules[RULE_POOLS]):
         allowed[pool] = suits[pool]
+        if suits[pool] >= CURBED:
+            frame[on.SOME_CURBED] = 1
         if suits[pool] and farm.pools[POOL_RECLAIM_PPM][pool] == 0:
             safe += 1
     if safe > 0 and (steady or farm.asks[ASK_STRICT][ask]):
         for pool in range(farm.rules[RULE_POOLS]):
             if farm.pools[POOL_RECLAIM_PPM][pool] > 0:
                 allowed[pool] = 0
+
+
+def curb(farm: Farm) -> None:
+    """Take pools out of ALLOWED where a guard lets no more be ordered for the job, beside what is planned on the sheet: a machine
+    that others order is none that waits for this one, either. Call `allow` before; it fills ALLOWED anew after this."""
+    sheet = farm.scratch
+    frame = sheet[on.FRAME]
+    if frame[on.SOME_CURBED] == 0:
+        return
+    for at in range(frame[on.POOLS_HERE]):
+        pool = sheet[on.POOLS][at]
+        if sheet[on.ALLOWED][pool] < CURBED:
+            continue
+        working = at_work(farm, pool)
+        for group in range(frame[on.GROUPS]):
+            if sheet[on.GROUP_POOL][group] == pool:
+                working += 1
+        if working >= sheet[on.ALLOWED][pool] - CURBED:
+            sheet[on.ALLOWED][pool] = 0
+            frame[on.ALLOWED_ASK] = -1
+
+
+def at_work(farm: Farm, pool: int) -> int:
+    """Machines of a pool that are up or coming."""
+    up = lists.count(farm, pool, IDLE) + lists.count(farm, pool, OPEN) + lists.count(farm, pool, FULL)
+    return up + lists.count(farm, pool, COMING)
 
 
 def steady(farm: Farm, job: int) -> int:

@@ -45,6 +45,7 @@ def plan(farm: Farm, island: int) -> None:
     for at in range(chosen):
         place = sheet[on.ORDER][at]
         offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
+        offers.curb(farm)
         if sheet[on.MARK][place] & on.ALONE:
             if frame[on.EMPTY_SEATS] > 0 and seats.empty_fit(sheet, place) >= 0:
                 frame[on.EMPTY_SEATS] -= 1

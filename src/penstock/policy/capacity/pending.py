@@ -80,7 +80,8 @@ def _write(farm: Farm, place: int, job: int) -> None:
         sheet[on.POOL][place] = offers.best(farm, ask, work_ms, True)
     for at in range(frame[on.POOLS_HERE]):
         pool = sheet[on.POOLS][at]
-        sheet[on.DEMAND][pool] += sheet[on.ALLOWED][pool]
+        if sheet[on.ALLOWED][pool] > 0:
+            sheet[on.DEMAND][pool] += 1
     late = jobs[JOB_FLAGS][job] & LATE_OK and jobs[JOB_DUE_MS][job] > frame[on.NOW_MS]
     sheet[on.MARK][place] = on.LATE if late else 0
     sheet[on.SEAT][place] = -1

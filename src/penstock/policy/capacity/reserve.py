@@ -47,6 +47,8 @@ def pool_of(farm: Farm, island: int) -> int:
     for pool in range(farm.rules[RULE_POOLS]):
         if farm.pools[POOL_ISLAND][pool] != island or farm.pools[POOL_OWNED][pool]:
             continue
+        if farm.pools[POOL_LEAST][pool] < 0:
+            continue
         if farm.pools[POOL_BOOT_MS][pool] < 0 or farm.pools[POOL_PRICE][pool] >= farm.rules[RULE_WAIT_PRICE]:
             continue
         if found < 0 or farm.pools[POOL_PRICE][pool] < farm.pools[POOL_PRICE][found]:
@@ -158,4 +160,6 @@ def _one_more(farm: Farm, pool: int, why: int) -> bool:
 def holds(farm: Farm, island: int, pool: int) -> bool:
     """Whether stopping one machine would leave less than the reserve."""
     reserve = farm.islands[ISLAND_RESERVE][island]
+    if farm.pools[POOL_LEAST][pool] < 0:
+        return False
     return reserve > 0 and standing_by(farm, island) - farm.pools[POOL_SLOTS][pool] < reserve

@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 
+from penstock.model.curb import Curb
 from penstock.model.rules import Rules
 from penstock.model.snapshot import Ask
+from penstock.policy.budgets.curbs import BARRED, room, served, standing
 from penstock.policy.capacity import blank, estimates, setting
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity.setting import Choice
@@ -54,6 +56,7 @@ class Rows:
         self.farm = blank.empty(self._shape, _room(self._shape))
         self.pools = {pool.name: row for row, pool in enumerate(rules.pools)}
         self._asks: dict[Ask, int] = {}
+        self._curbs: tuple[Curb, ...] = ()
         self._names: dict[str, int] = {}
         self.jobs: dict[str, int] = {}
         self.job_ids = [""] * self._shape.jobs
@@ -71,8 +74,10 @@ class Rows:
         return self.farm.asks[c.ASK_ISLAND][row]
 
     def ask(self, ask: Ask) -> int:
-        """The row of this ask, a new one if need be. What only placement looks at is left out."""
-        key = msgspec.structs.replace(ask, steady=False, lost_on=(), level=0, identity="")
+        """The row of this ask, a new one if need be. What only placement looks at is left out; whom a job is for counts
+        while guards spare some."""
+        level = served(ask) if self._curbs else 0
+        key = msgspec.structs.replace(ask, steady=False, lost_on=(), level=level, identity="")
         if key not in self._asks:
             if len(self._asks) == self._shape.asks:
                 self._grow(asks=2 * self._shape.asks)
@@ -116,6 +121,14 @@ class Rows:
         self.machine_ids[self.machines.pop(machine)] = ""
         self.machine_versions.pop(machine, None)
 
+    def curb(self, curbs: tuple[Curb, ...]) -> bool:
+        """Guards forbid this from now on. False where they did already."""
+        if curbs == self._curbs:
+            return False
+        self._curbs = curbs
+        self._fill()
+        return True
+
     def make_room(self) -> None:
         """Rows for all machines that the next decision could order, and room for its acts."""
         wanted = len(self.jobs) + SPARE_MACHINES
@@ -139,6 +152,19 @@ class Rows:
         drawn = tuple(self.islands[row.index(True)] if True in row else NOWHERE for row in suits)
         asks = tuple(_alike(ask) for ask in self._asks)
         setting.fill(self.farm, setting.Setting(self._rules, self._choice, asks, suits, self.islands, drawn))
+        if self._curbs:
+            self._fill_curbed()
+
+    def _fill_curbed(self) -> None:
+        """Write what guards forbid over what suits: whoever runs somewhere runs on, and islands stay what they are."""
+        farm = self.farm
+        for column, pool in enumerate(self._rules.pools):
+            for ask, row in self._asks.items():
+                left = room(self._curbs, ask, pool.name)
+                if farm.suits[row][column] and left is not None:
+                    farm.suits[row][column] = 0 if left == BARRED else c.CURBED + left
+            if not setting.is_owned(pool) and not standing(self._curbs, pool.name):
+                farm.pools[c.POOL_LEAST][column] = -1
 
     def pack(self) -> bytes:
         """All of it as bytes: equal bytes, equal decisions from then on."""

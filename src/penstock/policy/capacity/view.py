@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from penstock.model.curb import Curb
 from penstock.model.decision import Boot, Decision, Delete, Place, PowerCommand, Resume, Suspend
 from penstock.model.snapshot import Ask
 from penstock.policy.capacity import changes, offers, reasons
@@ -65,7 +66,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     `ended`, `lost`: of jobs that ran, in the order in which that happened. `failed`: machines that did not come, and
     why. `machines`: those that changed, `gone`: those that are no more. `running`: what runs and was not started by
     this policy's word, as far as it remembers. `waiting`: all jobs that wait, of each island the first ones, in order;
-    `later`: known ones that back off.
+    `later`: known ones that back off. `curbs`: what guards of budgets forbid.
     """
 
     now_ms: int
@@ -77,6 +78,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
     running: tuple[Found, ...] = ()
     waiting: tuple[Wanted, ...] = ()
     later: tuple[str, ...] = ()
+    curbs: tuple[Curb, ...] = ()
 
 
 def digest(seen: Seen) -> str:
@@ -112,6 +114,9 @@ def bring(rows: Rows, seen: Seen) -> set[int]:
     touched |= {vanish(rows, machine, seen.now_ms) for machine in seen.gone if machine in rows.machines}
     for found in seen.running:
         _run(rows, found)
+    if rows.curb(seen.curbs):
+        _forget_waiting(rows, seen.now_ms)
+        touched |= set(rows.islands)
     return touched | _queue(rows, seen)
 
 
@@ -161,6 +166,15 @@ def _run(rows: Rows, found: Found) -> None:
     changes.start(farm, row, machine, found.started_ms, 0)
     farm.machines[c.MACHINE_STARTS][machine] = max(1, starts)
     farm.head[c.HEAD_ACTS] = 0
+
+
+def _forget_waiting(rows: Rows, now_ms: int) -> None:
+    """What waits comes anew: whom it is for may count now, or count no more."""
+    for job, row in list(rows.jobs.items()):
+        if rows.farm.jobs[c.JOB_STATE][row] != c.RUNNING:
+            if rows.farm.jobs[c.JOB_STATE][row] == c.PENDING:
+                changes.withdrawn(rows.farm, row, now_ms)
+            rows.forget_job(job)
 
 
 def _queue(rows: Rows, seen: Seen) -> set[int]:
