@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from penstock.model.change import Build
 from penstock.model.ledger import Account, BuildCost, Entry, Ledger, Tally, day_of
 from penstock.model.rules import Platform, Pool, Rules
+from penstock.model.states import BuildState
 from penstock.model.units import DAY_MS, Size
 from penstock.ports import Store
 from penstock.store.open import open_store
@@ -73,6 +75,12 @@ def cost(build: str, units: float, **about: Any) -> BuildCost:
     return BuildCost(build=build, amount_micros=int(units * UNIT), **(values | about))
 
 
+def made(build: str, state: str = "PASSED", **about: Any) -> Build:
+    """A build that was created today at noon."""
+    values = {"change": "c", "source": "s", "created_ms": NOW_MS, "open": False}
+    return Build(id=build, state=BuildState(state), **(values | about))
+
+
 BOOKS = Ledger(position=1, day=TODAY, from_ms=ms_of(TODAY - 40), until_ms=NOW_MS)
 SPENT = (
     BOOKS,
@@ -85,6 +93,8 @@ SPENT = (
     tally("overhead", 12),
     cost("b1", 35, passed_micros=30 * UNIT, lost_micros=5 * UNIT, attempts=2),
     cost("b2", 8, project="gui", branch="next"),
+    made("b1"),
+    made("b2", "FAILED"),
 )
 """45 direct in this month before today's idle: 40 of them by `core` and `gui` that passed; 8 ten days ago, in October."""
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from penstock.cli.app import run
-from tests.ledgers import SPENT, direct, ledger_state
+from penstock.cli.costs import entries_command
+from tests.ledgers import SPENT, TODAY, direct, entry, ledger_state
 
 NOVEMBER = ["--from", "2026-11-01", "--until", "2026-11-10"]
 
@@ -50,6 +51,75 @@ def test_csv_holds_the_rows_alone_and_no_formula(
     assert err == ""
 
 
+def test_builds(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["costs", "builds", *NOVEMBER, *state]) == 0
+    out, err = capsys.readouterr()
+    units, dearest = ([line.split("\t") for line in part.splitlines()] for part in out.split("\n\n"))
+    assert units[1] == ["core", "1", "1", "35.000000", *["35.000000"] * 4, "54.402174"]
+    assert units[2][:5] == ["gui", "1", "0", "8.000000", "-"]
+    assert [row[0] for row in dearest] == ["build", "b1", "b2"]
+    assert "mean, p50, p90: of builds that passed" in err
+    assert run(["costs", "builds", *NOVEMBER, "--csv", "--top", "1", *state]) == 0
+    assert [row["build"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["b1"]
+
+
+def test_one_build(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["costs", "builds", "b1", *state]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("job\tn\tattempt\tpool")
+    assert "attempts of b1 that ended cost 0.000000 USD\n" in err
+    assert "penstock costs entries --build b1" in err
+    assert run(["costs", "builds", "b1", "--json", *state]) == 0
+    assert json.loads(capsys.readouterr().out)["entered"]["amount"] == "35.000000"
+
+
+def test_entries_in_pages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entries_command, "A_PAGE", 2)
+    rows = [entry("direct", 1, build="b1", attempt=f"a{n}", klass="change") for n in range(5)]
+    state = ledger_state(tmp_path, *rows, entry("idle", 2), entry("idle", 2, day=TODAY - 1))
+    assert run(["costs", "entries", "--build", "b1", *state]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[10] for line in out.splitlines()[1:]] == ["a0", "a1", "a2", "a3", "a4"]
+    assert err == "5 entries, 5.000000 USD\n"
+    assert run(["costs", "entries", "--build", "b1", "--limit", "3", *state]) == 0
+    assert capsys.readouterr().err == "3 entries, 3.000000 USD; there are more: --limit\n"
+    assert run(["costs", "entries", "--day", "2026-11-10", "--where", "account=idle", "--json", *state]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (len(document["entries"]), document["amount"], document["more"]) == (1, "2.000000", False)
+    assert run(["costs", "entries", "--where", "class=change", "--attempt", "a3", "--csv", *state]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_waste(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["costs", "waste", *NOVEMBER, *state]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[3].startswith("lost\t5.000000\t0.06993\tattempts that the farm lost")
+    assert err == "2026-11-01 to 2026-11-10: 71.500000 USD spent in all\n"
+
+
+def test_movers(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    days = ["--from", "2026-11-10", "--until", "2026-11-10", "--before", "2026-10-31", "--top", "2"]
+    assert run(["costs", "movers", *days, *state]) == 0
+    out, err = capsys.readouterr()
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert rows[1] == [
+        "core",
+        "8.000000",
+        "35.000000",
+        "27.000000",
+        "27.000000",
+        "0.000000",
+        "0.000000",
+        "quantity",
+    ]
+    assert rows[2][-1] == "new"
+    assert "beside 2026-10-31 to 2026-10-31: 63.500000 USD; 2 others changed, too" in err
+    assert run(["costs", "movers", *days[:4], "--by", "pool,project", "--json", *state]) == 0
+    assert json.loads(capsys.readouterr().out)["before"] == {"since": "2026-11-09", "until": "2026-11-09"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -57,6 +127,13 @@ def test_csv_holds_the_rows_alone_and_no_formula(
         (["report", "--by", "branch,pool"], "--by branch,pool: a branch goes with project, branch, month, day alone"),
         (["report", "--from", "yesterday"], "--from yesterday: write a day as 2026-10-31"),
         (["report", "--from", "2026-10-02", "--until", "2026-10-01"], "--until 2026-10-01 is before --from 2026-10-02"),
+        (["builds", "nope"], "build 'nope' does not exist"),
+        (["builds", "b1", "--from", "2026-11-01"], "--from and --until choose among builds"),
+        (["entries", "--day", "2026-11-01", "--from", "2026-11-01"], "--day is one day: leave out"),
+        (["entries", "--where", "colour=red"], "--where colour=red: write NAME=VALUE, NAME one of project, branch"),
+        (["entries", "--where", "pool"], "--where pool: write NAME=VALUE"),
+        (["movers", "--by", "month"], "--by month: write some of project, platform, pool, class, outcome"),
+        (["movers", "--before", "then"], "--before then: write a day as 2026-10-31"),
         (["report", "--json", "--csv"], "--json and --csv: write one of them"),
     ],
 )  # fmt: skip

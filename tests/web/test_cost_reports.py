@@ -22,6 +22,13 @@ def spent(edge: Edge) -> Edge:
         ("report", f"{NOVEMBER}&by=project,month&top=1"),
         ("report", f"{NOVEMBER}&by=branch"),
         ("report", ""),
+        ("builds", NOVEMBER),
+        ("build", "build=b1"),
+        ("entries", "since=2026-11-01"),
+        ("entries", "until=2026-11-10&account=direct&limit=1&after=1-1"),
+        ("waste", NOVEMBER),
+        ("movers", f"{NOVEMBER}&by=pool"),
+        ("movers", "before=0001-01-01&until=0001-01-03"),
     ],
 )
 def test_answers_are_of_their_types(spent: Edge, name: str, query: str) -> None:
@@ -37,9 +44,18 @@ def test_answers_are_of_their_types(spent: Edge, name: str, query: str) -> None:
         ("report", "since=2026-11-31", "since"),
         ("report", "top=0", "top"),
         ("report", "colour=red", "colour"),
+        ("builds", "top=1001", "top"),
+        ("build", "", "build"),
+        ("entries", "account=money", "account"),
+        ("entries", "after=x", "after"),
+        ("movers", "by=day", "by"),
     ],
 )
 def test_what_is_asked_wrongly_is_named(spent: Edge, name: str, query: str, said: str) -> None:
     answer = spent.people("GET", f"costs/{name}?{query}")
     assert answer.status_code == 400
     assert said in answer.json()["reason"]
+
+
+def test_a_build_that_there_is_not(spent: Edge) -> None:
+    assert spent.people("GET", "costs/build?build=nope").status_code == 404

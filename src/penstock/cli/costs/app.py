@@ -2,7 +2,20 @@
 
 import typer
 
-from penstock.cli.costs import books_command, forecast_command, report_command, uptime_command
+from penstock.cli.costs import (
+    books_command,
+    budgets_command,
+    builds_command,
+    entries_command,
+    export_command,
+    forecast_command,
+    grants_command,
+    ingest_command,
+    reconcile_command,
+    report_command,
+    uptime_command,
+    waste_command,
+)
 from penstock.cli.hubs import reaching
 
 app = typer.Typer(
@@ -16,6 +29,15 @@ def group() -> None:
 
 
 app.command("books")(reaching(books_command.books))
+app.command("builds")(reaching(builds_command.builds))
+app.command("entries")(reaching(entries_command.entries))
+app.command("budgets")(reaching(budgets_command.budgets))
+app.command("export")(reaching(export_command.export))
 app.command("forecast")(reaching(forecast_command.forecast))
+app.command("grants")(reaching(grants_command.grants))
+app.command("ingest")(reaching(ingest_command.ingest))
+app.command("movers")(reaching(waste_command.movers))
+app.command("reconcile")(reaching(reconcile_command.reconcile))
 app.command("report")(reaching(report_command.report))
 app.command("uptime")(uptime_command.uptime)
+app.command("waste")(reaching(waste_command.waste))

@@ -23,7 +23,7 @@ FORMULAS = ("=", "+", "-", "@")
 
 def query_of(since: str | None, until: str | None, **others: object) -> dict[str, str]:
     """Which days are asked for, and what else was given, as the parameters of a question. Refuses what are no days."""
-    first, last = _day("--from", since), _day("--until", until)
+    first, last = day("--from", since), day("--until", until)
     if first and last and last < first:
         refuse(f"--until {last} is before --from {first}")
     said = {"since": first, "until": last, **others}
@@ -76,7 +76,8 @@ def _number(text: str) -> bool:
     return True
 
 
-def _day(option: str, text: str | None) -> date | None:
+def day(option: str, text: str | None) -> date | None:
+    """A day as it was written, None where none was. Refuses what is no day."""
     try:
         return date.fromisoformat(text) if text is not None else None
     except ValueError:

@@ -42,9 +42,9 @@ def report(hub: Hub, days: Days, by: Sequence[str], top: int | None = None) -> D
         "currency": hub.rules.currency,
         "entered_until_s": None if until_ms is None else seconds(until_ms),
         "by": list(by),
-        "rows": [_line(row, by) for row in shown],
-        "others": {"rows": len(others), **_line(costs.added(others, nothing), by)} if others else None,
-        "total": _line(costs.added(rows, nothing), by),
+        "rows": [line(row, by) for row in shown],
+        "others": {"rows": len(others), **line(costs.added(others, nothing), by)} if others else None,
+        "total": line(costs.added(rows, nothing), by),
         "definitions": DEFINITIONS | (OF_BRANCHES if "branch" in by else {}),
     }
 
@@ -57,7 +57,8 @@ def _rows(hub: Hub, view: tuple[Tx, Farm], days: Days, by: Sequence[str]) -> lis
     return costs.report(found, by, reading.paid_by_use(hub.rules))
 
 
-def _line(row: Row, by: Sequence[str]) -> Document:
+def line(row: Row, by: Sequence[str]) -> Document:
+    """One row as a document: amounts as decimal strings."""
     return {
         "of": dict(zip(by, row.key, strict=True)),
         **{str(account): decimal_text(n) for account, n in zip(ACCOUNTS, row.accounts, strict=True)},

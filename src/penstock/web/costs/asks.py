@@ -20,6 +20,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     query: type[Any] = Nothing
     answer: type[Any]
     role: Role = Role.VIEWER
+    errors: Mapping[int, Any] = {}
 
 
 class Tell(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ def _reading(hub: Hub, name: str, ask: Ask) -> Call:
         role=ask.role,
         query=ask.query,
         answer=ask.answer,
+        errors=ask.errors,
     )
 
 

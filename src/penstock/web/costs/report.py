@@ -1,5 +1,6 @@
 """What was spent on some days, as a call."""
 
+from collections.abc import Iterable
 from datetime import date
 from typing import Annotated, Any
 
@@ -13,11 +14,13 @@ from penstock.web.costs.asks import Ask
 from penstock.web.documents import END, Count, Document, chosen
 
 
-def _list_of(names: str) -> str:
-    return f"({names})(,({names})){{0,7}}"
+def list_of(names: Iterable[str]) -> str:
+    """What a list of some of these names looks like, with commas between."""
+    some = "|".join(names)
+    return f"({some})(,({some})){{0,7}}"
 
 
-BY = rf"^({_list_of('|'.join(k for k in KEYS if k != 'branch'))}|{_list_of('|'.join(BY_BRANCH))}){END}"
+BY = rf"^({list_of(k for k in KEYS if k != 'branch')}|{list_of(BY_BRANCH)}){END}"
 By = Annotated[
     str,
     Meta(
