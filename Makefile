@@ -53,6 +53,7 @@ lock: ## choose versions anew and write them with their hashes (ARGS=--upgrade f
 	@$(COMPILE) $(ARGS) -c requirements/run.txt --all-extras pyproject.toml requirements/build.in requirements/dev.in \
 		-o requirements/dev.txt
 	@$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt
+	@$(subst --python-version 3.11,--python-version 3.12,$(COMPILE)) $(ARGS) requirements/focus.in -o requirements/focus.txt
 
 clean: ## remove all that was made here, but no farm's state
 	@rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage

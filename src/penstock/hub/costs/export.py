@@ -1,0 +1,69 @@
+"""The ledger of some days for other programs: FOCUS rows, whole days at a time."""
+
+from typing import Any
+
+from penstock.hub.context import Hub
+from penstock.hub.costs import reading
+from penstock.hub.costs.ranges import range_document
+from penstock.hub.costs.reading import Days
+from penstock.hub.steps import look
+from penstock.model.ledger import Tally
+from penstock.model.rules import Rules
+from penstock.model.units import seconds
+from penstock.ports import Tx
+from penstock.reports import focus
+from penstock.reports.costs import day_text
+from penstock.reports.credits import costs_of, credits_of, settle
+from penstock.reports.focus import Credit
+
+Document = dict[str, Any]
+MOST_ROWS = 20_000
+"""An answer ends with the day on which it has so many."""
+
+
+def export(hub: Hub, days: Days, most: int | None = None) -> Document:
+    """The rows of whole days from the first on; `next` is the day to go on with, None at the end."""
+    rules = hub.rules
+
+    def read(tx: Tx) -> tuple[list[Tally], list[Credit], int, int | None]:
+        found, end = _first(tx, days, most or MOST_ROWS)
+        return found, _paid(tx, rules, Days(days.first, end)), end, reading.entered_until_ms(tx)
+
+    found, paid, end, until_ms = look(hub, lambda tx, farm: read(tx))
+    books = focus.Books(
+        farm=rules.name, currency=rules.currency, pools={pool.name: pool for pool in rules.pools}
+    )
+    return {
+        "schema": 1,
+        "form": focus.FORM,
+        **range_document(days),
+        "next": day_text(end) if end < days.end else None,
+        "currency": rules.currency,
+        "entered_until_s": None if until_ms is None else seconds(until_ms),
+        "columns": [*focus.COLUMNS, *focus.OUR_COLUMNS],
+        "rows": focus.rows(found, paid, books),
+    }
+
+
+def _first(tx: Tx, days: Days, most: int) -> tuple[list[Tally], int]:
+    """The tallies of whole days until there are `most`, and the day after the last of them."""
+    found: list[Tally] = []
+    day = days.first
+    while day < days.end and len(found) < most:
+        found += reading.tallies(tx, Days(day, day + 1))
+        day += 1
+    return found, day
+
+
+def _paid(tx: Tx, rules: Rules, days: Days) -> list[Credit]:
+    """What grants paid on these days; what is left of them then depends on all days since they began."""
+    grants = credits_of(rules.grants, [pool.name for pool in rules.pools if pool.provider in focus.OWN])
+    if not grants or days.end <= days.first:
+        return []
+    since = Days(min(grant.first for grant in grants), days.end)
+    drawn = settle(costs_of(reading.tallies(tx, since)), grants).drawn
+    return [
+        Credit(day=draw.day, grant=draw.grant, pool=draw.pool, amount_micros=amount)
+        for draw, amount in drawn.items()
+        if days.first <= draw.day
+    ]
