@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from penstock.hub.context import Hub
+from penstock.hub.curbing import curbs_now
 from penstock.hub.placer import about
 from penstock.hub.queueview import QueueView
+from penstock.model.curb import Curb
 from penstock.model.decision import Place
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
@@ -15,6 +17,7 @@ from penstock.model.machine import Machine
 from penstock.model.snapshot import Ask, Queued, ask_of, queued
 from penstock.model.states import AttemptState, JobState, Power
 from penstock.model.units import Size
+from penstock.policy.budgets.curbs import shut
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity.rows import Rows
 from penstock.policy.capacity.standing import Phase, Standing
@@ -27,7 +30,7 @@ from penstock.policy.capacity.view import (
     Seen,
     Wanted,
 )
-from penstock.policy.suitability import FIT, fits, kind_refusals
+from penstock.policy.suitability import FIT, fits, kind_refusals, of_pool
 from penstock.ports import Tx
 
 REFUSED_MAX, REFUSED_MS = 3, 60_000
@@ -57,6 +60,7 @@ class CapacityView:
         self._failed: list[tuple[str, Failure]] = []
         self._refused: dict[str, tuple[int, int]] = {}
         self._now_ms = 0
+        self._curbs: tuple[Curb, ...] = ()
 
     def failed(self, failures: Sequence[tuple[str, Failure]]) -> None:
         """Orders that came to nothing, to be told."""
@@ -66,7 +70,7 @@ class CapacityView:
         """What is new. Afterwards it counts as told."""
         view.hear(tx.find(Event, "position", 0))
         view.follow(tx)
-        self._now_ms = farm.time_ms
+        self._now_ms, self._curbs = farm.time_ms, curbs_now(self._hub, tx)
         groups, _ = view.groups(farm.time_ms, MOST_WAITING)
         waiting = tuple(self._waiting([(group.ask, group.jobs) for group in groups]))
         ended, lost = self._gone_jobs(tx, view)
@@ -85,6 +89,7 @@ class CapacityView:
             running=running,
             waiting=waiting,
             later=tuple(job for job in self.rows.jobs if view.backs_off(job)),
+            curbs=self._curbs,
         )
 
     def offered(self, places: Sequence[Place], refused: Sequence[Place]) -> None:
@@ -101,7 +106,7 @@ class CapacityView:
 
     def fitting(self, view: QueueView, places: Sequence[Place]) -> tuple[list[Place], list[Place]]:
         """Columns know pools; a machine can differ from its pool. Returns what fits there, and what does not."""
-        snapshot = about(self._hub, (), self._now_ms)
+        snapshot = about(self._hub, (), self._now_ms, self._curbs)
         good: list[Place] = []
         bad: list[Place] = []
         filled: dict[str, Machine] = {}
@@ -130,7 +135,7 @@ class CapacityView:
         by_island: dict[int, list[tuple[Ask, Sequence[Queued]]]] = {}
         for ask, jobs in groups:
             island = self.rows.island_of(ask)
-            if island in self._islands:
+            if island in self._islands and not self._shut(ask):
                 by_island.setdefault(island, []).append((ask, jobs))
         for _, found in sorted(by_island.items()):
             lines = [[(job, number) for job in jobs] for number, (_, jobs) in enumerate(found)]
@@ -139,6 +144,12 @@ class CapacityView:
                 if count < MOST_WAITING and not self._left_out(job.job):
                     count += 1
                     yield Wanted(job.job, found[number][0], job.name, job.since_ms, job.version)
+
+    def _shut(self, ask: Ask) -> bool:
+        """Whether guards leave such a job no pool: then it waits without being looked at, and holds nobody up."""
+        return bool(self._curbs) and shut(
+            self._curbs, ask, self._hub.rules.pools, lambda pool: not of_pool(ask, pool)
+        )
 
     def _left_out(self, job: str) -> bool:
         """Whether its offers were refused again and again; it is tried again after a while."""

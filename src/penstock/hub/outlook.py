@@ -6,6 +6,7 @@ import msgspec
 
 from penstock.hub import placer
 from penstock.hub.context import Hub
+from penstock.hub.curbing import curbs_now
 from penstock.hub.estimates import Durations
 from penstock.hub.queueview import ahead
 from penstock.model.farm import Farm
@@ -84,7 +85,7 @@ class Scene:
         for attempt in self.live:
             held[attempt.project] += attempt.size.cores
         machines = tuple(tx.find(Machine, "power", Power.UP))
-        snapshot = placer.about(hub, machines, self.farm.time_ms)
+        snapshot = placer.about(hub, machines, self.farm.time_ms, curbs_now(hub, tx))
         return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(held))
 
     def _busy(self) -> list[Busy]:

@@ -10,7 +10,9 @@ import msgspec
 
 from penstock.hub.census import BuildLine, Census, Figures, Waiting
 from penstock.hub.context import Hub
+from penstock.hub.curbing import curbs_now
 from penstock.hub.steps import look
+from penstock.model.curb import Curb
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Job
 from penstock.model.machine import Machine, Session
@@ -43,6 +45,7 @@ class Now(msgspec.Struct, frozen=True, kw_only=True):
     sessions: dict[str, Session]
     heads: dict[str, Job] = {}
     kinds: tuple[tuple[Machine, int], ...] = ()
+    curbs: tuple[Curb, ...] = ()
 
 
 class Overview:
@@ -94,6 +97,7 @@ def _load(hub: Hub, heads: Sequence[str]) -> Now:
             machines=tuple(m for m in tx.find(Machine, "pool") if m.power != Power.GONE),
             sessions={one.machine: one for one in tx.find(Session, "open", True)},
             heads={job.id: job for job in found},
+            curbs=curbs_now(hub, tx),
         )
 
     now = look(hub, read)
@@ -174,7 +178,12 @@ def why_waiting(hub: Hub, now: Now, job: Job) -> str:
     able = [(machine, count) for machine, count in now.kinds if job.spec.platform in machine.platforms]
     if not able:
         return f"no machine has {job.spec.platform}"
-    view = Snapshot(now_ms=now.farm.time_ms, pools=_facts(hub, now), fingerprinted=_fingerprinted(hub))
+    view = Snapshot(
+        now_ms=now.farm.time_ms,
+        pools=_facts(hub, now),
+        fingerprinted=_fingerprinted(hub),
+        curbs=now.curbs,
+    )
     return _clause([(*_first_reason(job, machine, view), count) for machine, count in able])
 
 

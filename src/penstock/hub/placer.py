@@ -9,8 +9,10 @@ import msgspec
 
 from penstock.hub import recorder
 from penstock.hub.context import Hub
+from penstock.hub.curbing import curbs_now
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import Step, lead_all, look, take_slot
+from penstock.model.curb import Curb
 from penstock.model.decision import Place
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
@@ -121,7 +123,7 @@ def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView, without: Without) -> Sn
         machines = tuple(one for one in machines if one.pool not in without.pools)
     if not groups:
         return None
-    snapshot = about(hub, machines, farm.time_ms)
+    snapshot = about(hub, machines, farm.time_ms, curbs_now(hub, tx))
     return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(view.running))
 
 
@@ -130,12 +132,12 @@ def load(hub: Hub, tx: Tx, farm: Farm) -> Snapshot:
     view = QueueView()
     view.follow(tx)
     groups, wake_ms = view.groups(farm.time_ms)
-    snapshot = about(hub, tuple(view.machines.values()), farm.time_ms)
+    snapshot = about(hub, tuple(view.machines.values()), farm.time_ms, curbs_now(hub, tx))
     return msgspec.structs.replace(snapshot, groups=groups, wake_ms=wake_ms, running=dict(view.running))
 
 
-def about(hub: Hub, machines: tuple[Machine, ...], now_ms: int) -> Snapshot:
-    """Machines and pools as placement sees them; the queue is left out."""
+def about(hub: Hub, machines: tuple[Machine, ...], now_ms: int, curbs: tuple[Curb, ...] = ()) -> Snapshot:
+    """Machines and pools as placement sees them, and what guards forbid; the queue is left out."""
     mine: dict[str, list[Machine]] = {pool.name: [] for pool in hub.rules.pools}
     for machine in machines:
         mine.setdefault(machine.pool, []).append(machine)
@@ -146,6 +148,7 @@ def about(hub: Hub, machines: tuple[Machine, ...], now_ms: int) -> Snapshot:
         pools={pool.name: _facts(pool, mine[pool.name], now_ms) for pool in hub.rules.pools},
         fingerprinted=hosts,
         shares={project.name: project.share for project in hub.rules.projects.values()},
+        curbs=curbs,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from penstock.model.curb import Curb
 from penstock.model.job import Job, Trust
 from penstock.model.machine import Machine
 from penstock.model.units import Size
@@ -74,7 +75,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     `wake_ms`: when the next job that backs off may be tried, None when none does. `fingerprinted`: platforms
     whose image is the machine itself, so that its measured fingerprint must be the one that was planned with.
     `running`: cores that the live attempts of each project hold. `shares`: parts of the farm by project, 1 where
-    none is named.
+    none is named. `curbs`: what guards of budgets forbid.
     """
 
     now_ms: int
@@ -85,6 +86,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     wake_ms: int | None = None
     running: dict[str, int] = {}
     shares: dict[str, int] = {}
+    curbs: tuple[Curb, ...] = ()
 
 
 def ask_of(job: Job) -> Ask:

@@ -8,6 +8,7 @@ from penstock.model.rules import Pool
 from penstock.model.snapshot import Ask, PoolFacts, Snapshot
 from penstock.model.states import Health, Power
 from penstock.model.units import Size
+from penstock.policy.budgets.curbs import BARRED, room
 
 FIT = (Health.UNKNOWN, Health.GOOD)
 
@@ -46,6 +47,20 @@ def state_refusals(machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
 
 def kind_refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
     """Why machines of this kind take no such jobs, in whatever state they are."""
+    yield from _lasting(ask, machine, snapshot)
+    if snapshot.curbs:
+        yield from _curbed(ask, machine.pool, snapshot)
+
+
+def _curbed(ask: Ask, pool: str, snapshot: Snapshot) -> Iterator[Reason]:
+    """Which guards let such jobs start nothing in a pool; they let go some day."""
+    for one in snapshot.curbs:
+        if room((one,), ask, pool) == BARRED:
+            yield Reason("guard", f"guard {one.guard} keeps jobs of class {ask.klass} from it")
+
+
+def _lasting(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
+    """As far as the machine and the rules say."""
     facts = snapshot.pools.get(machine.pool)
     if ask.platform not in machine.platforms:
         yield Reason("platform", f"it has no {ask.platform}")
@@ -94,7 +109,7 @@ def of_all(
 
 def _of_each(ask: Ask, machines: Sequence[Machine], snapshot: Snapshot) -> list[Reason]:
     """Why none of these machines is of a kind that takes it; [] when one is, or when there is none."""
-    refused = [list(kind_refusals(ask, machine, snapshot)) for machine in machines]
+    refused = [list(_lasting(ask, machine, snapshot)) for machine in machines]
     return sorted({why for found in refused for why in found}) if refused and all(refused) else []
 
 

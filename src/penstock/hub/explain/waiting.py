@@ -1,5 +1,6 @@
 """Why a queued job waits: which machine or pool refuses it and why, how many go before it, when it should start."""
 
+from penstock.hub.explain.curbed import curbed
 from penstock.hub.explain.told import About, Said, View, basis, expectation, span
 from penstock.hub.outlook import Outlook, Scene
 from penstock.model.decision import Reason
@@ -20,7 +21,7 @@ def queued(view: View) -> Said:
     machines = {pool.name: view.tx.find(Machine, "pool", pool.name) for pool in view.hub.rules.pools}
     there = _machines(job, machines, scene.snapshot)
     pools = _pools(view, machines)
-    shares = _shares(job, scene.snapshot)
+    shares = [*curbed(view, scene.snapshot), *_shares(job, scene.snapshot)]
     sentences = [f"{job.name} is queued: {job.reason}.", *_delays(view)]
     if expected is not None and expected.sure:
         sentences.append(_before(expected.before, sure=True))
