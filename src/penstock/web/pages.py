@@ -21,6 +21,7 @@ from penstock.model.rules import Pool
 from penstock.model.states import BuildState
 from penstock.model.units import decimal_text, seconds
 from penstock.ports import LogStore
+from penstock.web.costpages.pages import cost_pages
 from penstock.web.guards import people_only, sign_in, sign_out
 from penstock.web.jobpages import job_pages
 from penstock.web.loglines import LogLines
@@ -38,7 +39,7 @@ def pages_router(hub: Hub, logs: LogStore) -> Router:
     """All pages, for who has a token; style, script and the way in are for anybody."""
     pages = Pages(hub)
     census = Census(hub)
-    handlers = [*_farm_pages(pages, census), *job_pages(pages, LogLines(logs), logs)]
+    handlers = [*_farm_pages(pages, census), *job_pages(pages, LogLines(logs), logs), *cost_pages(pages)]
     refused = pages.handlers()
     guarded = Router(
         "/",

@@ -75,6 +75,24 @@ def money(amount: str, currency: str) -> str:
     return f"{float(amount):.{places}f} {currency}" if float(amount) else f"0 {currency}"
 
 
+def amount(text: str) -> str:
+    """A decimal string as a figure of a table: 12,345.60; what is little and not nothing with four places."""
+    value = float(text)
+    return f"{value:,.4f}" if 0 < abs(value) < 0.01 else f"{value:,.2f}"
+
+
+def signed(text: str) -> str:
+    """An amount that says which way it went."""
+    return f"{'+' if float(text) > 0 else ''}{amount(text)}".replace("-", "\u2212")
+
+
+def percent(share: float | None) -> str:
+    """A share of 1 as people read it."""
+    if share is None:
+        return ""
+    return f"{100 * share:.1f} %" if 0 < abs(share) < 0.1 else f"{100 * share:.0f} %"
+
+
 def word(state: str) -> str:
     """A state as people read it."""
     return state.lower().replace("_dead", "").replace("_", " ")
@@ -106,6 +124,6 @@ def make_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (moment, duration, age, ago, since, money, sign, word, short, segments)
+    filters = (moment, duration, age, ago, since, money, amount, signed, percent, sign, word, short, segments)
     environment.filters.update({each.__name__: each for each in filters})
     return environment

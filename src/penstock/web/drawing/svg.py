@@ -61,6 +61,17 @@ def path(points: Iterable[tuple[float, float]], klass: str, close: bool = False)
     return element("path", d=f"M{drawn}{'Z' if close else ''}", klass=klass) if drawn else ""
 
 
+def titled(content: Iterable[str], tip: str, klass: str = "") -> str:
+    """Elements with words that browsers show where the pointer is on them; no script is needed for it."""
+    return element("g", [element("title", escape(tip)), *content], klass=klass or None)
+
+
+def linked(href: str, content: Iterable[str], tip: str, klass: str = "") -> str:
+    """As `titled`, and a link. Whoever goes by keyboard finds it elsewhere: a picture has many."""
+    inner = [element("title", escape(tip)), *content]
+    return element("a", inner, href=href, klass=klass or None, tabindex=-1)
+
+
 def steps(xs: Sequence[float], ys: Sequence[float]) -> list[tuple[float, float]]:
     """The corners of a staircase: `ys[n]` from `xs[n]` to `xs[n + 1]`."""
     return [corner for n, y in enumerate(ys) for corner in ((xs[n], y), (xs[n + 1], y))]
