@@ -11,6 +11,7 @@ import msgspec
 
 from penstock.config import farm_fields as fields
 from penstock.config import money_fields as money
+from penstock.config.calendar_fields import CALENDAR, CALENDAR_RECORD
 from penstock.config.farm_across import across, get
 from penstock.config.farm_named import NAMED, with_groups
 from penstock.config.files import read_text
@@ -135,6 +136,11 @@ TABLES: Fields = {
         into="billed",
         inner=money.BILLED,
         about="which lines of bills are for which pool",
+    ),
+    "calendar": Field(
+        read=_tables("calendar", CALENDAR_RECORD),
+        inner=CALENDAR,
+        about="times in which more or less is used than usual",
     ),
     "storage": Field(read=_section(money.STORAGE), inner=money.STORAGE, about="what keeping outputs costs"),
     "guard": Field(

@@ -151,6 +151,15 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     factor_ppm: int = 1_000_000
 
 
+class Season(msgspec.Struct, frozen=True, kw_only=True):
+    """A time of `factor_ppm` millionths of the usual use, as a freeze before a release; dates as ISO text, both included."""
+
+    name: str
+    start: str
+    until: str
+    factor_ppm: int
+
+
 class Billed(msgspec.Struct, frozen=True, kw_only=True):
     """Lines of bills that belong to a pool: those that match all patterns ("service", "resource", "sku", "region")."""
 
@@ -199,4 +208,5 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     guards: tuple[Guard, ...] = ()
     budgets: tuple[Budget, ...] = ()
     billed: tuple[Billed, ...] = ()
+    calendar: tuple[Season, ...] = ()
     storage_per_gb_month_micros: int = 0
