@@ -21,16 +21,30 @@ from penstock.model.change import Build
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.plan import PlannedJob
-from penstock.model.rules import Platform, Pool, Rules
+from penstock.model.rules import Billing, Charge, Platform, Pool, Rules
 from penstock.model.states import AttemptState, JobState
 from penstock.model.units import Size
 from penstock.ports import Store
 
-LOCAL = Pool(name="here", provider="local", platforms=("linux",), slots=1)
+OWN = msgspec.structs.replace(POOL, machines=3, price_per_hour_micros=403_200)
+LOCAL = Pool(name="here", provider="local", platforms=("linux",), slots=1, price_per_hour_micros=70_001)
 SPOT = Pool(
-    name="spot", provider="ec2", platforms=("linux",), slots=2, size=Size(4, 8192), reclaim_per_hour=0.1
+    name="spot",
+    provider="ec2",
+    platforms=("linux",),
+    slots=2,
+    size=Size(4, 8192),
+    reclaim_per_hour=0.1,
+    price_per_hour_micros=161_003,
+    billing=Billing(minimum_ms=60_000),
+    egress_per_gb_micros=90_000,
 )
-RULES = Rules(platforms={"linux": Platform(name="linux")}, pools=(POOL, LOCAL, SPOT))
+RULES = Rules(
+    platforms={"linux": Platform(name="linux")},
+    pools=(OWN, LOCAL, SPOT),
+    charges=(Charge(name="control plane", per_month_micros=73_000_000, pool="spot"),),
+    storage_per_gb_month_micros=23_000,
+)
 PLANS = {
     "one": (planned("zlib"),),
     "pair": (planned("zlib"), planned("png", needs=["zlib"])),
@@ -72,7 +86,7 @@ class Queue(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.farm = TestFarm(RULES, self.store)
+        self.farm = TestFarm(RULES, self.store, books=True)
         self.agents = [
             Agent(self.farm, f"m{n}", pool) for n, pool in enumerate(("own", "here", "spot", "own"))
         ]

@@ -12,6 +12,7 @@ from penstock.model.change import Build
 from penstock.model.farm import Event, Farm
 from penstock.model.invariants import INVARIANTS, violations
 from penstock.model.job import Attempt, Edge, Job
+from penstock.model.ledger import Meter
 from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, BuildState, JobState, ModuleState, Power
 from penstock.model.units import Size
@@ -150,6 +151,16 @@ BREAKS: list[tuple[str, str, list[Callable[[Records], None]]]] = [
     ("I8", "two sessions", [add("other", Session(id="t", machine="m"))]),
     ("I8", "session is closed", [with_("session", open=False)]),
     ("I8", "takes offers alone", [with_("machine", session="")]),
+    (
+        "I9",
+        "entered without an entry",
+        [
+            add(
+                "meter",
+                Meter(machine="m", pool="p", power=Power.UP, since_ms=1, price_micros=1, direct_micros=5),
+            )
+        ],
+    ),
     ("I11", "level", [with_("machine", trust=("trusted",))]),
     (
         "I11",

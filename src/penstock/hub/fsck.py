@@ -1,5 +1,7 @@
 """Checks the farm's books against the invariants, and the archive against its blobs. Changes nothing."""
 
+from collections.abc import Iterator
+
 import msgspec
 
 from penstock.hub.context import Hub
@@ -9,8 +11,12 @@ from penstock.model.books import KINDS, Books
 from penstock.model.farm import Farm
 from penstock.model.invariants import Violation, violations
 from penstock.model.job import Job
+from penstock.model.ledger import Entry
 from penstock.model.states import ModuleState
 from penstock.ports import Tx
+
+PAGE = 10_000
+"""Entries of the ledger that are read at once."""
 
 
 def fsck(hub: Hub, digest_again: bool = False) -> list[Violation]:
@@ -23,11 +29,18 @@ def fsck(hub: Hub, digest_again: bool = False) -> list[Violation]:
 
 
 def load_books(tx: Tx, farm: Farm) -> Books:
-    """All records from one consistent view. Memory: all of them."""
+    """All records from one consistent view. Memory: all of them, but for the entries of the ledger."""
     records: list[msgspec.Struct] = []
     for kind in KINDS:
         records += tx.find(kind, "key")
-    return Books(farm, records)
+    return Books(farm, records, _entries(tx))
+
+
+def _entries(tx: Tx) -> Iterator[Entry]:
+    after: tuple[int, ...] = ()
+    while page := tx.find(Entry, "key", limit=PAGE, after=after):
+        yield from page
+        after = (page[-1].seq,)
 
 
 def _blobs(hub: Hub, books: Books, digest_again: bool) -> list[Violation]:

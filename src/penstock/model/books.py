@@ -1,14 +1,16 @@
 """All records of a farm at one instant, indexed for those who check them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from penstock.model import balance
 from penstock.model.artifact import Blob, Module
 from penstock.model.change import Build
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
+from penstock.model.ledger import Entry
 from penstock.model.machine import Machine, Session
 
 KINDS: tuple[type[msgspec.Struct], ...] = (
@@ -21,15 +23,17 @@ KINDS: tuple[type[msgspec.Struct], ...] = (
     Module,
     Blob,
     Event,
+    *balance.KINDS,
 )
-"""Which records the books are made of, the farm's own row apart."""
+"""Which records the books are made of, the farm's own row apart, and the entries of the ledger, which are too many."""
 
 
 class Books:
-    """The farm's row, and the records of KINDS in any order."""
+    """The farm's row, and the records of KINDS in any order. Of the entries only what they sum up to is kept."""
 
-    def __init__(self, farm: Farm, records: Sequence[msgspec.Struct]) -> None:
+    def __init__(self, farm: Farm, records: Sequence[msgspec.Struct], entries: Iterable[Entry] = ()) -> None:
         self.farm = farm
+        self.accounts = balance.Accounts(records, entries)
         self.builds = {one.id: one for one in records if isinstance(one, Build)}
         self.jobs = {one.id: one for one in records if isinstance(one, Job)}
         self.attempts = {one.id: one for one in records if isinstance(one, Attempt)}

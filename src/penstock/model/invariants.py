@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from penstock.model import balance
 from penstock.model.books import Books
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
@@ -101,6 +102,11 @@ def sessions_match(books: Books) -> Found:
             yield machine.id, f"names session {machine.session}, which is not its open one"
         if machine.accepting and not machine.session:
             yield machine.id, "takes offers without a session"
+
+
+def ledger(books: Books) -> Found:
+    """I9: entries sum up to usage x rate, to the micro-unit; what they are added up to is the same again."""
+    return balance.unbalanced(books.accounts, books.attempts)
 
 
 def trust(books: Books) -> Found:
@@ -198,6 +204,7 @@ INVARIANTS: dict[str, Callable[[Books], Found]] = {
     "I4": only_errors_are_retried,
     "I6": intents,
     "I8": sessions_match,
+    "I9": ledger,
     "I11": trust,
     "I12": outputs_are_stored,
     "I13": machines_hold_what_is_live,

@@ -42,7 +42,7 @@ def simulate(
 
 
 class FullRun:
-    """One history on one farm. `world` may be looked at, and made to suffer, before `go`."""
+    """One history on one farm. `world` may be looked at, and made to suffer, before `go`. `books`: its ledger is kept."""
 
     def __init__(
         self,
@@ -53,13 +53,14 @@ class FullRun:
         faults: Faults | None = None,
         every_ms: int = 10_000,
         weather: Weather | None = None,
+        books: bool = False,
     ) -> None:
         self.workload, self.rules = workload, rules
         out, self.dropped = _dropped(workload, rules, policy)
         self._runs = [row for row in range(workload.jobs) if row not in out]
         begun_ms = min((workload.submitted_ms[row] for row in self._runs), default=0)
         self.world = World(
-            policy.reckons(rules), choice(policy), seed, begun_ms, weather or Weather(), every_ms
+            policy.reckons(rules), choice(policy), seed, begun_ms, weather or Weather(), every_ms, books
         )
         if faults is not None:
             misfortune.bring(self.world, faults, seed)
