@@ -5,7 +5,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model.rules import Tco
+from penstock.model.rules import Pool, Tco
 from penstock.reports import tco as reckoned
 
 EXAMPLE = Tco(
@@ -46,6 +46,11 @@ def test_the_break_even_of_the_example() -> None:
 
 def test_nothing_breaks_even_with_what_is_free() -> None:
     assert reckoned.break_even(Fraction(1), SLOTS, Fraction(0)) is None
+
+
+def test_slots_of_machines_of_different_speed_are_compared_by_what_they_do() -> None:
+    pool = Pool(name="p", provider="ec2", platforms=("x",), slots=4, speed=0.5, price_per_hour_micros=500_000)
+    assert reckoned.slot_hour(pool) == 250_000
 
 
 def test_half_a_micro_unit_is_rounded_up() -> None:

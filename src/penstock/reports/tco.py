@@ -6,7 +6,7 @@ Source: straight-line depreciation, see docs/explanation/owned-hardware.md. Mone
 from collections.abc import Mapping
 from fractions import Fraction
 
-from penstock.model.rules import Tco
+from penstock.model.rules import Pool, Tco
 
 HOURS_A_YEAR = 8760
 MONTHS_A_YEAR = 12
@@ -53,6 +53,11 @@ def break_even(annual_micros: Fraction, slots: int, other_slot_hour: Fraction) -
     Above 1: never cheaper, however much they are held. None: the other costs nothing, so there is no such share.
     """
     return annual_micros / (slots * HOURS_A_YEAR * other_slot_hour) if other_slot_hour else None
+
+
+def slot_hour(pool: Pool) -> Fraction:
+    """What an hour of a slot costs by the price of the pool, in micro-units, as if its machines had speed 1."""
+    return Fraction(pool.price_per_hour_micros, pool.slots) / Fraction(str(pool.speed))
 
 
 def chart(annual_micros: Fraction, slots: int, uses: Mapping[int, Fraction]) -> dict[int, Fraction]:

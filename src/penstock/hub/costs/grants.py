@@ -1,7 +1,6 @@
 """Sponsored credits: what each paid, what was due in cash beside them, how long they last, what must move when."""
 
 from collections.abc import Iterable
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 from penstock.hub.context import Hub
@@ -18,7 +17,7 @@ from penstock.reports.costs import day_text
 from penstock.reports.credit_plan import CASH, Move, Now, Place, Plan, Stretch, plan, with_moves
 from penstock.reports.credits import Cost, Credit, Paid, costs_of, credits_of, settle
 from penstock.reports.pace import WINDOW_DAYS, pace, per_month
-from penstock.reports.tco import rounded
+from penstock.reports.tco import rounded, slot_hour
 
 Document = dict[str, Any]
 
@@ -109,11 +108,6 @@ def _places(pools: Iterable[Pool]) -> list[Place]:
         for pool in pools
         if pool.provider not in OWN
     ]
-
-
-def slot_hour(pool: Pool) -> Fraction:
-    """What an hour of a slot costs, in micro-units, as if its machines had speed 1."""
-    return Fraction(pool.price_per_hour_micros, pool.slots) / Fraction(str(pool.speed))
 
 
 def _line(one: Credit, grant: Grant, told: Told, stays: Plan) -> Document:
