@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 
 from penstock.model.change import Build
-from penstock.model.ledger import Account, BuildCost, Entry, Ledger, Tally, day_of
+from penstock.model.ledger import Account, BuildCost, Entry, Footprint, Ledger, Tally, day_of
 from penstock.model.rules import Platform, Pool, Rules
 from penstock.model.states import BuildState
 from penstock.model.units import DAY_MS, Size
+from penstock.policy.charging.sums import step_of
 from penstock.ports import Store
 from penstock.store.open import open_store
 from tests.farms import TestFarm
@@ -73,6 +74,15 @@ def cost(build: str, units: float, **about: Any) -> BuildCost:
     """What a build of today cost."""
     values = {"day": TODAY, "project": "core", "branch": "main", "attempts": 1}
     return BuildCost(build=build, amount_micros=int(units * UNIT), **(values | about))
+
+
+def foot(name: str, memory_mb: int = 1000, attempts: int = 20, **about: Any) -> Footprint:
+    """What attempts of a job used today: each so much memory, and a core and a half."""
+    values = {
+        "day": TODAY, "project": "core", "platform": "linux", "asked_cores": 4, "asked_memory_mb": 8192,
+        "memory": {str(step_of(memory_mb)): attempts}, "cores": {str(step_of(1500)): attempts},
+    }  # fmt: skip
+    return Footprint(name=name, attempts=attempts, amount_micros=10 * UNIT, **(values | about))
 
 
 def made(build: str, state: str = "PASSED", **about: Any) -> Build:

@@ -9,7 +9,7 @@ import pytest
 
 from penstock.cli.app import run
 from penstock.cli.costs import entries_command
-from tests.ledgers import SPENT, TODAY, direct, entry, ledger_state
+from tests.ledgers import SPENT, TODAY, direct, entry, foot, ledger_state
 
 NOVEMBER = ["--from", "2026-11-01", "--until", "2026-11-10"]
 
@@ -118,6 +118,27 @@ def test_movers(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert "beside 2026-10-31 to 2026-10-31: 63.500000 USD; 2 others changed, too" in err
     assert run(["costs", "movers", *days[:4], "--by", "pool,project", "--json", *state]) == 0
     assert json.loads(capsys.readouterr().out)["before"] == {"since": "2026-11-09", "until": "2026-11-09"}
+
+
+def test_rightsize(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = ledger_state(tmp_path, *SPENT, foot("zlib:build"), foot("png:build", attempts=3))
+    assert run(["costs", "rightsize", "--until", "2026-11-10", *state]) == 0
+    out, err = capsys.readouterr()
+    jobs, pools = ([line.split("\t") for line in part.splitlines()] for part in out.split("\n\n"))
+    assert jobs[1][1:] == [
+        "zlib:build", "linux", "20", "4", "1.507", "2", "8192", "1020", "1020", "1280", "10.000000", "5.000000", "-",
+    ]  # fmt: skip
+    assert jobs[2][-1] == "fewer than 20 attempts"
+    assert [row[0] for row in pools] == ["pool", "rack", "burst"]
+    assert "smaller sizes would have saved up to 5.000000 USD\n" in err
+    assert "recommended: used and 20 %, of memory never less than was seen" in err
+    assert (
+        run(
+            ["costs", "rightsize", "--until", "2026-11-10", "--days", "1", "--margin", "200", "--csv", *state]
+        )
+        == 0
+    )
+    assert [row["cores"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["", "4"]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 from penstock.hub.costs import ranges, reading
 from penstock.hub.costs.reading import Days
 from penstock.model.change import Build
-from penstock.model.ledger import BuildCost, Entry, Footprint, Tally
+from penstock.model.ledger import BuildCost, Entry, Footprint, Span, Tally
+from penstock.model.states import Power
 from tests.farms import TestFarm
 from tests.ledgers import BOOKS, NOW_MS, TODAY, cost, direct, entry, ledger_farm, ms_of
 
@@ -50,6 +51,22 @@ def test_days_are_read_whole_and_once(farm: TestFarm, kind, read, each) -> None:
 def test_builds_are_read_by_their_creation(farm: TestFarm) -> None:
     found = farm.store.read(lambda tx: reading.builds(tx, Days(TODAY - 2, TODAY)))
     assert sorted(found) == sorted(f"{c}{day}" for day in (TODAY - 2, TODAY - 1) for c in "bl")
+
+
+def test_spans_are_read_by_their_end() -> None:
+    days = range(TODAY - 3, TODAY + 1)
+    made = [
+        Span(machine=machine, from_ms=ms_of(day, hour), until_ms=ms_of(day, hour + 12), pool="rack", power=Power.UP,
+             price_micros=1, amount_micros=1)
+        for day in days for hour in (0, 12) for machine in ("m1", "m2")
+    ]  # fmt: skip
+    farm = ledger_farm(*made)
+    for first in range(TODAY - 4, TODAY + 2):
+        for end in range(first, TODAY + 3):
+            found = farm.store.read(lambda tx, days=Days(first, end): list(reading.spans(tx, days)))
+            assert sorted(found, key=lambda span: (span.from_ms, span.machine)) == [
+                span for span in made if ms_of(first) <= span.from_ms < ms_of(end)
+            ]
 
 
 def test_until_when_the_books_are_kept(farm: TestFarm) -> None:

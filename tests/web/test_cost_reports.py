@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from penstock.web.costs import ASKS
-from tests.ledgers import SPENT, write
+from tests.ledgers import SPENT, foot, write
 from tests.web.edges import Edge
 
 NOVEMBER = "since=2026-11-01&until=2026-11-10"
@@ -12,7 +12,7 @@ NOVEMBER = "since=2026-11-01&until=2026-11-10"
 
 @pytest.fixture
 def spent(edge: Edge) -> Edge:
-    write(edge.farm.store, *SPENT)
+    write(edge.farm.store, *SPENT, foot("zlib:build"), foot("png:build", attempts=3))
     return edge
 
 
@@ -28,6 +28,8 @@ def spent(edge: Edge) -> Edge:
         ("entries", "until=2026-11-10&account=direct&limit=1&after=1-1"),
         ("waste", NOVEMBER),
         ("movers", f"{NOVEMBER}&by=pool"),
+        ("rightsize", ""),
+        ("rightsize", "days=3660&margin=0"),
         ("movers", "before=0001-01-01&until=0001-01-03"),
     ],
 )
@@ -49,6 +51,7 @@ def test_answers_are_of_their_types(spent: Edge, name: str, query: str) -> None:
         ("entries", "account=money", "account"),
         ("entries", "after=x", "after"),
         ("movers", "by=day", "by"),
+        ("rightsize", "days=0", "days"),
     ],
 )
 def test_what_is_asked_wrongly_is_named(spent: Edge, name: str, query: str, said: str) -> None:

@@ -13,6 +13,9 @@ from penstock.cli.costs import (
     ingest_command,
     reconcile_command,
     report_command,
+    reprice_command,
+    rightsize_command,
+    tco_command,
     uptime_command,
     waste_command,
 )
@@ -39,5 +42,8 @@ app.command("ingest")(reaching(ingest_command.ingest))
 app.command("movers")(reaching(waste_command.movers))
 app.command("reconcile")(reaching(reconcile_command.reconcile))
 app.command("report")(reaching(report_command.report))
+app.command("reprice")(reaching(reprice_command.reprice))
+app.command("rightsize")(reaching(rightsize_command.rightsize))
+app.command("tco")(reaching(tco_command.tco))
 app.command("uptime")(uptime_command.uptime)
 app.command("waste")(reaching(waste_command.waste))

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from penstock.model.change import Build
-from penstock.model.ledger import BuildCost, Entry, Footprint, Ledger, Tally, day_of
+from penstock.model.ledger import BuildCost, Entry, Footprint, Ledger, Span, Tally, day_of
 from penstock.model.records import SHAPES
 from penstock.model.rules import Rules
 from penstock.model.units import DAY_MS
@@ -45,6 +45,18 @@ def footprints(tx: Tx, days: Days) -> list[Footprint]:
 def entries(tx: Tx, days: Days) -> Iterator[Entry]:
     """The entries of these days in their order, a page at a time: there may be very many."""
     return _of_days(tx, Entry, "day", days)
+
+
+def spans(tx: Tx, days: Days) -> Iterator[Span]:
+    """Spans of machines that ended on these days, a page at a time; each began on the day that it ended on."""
+    first_ms, end_ms = days.first * DAY_MS, days.end * DAY_MS
+    after: tuple[object, ...] = (first_ms,)
+    while True:
+        page = tx.find(Span, "until", limit=PAGE, after=after)
+        yield from (span for span in page if first_ms < span.until_ms <= end_ms)
+        if len(page) < PAGE or page[-1].until_ms > end_ms:
+            return
+        after = (page[-1].until_ms, page[-1].machine, page[-1].from_ms)
 
 
 def builds(tx: Tx, days: Days) -> dict[str, Build]:

@@ -11,7 +11,8 @@ from penstock.hub.steps import look
 from penstock.model.units import decimal_text
 from penstock.reports.buildcosts import Waste
 from penstock.reports.buildcosts import waste as wasted
-from penstock.reports.changes import Change, changes
+from penstock.reports.movers import Mover
+from penstock.reports.movers import movers as moved
 
 Document = dict[str, Any]
 KINDS = {
@@ -43,7 +44,7 @@ def waste(hub: Hub, days: Days) -> Document:
 def movers(hub: Hub, days: Days, before: Days, by: Sequence[str], top: int) -> Document:
     """The `top` largest changes from the days `before` to `days`, by `by` (of reports.costs.KEYS), and why."""
     old, new = look(hub, lambda tx, farm: (reading.tallies(tx, before), reading.tallies(tx, days)))
-    found = changes(old, new, by)
+    found = moved(old, new, by)
     return {
         "schema": 1,
         **range_document(days),
@@ -66,7 +67,7 @@ def _kind_line(found: Waste, kind: str) -> Document:
     }
 
 
-def _change_line(one: Change, by: Sequence[str]) -> Document:
+def _change_line(one: Mover, by: Sequence[str]) -> Document:
     return {
         "of": dict(zip(by, one.key, strict=True)),
         "before": decimal_text(one.before_micros),
