@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock.model.rules import Season
 from penstock.reports.forecast.calendar import number
-from penstock.reports.forecast.ledger import Past, forecast_document
+from penstock.reports.forecast.ledger import Past, expected_until, forecast_document
 
 END = number(datetime.date(2026, 11, 2))
 """A Monday."""
@@ -140,3 +140,9 @@ def test_a_window_of_weekdays_that_cost_nothing() -> None:
     assert found["next_year"]["expected"] == f"{7 * 365}.000000"
     weekend = {"burst": tuple((0 if day % 7 in (5, 6) else 7 * M) for day in range(84))}
     assert asked(past(amounts=weekend), window=2)["rate_per_day"] == "0.000000"
+
+
+def test_what_is_expected_until_a_day() -> None:
+    seasons = [Season(name="freeze", start="2026-11-02", until="2026-11-02", factor_ppm=2 * M)]
+    assert expected_until(past(), seasons, 28, END + 7) == 640 * M + 110 * M
+    assert expected_until(past(), seasons, 28, END - 7) == 0

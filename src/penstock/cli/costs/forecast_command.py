@@ -71,6 +71,7 @@ def forecast(
     as_csv: AsCsv = False,
 ) -> None:
     """Say what this year and the next will cost, from which readings, and what is not known."""
+    from penstock.cli.costs.ledger_forecast import Asking, ledger_forecast
     from penstock.cli.costs.statement_forecast import Wish, statement_forecast
     from penstock.cli.costs.tables import forms
 
@@ -80,3 +81,5 @@ def forecast(
     )
     if statement is not None:
         statement_forecast(statement, wish, as_json, as_csv)
+    else:
+        ledger_forecast(wish, Asking(farm, state, hub, as_json, as_csv))

@@ -28,6 +28,17 @@ class Wish(NamedTuple):
     credit_once: bool = False
     keep_retired: bool = False
 
+    def of_statements(self) -> dict[str, object]:
+        """By their options, what only a statement can be asked."""
+        return {
+            "--what-if": self.what_if,
+            "--off": self.off,
+            "--round": self.round_to,
+            "--credit": self.credit,
+            "--credit-once": self.credit_once,
+            "--keep-retired": self.keep_retired,
+        }
+
 
 def statement_forecast(path: Path, wish: Wish, as_json: bool, as_csv: bool) -> None:
     """Print the forecast from a statement. Raises Mistakes."""

@@ -106,6 +106,12 @@ def forecast_document(past: Past, seasons: Sequence[Season], window_days: int, c
     }
 
 
+def expected_until(past: Past, seasons: Sequence[Season], window_days: int, until: int) -> int:
+    """What the days from `past.end` to the one before `until` are expected to cost; some days must be known."""
+    coming = _coming(past, seasons, window_days, max(until, past.end))
+    return coming.expected(past.end, 0, max(until, past.end) - past.end)
+
+
 def _coming(past: Past, seasons: Sequence[Season], window_days: int, next_end: int) -> Coming:
     counted = [amounts for name, amounts in past.amounts.items() if name not in past.retired]
     days = [sum(of) for of in zip(*counted, strict=True)] or [0] * (past.end - past.first)

@@ -1,0 +1,73 @@
+"""`penstock costs forecast` of a farm: table, document, CSV, and what only a statement can be asked."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from penstock.cli.app import run
+from tests.ledgers import BOOKS, TODAY, direct, ledger_state
+
+FREEZE = '[[calendar]]\nname = "freeze"\nfrom = 2026-12-01\nuntil = 2026-12-08\nfactor = 1.5\n'
+DAYS = [direct(10 if back != 3 else 200, day=TODAY - back) for back in range(1, 41)]
+OLD = [direct(1, day=TODAY - back, pool="old") for back in range(1, 3)]
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> list[str]:
+    found = ledger_state(tmp_path, BOOKS, *DAYS, *OLD)
+    path = tmp_path / "farm.toml"
+    path.write_text(FREEZE + (path.read_text("utf-8") if path.exists() else ""), encoding="utf-8")
+    return found
+
+
+def test_a_table_and_what_is_not_known(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["costs", "forecast", *state]) == 0
+    out = capsys.readouterr().out
+    rows = [line.split("\t") for line in out.splitlines() if "\t" in line]
+    assert rows[0] == ["time", "expected", "p10", "p50", "p90"]
+    assert [row[0] for row in rows[1:4]] == ["this year", "next year", "2026-11, 21 days"]
+    assert "16.785714 USD a day in the last 28 whole days up to 2026-11-09; " in out
+    assert "left out: old, not in farm.toml any more; 2.000000 in that time" in out
+    assert "unusual: 2026-11-07 cost 200.000000, 10.000000 is usual" in out
+    assert "freeze, 2026-12-01 to 2026-12-08: 1.5 times as much" in out
+    assert "not known: what was used in 2026 before 2026-10-01: the books begin then" in out
+
+
+def test_a_document(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["costs", "forecast", "--json", "--window-days", "2", *state]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rate_per_day"], found["window_days"], found["block_days"]) == ("10.000000", 2, 7)
+
+
+def test_csv(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["costs", "forecast", "--csv", *state]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert len(rows) == 2 + 14
+    assert rows[0]["time"] == "this year"
+
+
+def test_a_farm_without_books(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["costs", "forecast", *ledger_state(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "this year\t-\t-\t-\t-" in out
+    assert "not known: everything: no whole day is entered yet" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--what-if", "k8s=x2"], "penstock: --what-if is for statements: name one"),
+        (["--credit", "5"], "penstock: --credit is for statements: name one"),
+        (["--window-days", "9999"], "penstock: "),
+    ],
+)
+def test_what_is_refused(
+    state: list[str], capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert run(["costs", "forecast", *words, *state]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith(told)
