@@ -55,7 +55,8 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
 
 def most_in(step: int) -> int:
     """The largest whole number in [1.05^step, 1.05^(step + 1))."""
-    return -(-(21 ** (step + 1)) // 20 ** (step + 1)) - 1
+    begin: int = -(-(21 ** (step + 1)) // 20 ** (step + 1))
+    return begin - 1
 
 
 def at_percent(steps: Mapping[str, int], percent: int) -> int | None:
