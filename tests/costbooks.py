@@ -196,7 +196,7 @@ def _run(ran: Ran, hosts: Sequence[Host], rented: dict[str, list[Host]], writer:
     best = min(own, key=lambda host: (min(host.free_ms), host.name), default=None)
     wait_ms = max(0, min(best.free_ms) - ran.came_ms) if best else 1 << 60
     pool = next((p for p in POOLS if p.provider == "ec2" and ran.platform in p.platforms), None)
-    if best is None or (wait_ms > 12 * 60_000 and pool is not None):
+    if best is None or (wait_ms > 40 * 60_000 and pool is not None):
         assert pool is not None
         best = _rented(ran.came_ms, pool, rented[pool.name])
     begun = max(ran.came_ms, min(best.free_ms))

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.model.change import Build
 from penstock.model.ledger import (
-    Account,
     Bill,
     BillLine,
     BuildCost,
@@ -27,6 +27,7 @@ from penstock.model.ledger import (
     Price,
     Tally,
 )
+from penstock.model.states import BuildState
 from penstock.model.units import DAY_MS, MS_PER_HOUR, decimal_text
 from penstock.ports import Store
 from penstock.store.logs import FolderLogs
@@ -60,6 +61,7 @@ def records(writer: Writer) -> list[msgspec.Struct]:
         )
         for build, sums in writer.builds.items()
     ]  # fmt: skip
+    made = [_build(build, writer) for build in writer.builds]
     prices = [
         Price(pool=pool.name, what="hour", from_ms=writer.first_ms, price_micros=pool.price_per_hour_micros, source="tco" if pool.tco else "farm.toml")
         for pool in POOLS
@@ -68,8 +70,19 @@ def records(writer: Writer) -> list[msgspec.Struct]:
         position=1, day=writer.until_ms // DAY_MS, from_ms=writer.first_ms, until_ms=writer.until_ms
     )
     return [
-        whole, *writer.entries, *writer.spans, *writer.meters, *tallies, *builds, *writer.feet.values(), *prices, *bills(tallies), *guardings(),
+        whole, *writer.entries, *writer.spans, *writer.meters, *tallies, *builds, *made, *writer.feet.values(), *prices, *bills(tallies), *guardings(),
     ]  # fmt: skip
+
+
+def _build(name: str, writer: Writer) -> Build:
+    """A build whose jobs have all ended, one way or the other."""
+    ran, sums = writer.about[name], writer.builds[name]
+    state = "CANCELLED" if sums["dropped"] else "FAILED" if sums["failed"] else "PASSED"
+    source = f"https://code.example.org/{ran.project}.git"
+    return Build(
+        id=name, change=f"c{name}", source=source, state=BuildState(state), open=False, created_ms=ran.came_ms,
+        ended_ms=ran.came_ms + 3_600_000,
+    )  # fmt: skip
 
 
 def bills(tallies: Sequence[Tally]) -> list[msgspec.Struct]:
@@ -94,11 +107,7 @@ def bills(tallies: Sequence[Tally]) -> list[msgspec.Struct]:
 def _bill_lines(bill: str, tallies: Sequence[Tally], first: int, end: int) -> Iterable[BillLine]:
     sums: Counter[tuple[int, str]] = Counter()
     for tally in tallies:
-        if (
-            first <= tally.day < end
-            and BY_NAME.get(tally.pool, POOLS[0]).provider == "ec2"
-            and tally.account != Account.OVERHEAD
-        ):
+        if first <= tally.day < end and BY_NAME.get(tally.pool, POOLS[0]).provider == "ec2":
             sums[tally.day, tally.pool] += tally.amount_micros
     for line, ((day, pool), amount) in enumerate(sorted(sums.items()), 2):
         more = 1.09 if day % 23 == 5 and pool == "burst" else 1.0 + 0.012 * chance(day, pool)

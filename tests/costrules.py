@@ -22,7 +22,7 @@ MINI = Tco(
 )  # fmt: skip
 POOLS = (
     Pool(
-        name="rack", provider="owned", platforms=LINUX, slots=2, size=Size(32, 131_072), machines=2,
+        name="rack", provider="owned", platforms=LINUX, slots=4, size=Size(64, 262_144), machines=2,
         price_per_hour_micros=797_100, tco=SERVER,
     ),
     Pool(
@@ -48,12 +48,12 @@ RULES = Rules(
     pools=POOLS,
     charges=(Charge(name="control plane", per_month_micros=258_000_000, pool="burst"), Charge(name="monitoring", per_month_micros=60_000_000)),
     grants=(
-        Grant(name="aws-2026", amount=Decimal(9000), currency="USD", start="2026-01-01", until="2026-12-31", pools=("burst", "windows")),
+        Grant(name="aws-2026", amount=Decimal(7000), currency="USD", start="2026-01-01", until="2026-12-31", pools=("burst", "windows")),
         Grant(name="azure-2027", amount=Decimal(12000), currency="USD", start="2027-01-01", until="2027-12-31", pools=("burst", "windows")),
     ),
     budgets=(
         Budget(name="hosting", amount=Decimal(1900), per="month", pools=("rack", "boards", "minis")),
-        Budget(name="windows minutes", amount=Decimal(60_000), unit="minutes", per="month", pools=("windows",)),
+        Budget(name="windows minutes", amount=Decimal(90_000), unit="minutes", per="month", pools=("windows",)),
     ),
     guards=(
         Guard(name="tell", when="forecast > 90%", hold_ms=0, then=("notify:infra",)),

@@ -81,6 +81,11 @@ def amount(text: str) -> str:
     return f"{value:,.4f}" if 0 < abs(value) < 0.01 else f"{value:,.2f}"
 
 
+def whole(text: str) -> str:
+    """An amount without cents."""
+    return f"{float(text):,.0f}"
+
+
 def signed(text: str) -> str:
     """An amount that says which way it went."""
     return f"{'+' if float(text) > 0 else ''}{amount(text)}".replace("-", "\u2212")
@@ -124,6 +129,21 @@ def make_environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (moment, duration, age, ago, since, money, amount, signed, percent, sign, word, short, segments)
+    filters = (
+        moment,
+        duration,
+        age,
+        ago,
+        since,
+        money,
+        amount,
+        whole,
+        signed,
+        percent,
+        sign,
+        word,
+        short,
+        segments,
+    )
     environment.filters.update({each.__name__: each for each in filters})
     return environment

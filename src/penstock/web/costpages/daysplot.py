@@ -21,6 +21,8 @@ from penstock.web.drawing.svg import (
     rows_axis,
 )
 
+WIDE = 1280
+"""Of the picture for a desk."""
 LEFT, HEAD, TALL, FOOT = 44, 18, 210, 26
 WEEK = 7
 MONDAY, SATURDAY = 0, 5
@@ -50,7 +52,7 @@ def date_of(day: int) -> datetime:
 
 def days_picture(stack: Stack) -> Both:
     """The picture, for a desk and for a phone."""
-    return both(lambda width: _draw(stack, width))
+    return both(lambda width: _draw(stack, width), WIDE)
 
 
 def _draw(stack: Stack, width: float) -> Markup:

@@ -12,7 +12,9 @@ from penstock.hub.costs.waste import movers, waste
 from penstock.model.ledger import day_of
 from penstock.reports.costs import ACCOUNTS
 from penstock.web.costpages import drawn
+from penstock.web.costpages.ahead import ahead
 from penstock.web.costpages.shelf import Shelf
+from penstock.web.costpages.sides import sides
 
 Document = dict[str, Any]
 WEEK = 7
@@ -48,6 +50,8 @@ def values(hub: Hub, shelf: Shelf, days: int) -> Document:
         "waste": wasted(shelf.get(f"waste {days}", lambda: waste(hub, asked))),
         "moved": shelf.get("movers", lambda: _week(hub)),
         "builds": shelf.get(f"builds {days}", lambda: builds(hub, asked, DEAREST_SHOWN)),
+        **ahead(hub, shelf),
+        **sides(hub, shelf),
     }
 
 

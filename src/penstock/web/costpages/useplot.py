@@ -20,6 +20,8 @@ from penstock.web.drawing.svg import (
     titled,
 )
 
+WIDE = 640
+"""Of the picture for a desk."""
 LEFT, HEAD, TALL, FOOT = 44, 18, 200, 40
 STEPS = 96
 LEAST_USE = 0.04
@@ -53,7 +55,7 @@ class Use(NamedTuple):
 
 def use_picture(use: Use) -> Both:
     """The picture, for a desk and for a phone."""
-    return both(lambda width: _draw(use, width))
+    return both(lambda width: _draw(use, width), WIDE)
 
 
 def _draw(use: Use, width: float) -> Markup:

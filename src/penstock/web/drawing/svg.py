@@ -104,9 +104,9 @@ class Both(NamedTuple):
     narrow: Markup
 
 
-def both(draw: Callable[[float], Markup]) -> Both:
-    """Draw at both widths."""
-    return Both(draw(WIDE), draw(NARROW))
+def both(draw: Callable[[float], Markup], wide: float = WIDE) -> Both:
+    """Draw at both widths; `wide`: what a desk has room for, so that words are as large as those around."""
+    return Both(draw(wide), draw(NARROW))
 
 
 @dataclass(frozen=True)
