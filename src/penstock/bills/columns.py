@@ -17,7 +17,7 @@ MOST_LINE_BYTES = 4 << 20
 MOST_COLUMNS = 2000
 """Amazon's reports with every product column have several hundred."""
 MOST_BYTES = 256 << 30
-MOST_RATIO = 300
+MOST_RATIO = 200
 FREE_BYTES = 64 << 20
 """So much may be unpacked whatever the ratio; beyond it at most MOST_RATIO times what was read of the file."""
 _GZIP = b"\x1f\x8b"

@@ -2,6 +2,7 @@
 
 import errno
 
+from penstock.bills.problems import BadBill
 from penstock.config.mistakes import Mistake, Mistakes
 from penstock.history.report import Unreadable
 from penstock.hub.context import NotFound, Refused
@@ -19,7 +20,8 @@ def lines_of(problem: Exception) -> list[str] | None:
     if isinstance(problem, Mistakes):
         return [_one_line(mistake) for mistake in problem.mistakes]
     if isinstance(
-        problem, (Mistake, PlanningError, UnknownModule, ForgeError, NotFound, Refused, Locked, Unreadable)
+        problem,
+        (BadBill, Mistake, PlanningError, UnknownModule, ForgeError, NotFound, Refused, Locked, Unreadable),
     ):
         return [_one_line(problem)]
     if isinstance(problem, ModuleNotFoundError) and (
