@@ -7,8 +7,9 @@ import msgspec
 
 from penstock.hub.costs.budgets import budgets
 from penstock.hub.costs.grants import grants
-from penstock.model.ledger import Ledger
+from penstock.model.ledger import Ledger, Meter
 from penstock.model.rules import Budget, Grant, Pool, Rules
+from penstock.model.states import Power
 from tests.farms import TestFarm
 from tests.ledgers import NOW_MS, TODAY, ms_of, tally, write
 
@@ -46,7 +47,7 @@ def test_how_budgets_stand() -> None:
     assert money == {
         "name": "money", "unit": "money", "per": "month", "pools": [], "period": "2026-11", "from": "2026-11-01",
         "until": "2026-11-30", "amount": "100", "used": "42.000000", "left": "58.000000", "share": 0.42,
-        "a_day": "4.000000", "used_up_on": "2026-11-24", "known_from": None,
+        "a_day": "4.000000", "used_up_on": "2026-11-25", "known_from": None,
     }  # fmt: skip
     assert (minutes["used"], minutes["left"], minutes["a_day"]) == (
         "3360.000000",
@@ -62,6 +63,33 @@ def test_without_books_nothing_is_used() -> None:
     assert document["budgets"][0]["used"] == "0.000000"
     assert document["budgets"][0]["used_up_on"] is None
     assert budgets(farm_of(BOOKS).hub)["budgets"] == []
+
+
+def test_what_has_run_up_since_counts_at_once() -> None:
+    """Nothing of a machine that stays up is entered before midnight."""
+    meter = Meter(
+        machine="m", pool="azure", power=Power.UP, since_ms=NOW_MS - 3 * HOUR_MS, price_micros=400_000
+    )
+    farm = farm_of(BOOKS, meter, budgets=(MONEY,), grants=(AZURE,))
+    assert budgets(farm.hub)["budgets"][0]["used"] == "1.200000"
+    assert grants(farm.hub)["grants"][0]["used"] == "1.200000"
+
+
+def test_days_that_no_hub_entered_are_not_taken_for_quiet_ones() -> None:
+    """The hub was away for four days: the rate is that of the days before."""
+    away = msgspec.structs.replace(BOOKS, day=TODAY - 4, until_ms=ms_of(TODAY - 4))
+    found = [tally("direct", 3, pool="azure", day=TODAY - n) for n in range(5, 33)]
+    farm = farm_of(away, *found, budgets=(MONEY,), grants=(AZURE,))
+    document = grants(farm.hub)
+    assert (budgets(farm.hub)["budgets"][0]["a_day"], document["rate_days"]) == ("3.000000", 28)
+    assert document["plan"]["stretches"][0]["amount"] == "63.000000"  # of today and twenty days more
+
+
+def test_a_pool_that_is_gone_costs_nothing_from_now_on() -> None:
+    sponsor = Grant(name="all", amount=Decimal(9), currency="USD", start="2026-10-01", until="2026-11-30")
+    document = grants(farm_of(BOOKS, *daily(2, "old"), grants=(sponsor,)).hub)
+    assert (document["credits"], document["cash"]) == ("9.000000", "47.000000")
+    assert document["plan"]["stretches"] == []
 
 
 def test_credits_cash_and_owned_machines_are_three_numbers() -> None:

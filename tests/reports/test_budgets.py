@@ -11,6 +11,7 @@ from penstock.model.ledger import Account, Tally
 from penstock.model.rules import Budget
 from penstock.reports.budgets import period, standing, used
 from penstock.reports.costs import day_number
+from penstock.reports.pace import Seen
 
 
 def day(text: str) -> int:
@@ -21,6 +22,10 @@ def tally(on: str, amount: float = 0, pool: str = "mac", minutes: float = 0, **a
     words = {"project": "", "platform": "", "klass": "", "account": Account.DIRECT, "outcome": ""} | about
     micros, quantity = round(amount * 1_000_000), round(minutes * 60_000)
     return Tally(day=day(on), pool=pool, amount_micros=micros, quantity=quantity, **words)  # type: ignore[arg-type]
+
+
+def seen(first: str, *pools: str) -> Seen:
+    return Seen(first=day(first), end=day("2026-11-21"), pools=frozenset(pools or ("mac",)))
 
 
 @pytest.mark.parametrize(
@@ -67,7 +72,7 @@ def test_parts_of_minutes_are_kept_to_the_sixth_decimal() -> None:
 def test_what_is_left_lasts_at_the_rate_of_four_weeks() -> None:
     budget = Budget(name="b", amount=Decimal(100), per="year")
     found = [tally(f"2026-11-{n:02d}", 2) for n in range(1, 21)] + [tally("2026-11-21", 40)]
-    now = standing(budget, found, day("2026-01-01"), day("2026-11-21"))
+    now = standing(budget, found, seen("2026-01-01"), day("2026-11-21"))
     assert (now.used, now.left, now.a_day) == (Decimal(80), Decimal(20), Decimal("1.428571"))
     assert now.used_up_on == day("2026-11-21") + 14
     assert now.period.name == "2026"
@@ -78,23 +83,32 @@ def test_what_is_left_lasts_at_the_rate_of_four_weeks() -> None:
     [
         (80, "2026-11-01", "2026-11-21"),  # just used up
         (79, "2026-11-01", "2026-11-21"),  # more was used
-        (95, "2026-11-01", "2026-11-28"),  # 2 a day, known since the 1st
-        (99, "2026-11-01", "2026-11-30"),
-        (100, "2026-11-01", None),  # lasts to the end of the month
+        (95, "2026-11-01", "2026-11-29"),  # 2 a day, known since the 1st: 16 in eight days
+        (98, "2026-11-01", "2026-11-30"),
+        (99, "2026-11-01", None),  # lasts to the end of the month
         (100, "2026-11-21", None),  # no whole day is known: no rate
     ],
 )
 def test_the_day_on_which_nothing_is_left(amount: int, first: str, up: str | None) -> None:
     budget = Budget(name="b", amount=Decimal(amount))
     found = [tally(f"2026-11-{n:02d}", 2) for n in range(1, 21)] + [tally("2026-11-21", 40)]
-    now = standing(budget, found, day(first), day("2026-11-21"))
+    now = standing(budget, found, seen(first), day("2026-11-21"))
     assert now.left == amount - 80
     assert now.used_up_on == (day(up) if up else None)
 
 
+def test_what_a_pool_used_that_is_gone_does_not_go_on() -> None:
+    budget = Budget(name="b", amount=Decimal(100))
+    found = [tally(f"2026-11-{n:02d}", 4, "old") for n in range(1, 21)] + [tally("2026-11-20", 20)]
+    now = standing(budget, found, seen("2026-11-01"), day("2026-11-21"))
+    assert (now.used, now.a_day, now.used_up_on) == (100, 1, day("2026-11-21"))
+    more = standing(Budget(name="b", amount=Decimal(105)), found, seen("2026-11-01"), day("2026-11-21"))
+    assert more.used_up_on == day("2026-11-26")
+
+
 def test_minutes_that_count_nothing_last_for_ever() -> None:
     budget = Budget(name="b", amount=Decimal(1), unit="minutes", factor_ppm=0)
-    now = standing(budget, [tally("2026-11-20", minutes=1000)], 0, day("2026-11-21"))
+    now = standing(budget, [tally("2026-11-20", minutes=1000)], seen("2026-01-01"), day("2026-11-21"))
     assert (now.used, now.left, now.used_up_on) == (0, 1, None)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from penstock.model.rules import Grant
 from penstock.reports.costs import day_number
-from penstock.reports.credit_plan import CASH, HORIZON_DAYS, Move, Now, Place, plan, with_moves
+from penstock.reports.credit_plan import CASH, HORIZON_DAYS, Move, Now, Place, end_of, plan, with_moves
 from penstock.reports.credits import credits_of
 
 UNIT = 1_000_000
@@ -29,7 +29,7 @@ def now(today: str, rates: dict[str, int], *grants: Grant, **left: int) -> Now:
         today=day(today),
         credits=tuple(known),
         left={one.name: one.amount_micros for one in known} | {k: n * UNIT for k, n in left.items()},
-        a_day={pool: Fraction(rate * UNIT) for pool, rate in rates.items()},
+        days={pool: [rate * UNIT] * (end_of(known, day(today)) - day(today)) for pool, rate in rates.items()},
     )
 
 

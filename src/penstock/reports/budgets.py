@@ -17,7 +17,7 @@ from penstock.model.ledger import Account, Tally
 from penstock.model.rules import Budget
 from penstock.model.units import MICROS_PER_UNIT, MS_PER_S
 from penstock.reports.costs import day_number, day_text
-from penstock.reports.pace import pace
+from penstock.reports.pace import Amounts, Seen, coming, mean
 
 PPM = 1_000_000
 MINUTE_MS = 60 * MS_PER_S
@@ -32,10 +32,10 @@ class Period(NamedTuple):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How a budget stands: `used` up to now in its period, and `a_day` at the present run rate, in its unit.
+    """How a budget stands: `used` up to now in its period, and `a_day`, the mean of the last whole days, in its unit.
 
-    `left` is below 0 where more was used than agreed. `used_up_on`: the day, in this period, on which nothing is left at this
-    rate; None: it lasts to the period's end."""
+    `left` is below 0 where more was used than agreed. `used_up_on`: the day, in this period, on which nothing is left if it
+    goes on as the forecast says; None: it lasts to the period's end."""
 
     budget: Budget
     period: Period
@@ -62,7 +62,7 @@ def used(budget: Budget, tallies: Iterable[Tally], day: int) -> Decimal:
     `tallies` may be of any days. Kept to the sixth decimal, rounded half up."""
     first = period(budget.per, day).first
     parts = daily(budget, (tally for tally in tallies if first <= tally.day <= day))
-    return _in_unit(budget, Fraction(sum(parts.values())))
+    return in_unit(budget, Fraction(sum(parts.values())))
 
 
 def daily(budget: Budget, tallies: Iterable[Tally]) -> Counter[int]:
@@ -74,19 +74,34 @@ def daily(budget: Budget, tallies: Iterable[Tally]) -> Counter[int]:
     return found
 
 
-def standing(budget: Budget, tallies: Iterable[Tally], first: int, today: int) -> Standing:
-    """How a budget stands `today`; `tallies` of its period and of the 28 days before today, whole from the day `first` on."""
-    now, parts = period(budget.per, today), daily(budget, tallies)
-    spent = Fraction(sum(amount for day, amount in parts.items() if now.first <= day <= today))
-    rate = pace(parts, first, today)
+def standing(budget: Budget, tallies: Iterable[Tally], seen: Seen, today: int) -> Standing:
+    """How a budget stands `today`; `tallies` of its period and of the days that `seen` counts by."""
+    now, pools = period(budget.per, today), _by_pool(budget, tallies)
+    days = [(day, amount) for of in pools.values() for day, amount in of.items()]
+    spent = Fraction(sum(amount for day, amount in days if now.first <= day <= today))
     return Standing(
         budget=budget,
         period=now,
-        used=_in_unit(budget, spent),
-        left=budget.amount - _in_unit(budget, spent),
-        a_day=_in_unit(budget, rate),
-        used_up_on=_used_up_on(_agreed(budget) - spent, rate, today, now.end),
+        used=in_unit(budget, spent),
+        left=budget.amount - in_unit(budget, spent),
+        a_day=in_unit(budget, mean(pools, seen)),
+        used_up_on=_used_up_on(_agreed(budget) - spent, _to_come(pools, seen, now.end), today),
     )
+
+
+def _by_pool(budget: Budget, tallies: Iterable[Tally]) -> dict[str, Counter[int]]:
+    mine: dict[str, list[Tally]] = {}
+    for tally in tallies:
+        mine.setdefault(tally.pool, []).append(tally)
+    return {pool: daily(budget, found) for pool, found in mine.items()}
+
+
+def _to_come(pools: Amounts, seen: Seen, end: int) -> dict[int, int]:
+    """What each day to come uses, until the period's end."""
+    found: Counter[int] = Counter()
+    for days in coming(pools, seen, end).values():
+        found.update(dict(enumerate(days, seen.end)))
+    return found
 
 
 def _counts(budget: Budget, tally: Tally) -> int:
@@ -102,7 +117,8 @@ def _worth(budget: Budget) -> Fraction:
     return Fraction(budget.factor_ppm, PPM * MINUTE_MS)
 
 
-def _in_unit(budget: Budget, amount: Fraction) -> Decimal:
+def in_unit(budget: Budget, amount: Fraction) -> Decimal:
+    """What `daily` counts in the budget's unit, to the sixth decimal, rounded half up."""
     exact = amount * _worth(budget) * MICROS_PER_UNIT
     return Decimal((2 * exact.numerator + exact.denominator) // (2 * exact.denominator)).scaleb(-6)
 
@@ -113,8 +129,12 @@ def _agreed(budget: Budget) -> Fraction:
     return Fraction(budget.amount) / worth if worth else Fraction(2**62)
 
 
-def _used_up_on(left: Fraction, rate: Fraction, today: int, end: int) -> int | None:
+def _used_up_on(left: Fraction, to_come: dict[int, int], today: int) -> int | None:
+    """The first day after which nothing is left; today has used what it will."""
     if left <= 0:
         return today
-    day = today + left // rate if rate > 0 else end
-    return day if day < end else None
+    for day in sorted(to_come):
+        left -= to_come[day] if day > today else 0
+        if left <= 0:
+            return day
+    return None

@@ -1,7 +1,7 @@
 """What credits pay from now on, at the present rate: until when each lasts, what ends unused, what must move when.
 
-Nothing is simulated: each pool goes on to cost what it cost a day; what moves to another pool costs there what the ratio
-of the prices of their slots says. Money in micro-units, days since 1970-01-01 (UTC).
+Nothing is simulated: each pool goes on as the forecast says; what moves to another pool costs there what the ratio of the
+prices of their slots says. Money in micro-units, days since 1970-01-01 (UTC).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -74,22 +74,28 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Now(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a plan begins: today, what is left of each credit, and what each pool costs a day."""
+    """Where a plan begins: today, what is left of each credit, and what each pool is expected to cost on each day from today
+    to the one before `end_of` them; a pool that is left out costs nothing."""
 
     today: int
     credits: tuple[Credit, ...]
     left: dict[str, int]
-    a_day: dict[str, Fraction]
+    days: dict[str, list[int]]
+
+
+def end_of(known: Iterable[Credit], today: int) -> int:
+    """The day after the last of a plan: the second after the last credit's, so that what follows is seen."""
+    ends = [one.last for one in known if one.last >= today]
+    return min(max(ends, default=today) + 2, today + HORIZON_DAYS)
 
 
 def plan(now: Now, moves: Sequence[Move] = ()) -> Plan:
     """How it goes on when everything stays as it is, but for `moves`, in the order of their days."""
-    ends = [one.last for one in now.credits if one.last >= now.today]
-    end = min(max(ends, default=now.today) + 2, now.today + HORIZON_DAYS)
+    end = end_of(now.credits, now.today)
     costs = {
-        Cost(day, pool): round(rate)
+        Cost(day, pool): round(cost)
         for day in range(now.today, end)
-        for pool, rate in _rates(now.a_day, moves, day).items()
+        for pool, cost in _costs(now, moves, day).items()
     }
     paid = settle(costs, now.credits, now.left)
     cash = {Draw(*cost, CASH): amount for cost, amount in paid.cash.items()}
@@ -151,8 +157,8 @@ def _ratio(left: Place, other: Place) -> Fraction:
     return other.slot_hour / left.slot_hour if left.slot_hour else Fraction(1)
 
 
-def _rates(a_day: Mapping[str, Fraction], moves: Sequence[Move], day: int) -> dict[str, Fraction]:
-    found = dict(a_day)
+def _costs(now: Now, moves: Sequence[Move], day: int) -> dict[str, Fraction]:
+    found = {pool: Fraction(days[day - now.today]) for pool, days in now.days.items()}
     for move in moves:
         if move.on <= day:
             found[move.to] = found.get(move.to, Fraction()) + found.pop(move.pool, Fraction()) * move.ratio

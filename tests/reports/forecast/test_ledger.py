@@ -5,7 +5,7 @@ from typing import Any
 
 from penstock.model.rules import Season
 from penstock.reports.forecast.calendar import number
-from penstock.reports.forecast.ledger import Past, expected_until, forecast_document
+from penstock.reports.forecast.ledger import Past, expected_days, expected_until, forecast_document
 
 END = number(datetime.date(2026, 11, 2))
 """A Monday."""
@@ -146,3 +146,10 @@ def test_what_is_expected_until_a_day() -> None:
     seasons = [Season(name="freeze", start="2026-11-02", until="2026-11-02", factor_ppm=2 * M)]
     assert expected_until(past(), seasons, 28, END + 7) == 640 * M + 110 * M
     assert expected_until(past(), seasons, 28, END - 7) == 0
+
+
+def test_days_to_come_are_their_sum() -> None:
+    days = expected_days(past(), (), 28, END + 20)
+    assert days[:7] == [amount + 10 * M for amount in WEEK]
+    assert abs(sum(days) - expected_until(past(), (), 28, END + 20)) <= 20
+    assert expected_days(past(), (), 28, END - 3) == []

@@ -1,60 +1,55 @@
 """Sponsored credits: what each paid, what was due in cash beside them, how long they last, what must move when."""
 
 from collections.abc import Iterable
+from fractions import Fraction
 from typing import Any, NamedTuple
 
+import msgspec
+
 from penstock.hub.context import Hub
-from penstock.hub.costs import reading
-from penstock.hub.costs.budgets import first_whole_day
-from penstock.hub.costs.reading import OWN, Days
+from penstock.hub.costs.reading import OWN
+from penstock.hub.costs.recent import Recent, recent
 from penstock.hub.steps import look
-from penstock.model.farm import Farm
-from penstock.model.ledger import Ledger, Tally, day_of
+from penstock.model.ledger import day_of
 from penstock.model.rules import Grant, Pool, Rules
 from penstock.model.units import decimal_text, seconds
-from penstock.ports import Tx
 from penstock.reports.costs import day_text
-from penstock.reports.credit_plan import CASH, Move, Now, Place, Plan, Stretch, plan, with_moves
+from penstock.reports.credit_plan import CASH, Move, Now, Place, Plan, Stretch, end_of, plan, with_moves
 from penstock.reports.credits import Cost, Credit, Paid, costs_of, credits_of, settle
-from penstock.reports.pace import WINDOW_DAYS, pace, per_month
+from penstock.reports.pace import WINDOW_DAYS, coming, mean, per_month
 from penstock.reports.tco import rounded, slot_hour
 
 Document = dict[str, Any]
 
 
 class Told(NamedTuple):
-    """What all answers are made from: how costs were paid, and what a pool that credits may pay for costs a day."""
+    """What all answers are made from: where the plan begins, how costs were paid up to now, and what is known at all."""
 
     now: Now
     paid: Paid
-    whole: int
-    books: Ledger | None
+    recent: Recent
 
 
 def grants(hub: Hub, _: object = None) -> Document:
     """Each grant, what was paid by credits and in cash since the first of them began, and the plan from today on."""
     today = day_of(hub.clock.wall_ms())
     known = credits_of(hub.rules.grants, own_pools(hub.rules))
-    begin = min([today - WINDOW_DAYS, *(one.first for one in known)])
-
-    def read(tx: Tx, farm: Farm) -> tuple[Ledger | None, list[Tally]]:
-        return tx.get(Ledger, "ledger"), reading.tallies(tx, Days(begin, today + 1))
-
-    ledger, found = look(hub, read)
-    spent, own = _divided(costs_of(found), known, own_pools(hub.rules))
-    told = _told(spent, known, ledger, today)
+    begin = min([today - 2 * WINDOW_DAYS, *(one.first for one in known)])
+    found = look(hub, lambda tx, farm: recent(hub, tx, farm, begin))
+    spent, own = _divided(costs_of(found.tallies), known, own_pools(hub.rules))
+    told = Told(_now(spent, known, found), settle(spent, known), found)
     stays, moved = plan(told.now), with_moves(told.now, _places(hub.rules.pools))
     return {
         "schema": 1,
         "today": day_text(today),
         "currency": hub.rules.currency,
-        "entered_until_s": None if ledger is None else seconds(ledger.until_ms),
-        "since": day_text(begin),
+        "entered_until_s": None if found.books is None else seconds(found.books.until_ms),
+        "since": day_text(found.known_from(begin) or begin),
         "cost": decimal_text(sum(spent.values())),
         "credits": decimal_text(sum(told.paid.drawn.values())),
         "cash": decimal_text(sum(told.paid.cash.values())),
         "own": decimal_text(own),
-        "rate_days": max(0, min(WINDOW_DAYS, today - told.whole)),
+        "rate_days": found.seen.days,
         "grants": [
             _line(one, grant, told, stays)
             for one in known
@@ -81,20 +76,24 @@ def _divided(
     return billed, sum(amount for cost, amount in costs.items() if cost.pool in apart)
 
 
-def _told(spent: dict[Cost, int], known: list[Credit], ledger: Ledger | None, today: int) -> Told:
-    whole = first_whole_day(ledger, today)
+def _now(spent: dict[Cost, int], known: list[Credit], found: Recent) -> Now:
+    """Where the plan begins: today counts as a whole, as it is expected."""
+    today, amounts = found.today, _by_pool(spent)
     before = settle({cost: amount for cost, amount in spent.items() if cost.day < today}, known)
-    rates = {
-        pool: pace({cost.day: n for cost, n in spent.items() if cost.pool == pool}, whole, today)
-        for pool in sorted({cost.pool for cost in spent})
-    }
-    now = Now(
+    expected = coming(amounts, found.seen, end_of(known, today))
+    return Now(
         today=today,
         credits=tuple(known),
         left=before.left,
-        a_day={pool: rate for pool, rate in rates.items() if rate > 0},
+        days={pool: days[today - found.seen.end :] for pool, days in expected.items()},
     )
-    return Told(now, settle(spent, known), whole, ledger)
+
+
+def _by_pool(spent: dict[Cost, int]) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = {}
+    for cost, amount in spent.items():
+        found.setdefault(cost.pool, {})[cost.day] = amount
+    return found
 
 
 def _places(pools: Iterable[Pool]) -> list[Place]:
@@ -111,13 +110,8 @@ def _places(pools: Iterable[Pool]) -> list[Place]:
 
 
 def _line(one: Credit, grant: Grant, told: Told, stays: Plan) -> Document:
-    drawn = {draw.day: 0 for draw in told.paid.drawn}
-    for draw, amount in told.paid.drawn.items():
-        drawn[draw.day] += amount if draw.grant == one.name else 0
     left, unused = told.paid.left[one.name], stays.unused_micros.get(one.name)
-    is_known = one.last < stays.end
-    rate = pace(drawn, max(told.whole, one.first), told.now.today)
-    books = None if told.books is None else day_of(told.books.from_ms)
+    known_from, is_known = told.recent.known_from(one.first), one.last < stays.end
     return {
         "name": one.name,
         "currency": grant.currency,
@@ -128,11 +122,20 @@ def _line(one: Credit, grant: Grant, told: Told, stays: Plan) -> Document:
         "amount": decimal_text(one.amount_micros),
         "used": decimal_text(told.paid.by_grant(one.name)),
         "left": decimal_text(left),
-        "a_day": decimal_text(rounded(rate)),
+        "a_day": decimal_text(rounded(_a_day(one, told))),
         "used_up_on": _used_up_on(one, told, stays),
         "ends_unused": decimal_text(left if unused is None else unused) if is_known else None,
-        "known_from": None if books is None or books <= one.first else day_text(books),
+        "known_from": None if known_from is None else day_text(known_from),
     }
+
+
+def _a_day(one: Credit, told: Told) -> Fraction:
+    """What it paid a day, the mean of the last whole days of its own."""
+    drawn = _by_pool({Cost(d.day, d.pool): n for d, n in told.paid.drawn.items() if d.grant == one.name})
+    seen = told.recent.seen
+    return mean(
+        drawn, msgspec.structs.replace(seen, first=max(seen.first, one.first), pools=frozenset(drawn))
+    )
 
 
 def _used_up_on(one: Credit, told: Told, stays: Plan) -> str | None:

@@ -7,8 +7,8 @@ import msgspec
 
 from penstock.hub.context import Hub
 from penstock.hub.costs import reading
-from penstock.hub.costs.budgets import first_whole_day
 from penstock.hub.costs.reading import OWN, Days
+from penstock.hub.costs.recent import seen_days
 from penstock.hub.steps import look
 from penstock.model.farm import Farm
 from penstock.model.ledger import Account, Ledger, Tally, day_of
@@ -17,7 +17,6 @@ from penstock.model.units import DAY_MS, MS_PER_HOUR, decimal_text
 from penstock.ports import Tx
 from penstock.reports import tco as reckoned
 from penstock.reports.costs import day_text
-from penstock.reports.pace import WINDOW_DAYS
 from penstock.reports.tco import HOURS_A_YEAR, rounded, slot_hour
 
 Document = dict[str, Any]
@@ -51,8 +50,8 @@ def tco(hub: Hub, _: object = None) -> Document:
     today = day_of(hub.clock.wall_ms())
 
     def read(tx: Tx, farm: Farm) -> Measured:
-        begin = max(first_whole_day(tx.get(Ledger, "ledger"), today), today - WINDOW_DAYS)
-        days = Days(min(begin, today), today)
+        seen = seen_days(hub.rules, tx.get(Ledger, "ledger"), today)
+        days = Days(seen.begin, seen.end)
         return _measured(days, reading.tallies(tx, days))
 
     return owned_document(hub.rules, look(hub, read))

@@ -35,7 +35,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
     A source is a pool, or "(overhead)" and the like for what is of none. `begun`: the first day of the year that the books
     know, in part or whole. `year`: what this year's days cost that are before `first`. `retired`: sources that are not used
-    any more, and why; `billed`: days of which a provider's bill was taken instead of what was metered, by pool."""
+    any more, and why; `billed`: days of which a provider's bill was taken instead of what was metered, by pool; `times`: what if,
+    how many times as much of a source is used from now on."""
 
     first: int
     end: int
@@ -44,6 +45,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     year: int = 0
     retired: dict[str, str] = {}
     billed: dict[str, int] = {}
+    times: dict[str, Fraction] = {}
     notes: tuple[str, ...] = ()
 
 
@@ -102,6 +104,11 @@ def forecast_document(past: Past, seasons: Sequence[Season], window_days: int, c
         "shift": _shift(past, coming),
         "calendar": [_season(season) for season in seasons if _matters(season, past.first, next_end)],
         "billed_days": dict(sorted(past.billed.items())),
+        "sources": [
+            {"source": name, "so_far": decimal_text(sum(amounts)), "in_window": decimal_text(sum(amounts[-coming.window :]))}
+            for name, amounts in sorted(past.amounts.items())
+        ],
+        "what_if": {name: float(times) for name, times in past.times.items()},
         "unknown": list(_unknown(past, coming, bool(found))),
     }
 
@@ -112,8 +119,18 @@ def expected_until(past: Past, seasons: Sequence[Season], window_days: int, unti
     return coming.expected(past.end, 0, max(until, past.end) - past.end)
 
 
+def expected_days(past: Past, seasons: Sequence[Season], window_days: int, until: int) -> list[int]:
+    """The same, day by day, each rounded; some days must be known."""
+    coming = _coming(past, seasons, window_days, max(until, past.end))
+    return [coming.expected(past.end, place, place + 1) for place in range(until - past.end)]
+
+
 def _coming(past: Past, seasons: Sequence[Season], window_days: int, next_end: int) -> Coming:
-    counted = [amounts for name, amounts in past.amounts.items() if name not in past.retired]
+    counted = [
+        _changed(amounts, past.times.get(name))
+        for name, amounts in past.amounts.items()
+        if name not in past.retired
+    ]
     days = [sum(of) for of in zip(*counted, strict=True)] or [0] * (past.end - past.first)
     before = factors_ppm(seasons, past.first, past.end)
     as_usual = tuple(amount * MILLION // max(factor, 1) for amount, factor in zip(days, before, strict=True))
@@ -130,6 +147,10 @@ def _coming(past: Past, seasons: Sequence[Season], window_days: int, next_end: i
         window=window,
         known=known,
     )
+
+
+def _changed(amounts: tuple[int, ...], times: Fraction | None) -> tuple[int, ...]:
+    return amounts if times is None else tuple(int(nearest(amount * times)) for amount in amounts)
 
 
 def _years(end: int) -> tuple[int, int]:
@@ -266,5 +287,7 @@ def _empty(past: Past, window_days: int, currency: str) -> Document:
         "shift": None,
         "calendar": [],
         "billed_days": {},
+        "sources": [],
+        "what_if": {name: float(times) for name, times in past.times.items()},
         "unknown": ["everything: no whole day is entered yet", *past.notes],
     }
