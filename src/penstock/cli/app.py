@@ -55,6 +55,7 @@ HUBS: tuple[Callable[..., None], ...] = (
     query_commands.builds,
     query_commands.jobs,
     query_commands.events,
+    query_commands.replay,
     farm_commands.freeze,
     farm_commands.thaw,
 )

@@ -20,6 +20,7 @@ from penstock.model.farm import Farm
 from penstock.reports.builds import EXIT_FAILED, EXIT_FARM
 from penstock.web.costs import ASKS, TELLS
 from penstock.web.costs.asks import answer, do
+from penstock.web.decisions import decisions_page
 from penstock.web.feed import kept, page
 from penstock.web.freezing import NOBODY
 from penstock.web.outputs import output_stream, reader
@@ -70,6 +71,10 @@ class ServedFarm:
     def tell(self, what: str, body: Document) -> Document:
         """Change something about costs by its name in web.costs.TELLS."""
         return self.call("POST", f"/api/v1/costs/{what}", body)
+
+    def decisions(self, after: int) -> Document:
+        """A page of decisions, as web.decisions.JournalPage."""
+        return self.call("GET", f"/api/v1/decisions?after={after}")
 
     def log(self, job: str, offset: int) -> Document:
         """A piece of a job's log, as web.people.log_chunk gives it."""
@@ -134,6 +139,10 @@ class OwnFarm:
         """Change something about costs by its name in web.costs.TELLS."""
         with _well_put():
             return do(TELLS[what], self._parts.hub, body, NOBODY)
+
+    def decisions(self, after: int) -> Document:
+        """A page of decisions, as web.decisions.JournalPage."""
+        return decisions_page(self._parts.hub, after)
 
     def log(self, job: str, offset: int) -> Document:
         """A piece of a job's log; nobody writes more to it now."""

@@ -108,3 +108,12 @@ def events(
 
     wanted = Wanted(limit=limit, build=build_id, job=job, machine=machine, kind=kind)
     show_events(wanted, following, farm, state, hub, as_json)
+
+
+def replay(
+    farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
+) -> None:
+    """Make the recorded decisions of the capacity policy once more, and say which come out otherwise."""
+    from penstock.cli.replay import show_replay
+
+    show_replay(farm, state, hub, as_json)

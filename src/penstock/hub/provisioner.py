@@ -13,6 +13,7 @@ import msgspec
 from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.capacityview import CapacityView, is_ours
 from penstock.hub.context import Hub
+from penstock.hub.journal import Journalist
 from penstock.hub.placer import Without, offers
 from penstock.hub.queueview import QueueView
 from penstock.hub.reconciler import Reconciler
@@ -34,8 +35,6 @@ QUIET_MS = 5_000
 """A new leader decides nothing before: what the last one called has ended by then."""
 REMEMBER_MS = 10_000
 """What was learnt is written down so often, and with whatever orders or stops a machine."""
-DECIDED_KEPT = 10_000
-"""Decisions that are kept."""
 NOTHING = {"offered": 0, "stale": 0, "ordered": 0, "commanded": 0, "called": 0, "listed": 0, "expired": 0}
 
 
@@ -65,6 +64,7 @@ class Provisioner:
         mine = frozenset(pool for pool, island in owners.items() if island in self._islands)
         self.without = Without(mine, self._takes)
         self.told: Callable[[Rows, Seen], None] = lambda rows, seen: None
+        self._journal = Journalist(hub, choice)
 
     def run_once(self, now_ms: int, view: QueueView) -> dict[str, int]:
         """One pass. Returns what was done, by name."""
@@ -119,9 +119,11 @@ class Provisioner:
         self._renter.failures, self._reconciler.failures = [], []
         seen = look(self._hub, partial(sight.seen, view=view))
         self.told(sight.rows, seen)
+        self._journal.tell(sight.rows, seen)
         decision = policy.decide(sight.rows, seen)
         self.wake_ms = decision.wake_ms
         if not decision.places and not decision.power:
+            self._journal.quiet(seen.now_ms)
             return False
         stale = self._offer(sight, view, decision.places)
         counts["offered"] += len(decision.places) - stale
@@ -146,21 +148,24 @@ class Provisioner:
     def _command(self, rows: Rows, commands: tuple[PowerCommand, ...], counts: Counter[str]) -> int:
         """Write intents. Returns how many were refused."""
         refused = 0
+        called: list[tuple[int, str]] = []
         for command in commands:
             if isinstance(command, Boot):
-                rows.called(command.row, self._renter.order(command))
+                called.append((command.row, self._renter.order(command)))
+                rows.called(*called[-1])
                 counts["ordered"] += 1
             elif self._renter.command(command):
                 counts["commanded"] += 1
             else:
                 refused += 1
+        self._journal.told(called)
         return refused
 
     def _write_down(self, rows: Rows, seen: Seen, decision: Decision) -> None:
         """The decision with digests of what it was made from; with orders what was learnt, too."""
         acts = msgspec.json.encode((decision.places, decision.power)).decode()
         made = Decided(at_ms=seen.now_ms, view=policy.digest(seen), memory=rows.digest(), acts=acts)
-        lead(self._hub, partial(_keep, made=made))
+        self._journal.write(made)
         if decision.power:
             self._remember(rows, seen.now_ms)
 
@@ -174,15 +179,6 @@ def _follow(tx: Tx, farm: Farm, view: QueueView) -> None:
     """Bring the view of the queue to what is so now."""
     view.hear(tx.find(Event, "position", 0))
     view.follow(tx)
-
-
-def _keep(step: Step, made: Decided) -> None:
-    """One decision more, and one less where there are many."""
-    step.tx.insert(made)
-    oldest = step.tx.find(Decided, "key", limit=1)
-    newest = step.tx.find(Decided, "key", limit=1, backwards=True)
-    if newest[0].seq - oldest[0].seq >= DECIDED_KEPT:
-        step.tx.delete(oldest[0])
 
 
 def _learn(step: Step, fresh: Memory) -> None:

@@ -87,3 +87,16 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     digest: str = ""
     content: bytes = b""
     version: int = 0
+
+
+class Journal(msgspec.Struct, frozen=True, kw_only=True):
+    """What the capacity policy was told up to the decision `decided` (its `seq`, 0 where none was acted upon yet), so that
+    it can be made once more; or, where it `begins`, what the policy knew before. `content` is the policy's own; `seq` is
+    given by the store."""
+
+    seq: int = 0
+    at_ms: int = 0
+    begins: bool = False
+    decided: int = 0
+    content: bytes = b""
+    version: int = 0

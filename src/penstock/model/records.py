@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.model.artifact import Blob, Failure, Inputs, Module
 from penstock.model.change import Build, Change
-from penstock.model.decision import Decided, Memory
+from penstock.model.decision import Decided, Journal, Memory
 from penstock.model.estimate import Estimate
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Edge, Job
@@ -93,6 +93,7 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     Token: Shape("token", ("digest",), {"user": ("user", "name")}),
     Decided: Shape("decided", ("seq",), numbered=True),
     Memory: Shape("memory", ("id",)),
+    Journal: Shape("journal", ("seq",), numbered=True),
     Ledger: Shape("ledger", ("id",)),
     Meter: Shape("meter", ("machine",)),
     Span: Shape("span", ("machine", "from_ms"), {"until": ("until_ms",)}),

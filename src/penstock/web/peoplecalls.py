@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import UNSET, UnsetType
 
 from penstock.hub import views
+from penstock.hub.census import Census
 from penstock.hub.context import Hub
 from penstock.model.people import Role
 from penstock.web import documents as d
@@ -13,7 +14,9 @@ from penstock.web import watching
 from penstock.web.answers import EVENT_STREAM, Streamed
 from penstock.web.calls import Call, Given
 from penstock.web.costs.calls import cost_calls
+from penstock.web.decisions import decisions_call
 from penstock.web.feed import Feed, Watch, kept, page
+from penstock.web.metrics import metrics_call
 from penstock.web.outputs import output_calls
 from penstock.web.people import ACTS, READS, log_chunk
 from penstock.web.site import Site
@@ -50,11 +53,19 @@ class LogBegin(d.Document):
     offset: d.Offset = 0
 
 
-def people_calls(site: Site, feed: Feed) -> list[Call]:
-    """All calls of people, over one hub."""
+def people_calls(site: Site, feed: Feed, census: Census | None = None) -> list[Call]:
+    """All calls of people, over one hub; `census` is what its pages count with."""
     hub = site.hub
     calls = [*_lists(hub), *_documents(hub), *_acts(hub), *_logs(site), *_events(site, feed)]
-    return [*calls, *output_calls(hub), submit_call(site), *token_calls(hub), *cost_calls(hub)]
+    return [
+        *calls,
+        *output_calls(hub),
+        submit_call(site),
+        *token_calls(hub),
+        *cost_calls(hub),
+        decisions_call(hub),
+        metrics_call(hub, census or Census(hub)),
+    ]
 
 
 def _lists(hub: Hub) -> list[Call]:

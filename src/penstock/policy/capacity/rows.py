@@ -77,13 +77,26 @@ class Rows:
         """The row of this ask, a new one if need be. What only placement looks at is left out; whom a job is for counts
         while guards spare some."""
         level = served(ask) if self._curbs else 0
-        key = msgspec.structs.replace(ask, steady=False, lost_on=(), level=level, identity="")
+        return self.know(msgspec.structs.replace(ask, steady=False, lost_on=(), level=level, identity=""))
+
+    def know(self, key: Ask) -> int:
+        """The row of what of an ask counts here, a new one if need be."""
         if key not in self._asks:
             if len(self._asks) == self._shape.asks:
                 self._grow(asks=2 * self._shape.asks)
             self._asks[key] = len(self._asks)
             self._fill()
         return self._asks[key]
+
+    @property
+    def curbs(self) -> tuple[Curb, ...]:
+        """What guards forbid, as `curb` was told last."""
+        return self._curbs
+
+    @property
+    def asks(self) -> list[Ask]:
+        """What `know` was given, in the order of the rows."""
+        return list(self._asks)
 
     def name(self, name: str, island: int) -> int:
         """The row of this name of jobs, a new one if need be."""
