@@ -9,7 +9,7 @@ import pytest
 
 from penstock.cli.app import run
 from penstock.cli.costs import entries_command
-from tests.ledgers import SPENT, TODAY, direct, entry, foot, ledger_state
+from tests.ledgers import SPENT, TODAY, cost, direct, entry, foot, ledger_state
 
 NOVEMBER = ["--from", "2026-11-01", "--until", "2026-11-10"]
 
@@ -141,6 +141,40 @@ def test_rightsize(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [row["cores"] for row in csv.DictReader(io.StringIO(capsys.readouterr().out))] == ["", "4"]
 
 
+def test_compare_prints_what_a_checkin_cost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Mozilla's figures of 2013, in which in-house machines cost nothing, which is said."""
+    lines = {"desktop": 11.93, "fennec": 5.31, "b2g": 13.36}
+    builds = [
+        cost(f"{c}{name}", price, project=name, commit=c) for c in "abc" for name, price in lines.items()
+    ]
+    in_house = direct(0, pool="rack", quantity=3_600_000)
+    state = ledger_state(tmp_path, *builds, direct(91.8), in_house)
+    assert run(["costs", "compare", *NOVEMBER, *state]) == 0
+    out, err = capsys.readouterr()
+    assert [line.split("\t")[0::3] for line in out.splitlines()] == [
+        ["project", "each"], ["b2g", "13.360000"], ["desktop", "11.930000"], ["fennec", "5.310000"], ["all", "30.600000"],
+    ]  # fmt: skip
+    assert "warning: machines of rack have no price: what they cost is in none of these figures\n" in err
+
+
+def test_compare_two_pools(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    about = {"final": True, "outcome": "PASSED", "name": "zlib:build", "platform": "linux", "project": "core"}
+    runs = [
+        entry("direct", 2, attempt=f"{pool}{n}", build=f"b{n}", pool=pool, **about)
+        for n in range(2) for pool in ("rack", "burst")
+    ]  # fmt: skip
+    state = ledger_state(tmp_path, *runs, cost("b0", 4, commit="c"), cost("b1", 4, commit="d"))
+    assert run(["costs", "compare", *NOVEMBER, "--pools", "rack,burst", *state]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[1] == "rack\t2\t2.000000\t2.000000\t-\t-\t-\t-"
+    assert err.startswith("2 pairs: the same jobs of the same commits, which passed in both\n")
+    assert run(["costs", "compare", *NOVEMBER, "--csv", *state]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [(row["compared"], row["like_for_like"], row["pool"]) for row in rows] == [
+        ("burst+rack", "True", "burst"), ("burst+rack", "True", "rack"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -153,6 +187,7 @@ def test_rightsize(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["entries", "--day", "2026-11-01", "--from", "2026-11-01"], "--day is one day: leave out"),
         (["entries", "--where", "colour=red"], "--where colour=red: write NAME=VALUE, NAME one of project, branch"),
         (["entries", "--where", "pool"], "--where pool: write NAME=VALUE"),
+        (["compare", "--pools", "own"], "--pools own: write two pools or more, as own,burst"),
         (["movers", "--by", "month"], "--by month: write some of project, platform, pool, class, outcome"),
         (["movers", "--before", "then"], "--before then: write a day as 2026-10-31"),
         (["report", "--json", "--csv"], "--json and --csv: write one of them"),

@@ -29,6 +29,8 @@ def spent(edge: Edge) -> Edge:
         ("waste", NOVEMBER),
         ("movers", f"{NOVEMBER}&by=pool"),
         ("rightsize", ""),
+        ("compare", ""),
+        ("compare", f"{NOVEMBER}&pools=rack,burst"),
         ("rightsize", "days=3660&margin=0"),
         ("movers", "before=0001-01-01&until=0001-01-03"),
     ],
@@ -52,6 +54,7 @@ def test_answers_are_of_their_types(spent: Edge, name: str, query: str) -> None:
         ("entries", "after=x", "after"),
         ("movers", "by=day", "by"),
         ("rightsize", "days=0", "days"),
+        ("compare", "pools=rack", "pools"),
     ],
 )
 def test_what_is_asked_wrongly_is_named(spent: Edge, name: str, query: str, said: str) -> None:

@@ -56,6 +56,18 @@ def rightsize(hub: Hub, days: Days, margin_percent: int = MARGIN_PERCENT) -> Doc
     }
 
 
+def savings(hub: Hub, days: Days, top: int) -> Document:
+    """The `top` jobs with which most could be saved, without pools: no entry is read for it, so a page may ask."""
+    read = look(hub, lambda tx, farm: (reading.footprints(tx, days), reading.tallies(tx, days)))
+    fitted = fits(read[0], _rooms(hub.rules, read[1]), MARGIN_PERCENT)
+    return {
+        **range_document(days),
+        "saving": decimal_text(sum(fit.saving_micros for fit in fitted)),
+        "jobs": [_fit_line(fit) for fit in fitted[:top] if fit.saving_micros > 0],
+        "definitions": {name: text.format(margin=MARGIN_PERCENT) for name, text in DEFINITIONS.items()},
+    }
+
+
 def _found(hub: Hub, tx: Tx, days: Days) -> Found:
     ledger = tx.get(Ledger, "ledger")
     # Before the books began nobody knows what was there, nor after now.

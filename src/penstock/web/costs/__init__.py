@@ -5,10 +5,12 @@ from penstock.web.costs import (
     books,
     budgets,
     builds,
+    compare,
     entries,
     export,
     forecast,
     grants,
+    guards,
     report,
     rightsize,
     tco,
@@ -22,10 +24,12 @@ ASKS: dict[str, Ask] = {
     **books.ASKS,
     **budgets.ASKS,
     **builds.ASKS,
+    **compare.ASKS,
     **entries.ASKS,
     **export.ASKS,
     **forecast.ASKS,
     **grants.ASKS,
+    **guards.ASKS,
     **report.ASKS,
     **rightsize.ASKS,
     **tco.ASKS,
@@ -33,5 +37,6 @@ ASKS: dict[str, Ask] = {
     **waste.ASKS,
 }
 TELLS: dict[str, Tell] = {
+    **guards.TELLS,
     **bills.TELLS,
 }
