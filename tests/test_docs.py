@@ -10,6 +10,7 @@ import changelog
 import paste_help
 import pytest
 
+from penstock.hub import metrics
 from penstock.model import states
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,6 +106,12 @@ def test_every_setting_is_documented(module: str, table: str, name: str) -> None
 def test_every_state_machine_is_drawn() -> None:
     drawn = {name for path in all_pages() for name in markers(path.read_text(encoding="utf-8"), "diagram")}
     assert set(states.TABLES) - drawn == set()
+
+
+def test_every_metric_is_documented() -> None:
+    lines = re.findall(r"^\| `(penstock_\w+)` \| (\w+) \| ([^|]*)\| ([^|]+) \|$", page("metrics.md"), re.M)
+    documented = {name: (kind, tuple(re.findall(r"\w+", labels)), text) for name, kind, labels, text in lines}
+    assert documented == {name: tuple(family) for name, family in metrics.FAMILIES.items()}
 
 
 # Links ------------------------------------------------------------------------------------------------------

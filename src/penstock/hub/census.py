@@ -20,7 +20,8 @@ from penstock.hub.steps import look
 from penstock.model.change import Build, Change
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Job
-from penstock.model.states import JobState
+from penstock.model.machine import Machine
+from penstock.model.states import JobState, Power
 from penstock.ports import StoreError, Tx
 
 FOLLOWED = 4000
@@ -68,11 +69,13 @@ class BuildLine(NamedTuple):
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """One count. `counted` is False before the first one is done; `queue` has the largest groups first."""
+    """One count. `counted` is False before the first one is done; `queue` has the largest groups first; `machines` that are
+    not gone are counted by (pool, power, health)."""
 
     counted: bool
     states: dict[str, int]
     queue: tuple[Waiting, ...]
+    machines: dict[tuple[str, str, str], int] = {}
     builds: tuple[BuildLine, ...]
     events: dict[str, tuple[Event, ...]]
 
@@ -94,6 +97,7 @@ class Census:
         self._builds: dict[str, BuildLine] = {}
         self._tallies: dict[str, dict[str, JobState]] = {}
         self._events: dict[str, deque[Event]] = {}
+        self._machines: dict[str, tuple[str, str, str]] = {}
         self._figures = NOTHING
 
     def figures(self, patience_s: float = PATIENCE_S) -> Figures:
@@ -168,6 +172,7 @@ class Census:
     def _load(self) -> None:
         """Read everything that is open, and the newest builds."""
         self._open = look(self._hub, _open_jobs)
+        self._machines = look(self._hub, _machines)
         builds = look(self._hub, _newest_builds)
         self._builds = {line.build.id: line for line in builds}
         self._tallies.clear()
@@ -183,6 +188,10 @@ class Census:
                 self._events.setdefault(event.kind, deque(maxlen=KEPT_EVENTS)).append(event)
         for job in self._records(jobs):
             self._note(job)
+        named = {event.machine for event in events if event.machine}
+        found = look(self._hub, lambda tx, farm: [(name, tx.get(Machine, name)) for name in sorted(named)])
+        for name, machine in found:
+            self._place(name, machine)
         for line in look(self._hub, lambda tx, farm: [_line_of(tx, build) for build in sorted(builds)]):
             if line is not None:
                 self._builds[line.build.id] = line
@@ -199,6 +208,12 @@ class Census:
         if job.build in self._tallies:
             self._tallies[job.build][job.id] = job.state
 
+    def _place(self, name: str, machine: Machine | None) -> None:
+        if machine is None or machine.power == Power.GONE:
+            self._machines.pop(name, None)
+        else:
+            self._machines[name] = _kind(machine)
+
     def _sum_up(self) -> Figures:
         newest = sorted(
             self._builds.values(), key=lambda line: (line.build.created_ms, line.build.id), reverse=True
@@ -209,6 +224,7 @@ class Census:
             counted=True,
             states=dict(Counter(str(job.state) for job in self._open.values())),
             queue=_waiting(self._open),
+            machines=dict(Counter(self._machines.values())),
             builds=tuple(newest),
             events={kind: tuple(reversed(kept)) for kind, kept in self._events.items()},
         )
@@ -245,6 +261,14 @@ def _open_jobs(tx: Tx, farm: Farm) -> dict[str, OpenJob]:
         found |= {job.id: _remembered(job) for job in jobs}
         after = jobs[-1].deadline_ms, jobs[-1].id
     return found
+
+
+def _machines(tx: Tx, farm: Farm) -> dict[str, tuple[str, str, str]]:
+    return {one.id: _kind(one) for one in tx.find(Machine, "pool") if one.power != Power.GONE}
+
+
+def _kind(machine: Machine) -> tuple[str, str, str]:
+    return machine.pool, str(machine.power), str(machine.health)
 
 
 def _newest_builds(tx: Tx, farm: Farm) -> list[BuildLine]:

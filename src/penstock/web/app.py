@@ -8,6 +8,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.types import Scope
 
+from penstock.hub.census import Census
 from penstock.hub.context import Moved, NotFound, Refused, Unauthorized
 from penstock.hub.submission import Unfit
 from penstock.ports import Away, Duplicate, ForgeError, Stale, StoreError
@@ -30,7 +31,8 @@ AGENTS = "/api/v1/agent"
 
 def make_app(site: Site) -> Litestar:
     """The ASGI application of one hub process."""
-    calls = people_calls(site, Feed(site.hub, site.bell))
+    census = Census(site.hub)
+    calls = people_calls(site, Feed(site.hub, site.bell), census)
     agents = AgentApi(site.hub, site.logs, site.forge, site.bell)
     return Front(
         hosts=site.hosts,
@@ -43,7 +45,7 @@ def make_app(site: Site) -> Litestar:
                 guards=[with_token],
             ),
             *(handler_of(call) for call in calls),
-            pages_router(site.hub, site.logs),
+            pages_router(site.hub, site.logs, census),
             schema_handler(calls),
             agent_file_router(),
         ],

@@ -35,10 +35,9 @@ Document = dict[str, Any]
 Anybody = Request[Any, Any, Any]
 
 
-def pages_router(hub: Hub, logs: LogStore) -> Router:
+def pages_router(hub: Hub, logs: LogStore, census: Census) -> Router:
     """All pages, for who has a token; style, script and the way in are for anybody."""
     pages = Pages(hub)
-    census = Census(hub)
     handlers = [*_farm_pages(pages, census), *job_pages(pages, LogLines(logs), logs), *cost_pages(pages)]
     refused = pages.handlers()
     guarded = Router(
