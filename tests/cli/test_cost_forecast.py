@@ -104,6 +104,16 @@ def test_for_people_it_says_on_which_figures(typed: Typed) -> None:
     assert "a credit of 1000000: lasts for a century" in out
 
 
+def test_the_credit_of_a_farm_counts(typed: Typed, tmp_path: Path) -> None:
+    grant = '[[grant]]\nname = "g"\namount = {}\ncurrency = "USD"\nfrom = 2023-01-01\nuntil = 2023-12-31\n'
+    (tmp_path / "farm.toml").write_text(grant.format(4828), encoding="utf-8")
+    _, out, _ = typed("forecast", "statement.toml", "--farm", "farm.toml", "--json")
+    assert json.loads(out)["exhausted_on"] == "2023-10-06"
+    (tmp_path / "farm.toml").write_text(grant.format(10000), encoding="utf-8")
+    _, out, _ = typed("forecast", "statement.toml", "--farm", "farm.toml")
+    assert "a credit of 10000: lasts until it ends on 2023-12-31 (unrounded)" in out
+
+
 def test_a_table_for_spreadsheets(typed: Typed) -> None:
     status, out, _ = typed("forecast", str(EXAMPLE), "--csv")
     rows = list(csv.DictReader(io.StringIO(out)))

@@ -42,6 +42,17 @@ def test_a_document(state: list[str], capsys: pytest.CaptureFixture[str]) -> Non
     assert (found["rate_per_day"], found["window_days"], found["block_days"]) == ("10.000000", 2, 7)
 
 
+def test_what_if(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["costs", "forecast", "--window-days", "2", *state]
+    assert run([*words, "--json", "--what-if", "burst=x2.5"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rate_per_day"], found["what_if"]) == ("25.000000", {"burst": 2.5})
+    assert run([*words, "--off", "burst"]) == 0
+    out = capsys.readouterr().out
+    assert "burst: 10.000000 a day, and 0 times as much from now on" in out
+    assert "next year\t0.000000" in out
+
+
 def test_csv(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["costs", "forecast", "--csv", *state]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
@@ -59,7 +70,10 @@ def test_a_farm_without_books(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (["--what-if", "k8s=x2"], "penstock: --what-if is for statements: name one"),
+        (["--what-if", "k8s=x2"], "penstock: pool with costs 'k8s' does not exist"),
+        (["--off", "old"], "penstock: old is left out of what is to come: not in farm.toml any more"),
+        (["--off", "a,b"], "penstock: "),
+        (["--keep-retired"], "penstock: --keep-retired is for statements: name one"),
         (["--credit", "5"], "penstock: --credit is for statements: name one"),
         (["--window-days", "9999"], "penstock: "),
     ],

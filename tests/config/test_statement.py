@@ -111,6 +111,31 @@ def test_mistakes_are_told_by_line(text: str, least: int, told: str) -> None:
     assert str(wrong.value).startswith(told)
 
 
+GRANT = '[[grant]]\nname = "g"\namount = 10000\ncurrency = "USD"\nfrom = 2023-01-01\nuntil = 2023-12-31\n'
+
+
+def test_a_statement_may_name_its_credit() -> None:
+    [grant] = statement_of(HEAD + READING + GRANT, "s.toml").grants
+    assert (grant.amount, grant.until) == (D(10000), "2023-12-31")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            GRANT.replace("USD", "EUR"),
+            "s.toml:9: grant 'g' is in EUR, and amounts here are in USD; write both",
+        ),
+        (GRANT.replace("2023-12", "2022-12"), "s.toml:11: the grant ends on 2022-12-31, before it begins"),
+        (GRANT.replace("amount = 10000\n", ""), "s.toml:6: [[grant]] lacks `amount`"),
+    ],
+)
+def test_mistakes_of_credit(text: str, told: str) -> None:
+    with pytest.raises(Mistakes) as wrong:
+        statement_of(HEAD + READING + text, "s.toml")
+    assert str(wrong.value).startswith(told)
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     with pytest.raises(Mistakes) as wrong:
         statement_of(

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from farms import POOL, RULES, FakeClock, TestFarm
 
+from penstock.hub.context import NotFound, Refused
 from penstock.hub.costs.forecast import forecast
 from penstock.model.ledger import Account, Bill, BillLine, Ledger, Tally
 from penstock.model.rules import Billed, Pool, Season
@@ -149,3 +150,16 @@ def test_the_call_answers_what_it_says() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert({"window_days": 0}, WhichForecast)
     assert Decimal(found["rate_per_day"]) == 10
+
+
+def test_what_if_of_nothing_is_refused() -> None:
+    hub = farm_of([*steady(), tally(TODAY - 50, M, "old")]).hub
+    ask = ASKS["forecast"]
+    assert ask.run(hub, WhichForecast(what_if="burst=x3"))["rate_per_day"] == "30.000000"
+    with pytest.raises(NotFound):
+        ask.run(hub, WhichForecast(what_if="gpu=x3"))
+    for what_if in ("old=x2", "burst=x2,burst=x3"):
+        with pytest.raises(Refused):
+            ask.run(hub, WhichForecast(what_if=what_if))
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"what_if": "burst"}, WhichForecast)

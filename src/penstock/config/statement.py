@@ -19,8 +19,10 @@ from typing import Any
 
 from penstock.config.files import read_text
 from penstock.config.items import Desk, Field, Fields, Item, Noted, Refused, near, read_table, record, shown
+from penstock.config.money_fields import GRANT, GRANT_RECORD
 from penstock.config.toml_lines import read_toml
 from penstock.config.values import amount, currency, date, label
+from penstock.model.rules import Grant
 from penstock.model.statement import Reading, Statement
 
 LATEST_YEAR = 3000
@@ -44,6 +46,7 @@ def statement_of(text: str, file: str, least: int = 1) -> Statement:
         _enough(desk, document, readings, least)
         _in_order(desk, readings)
         _known(desk, document, readings)
+        _same_currency(desk, document, found.get("grants", ()), found["currency"])
     desk.finish()
     return Statement(**found)
 
@@ -85,6 +88,18 @@ def _retired(desk: Desk, item: Item, where: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def _grants(desk: Desk, item: Item, where: str) -> tuple[Grant, ...]:
+    found = []
+    for element in _tables(item, "grant"):
+        with Noted(desk, element):
+            grant: Grant | None = GRANT_RECORD(desk, element, "[[grant]]")
+            if grant and grant.until < grant.start:
+                what = f"the grant ends on {grant.until}, before it begins on {grant.start}"
+                desk.wrong(element.value["until"].line, what, "swap the dates")
+            found += [grant] if grant else []
+    return tuple(found)
+
+
 def _tables(item: Item, one: str) -> list[Item]:
     if not isinstance(item.value, list):
         raise Refused(f"`{one}` is {shown(item.value)}", f"write [[{one}]] with two brackets")
@@ -100,6 +115,14 @@ def _amounts(desk: Desk, item: Item, where: str) -> dict[str, Decimal]:
             label(desk, Item(name, inner.line), f"a name in {where}")
             found[name] = amount(desk, inner, f"{shown(name)} in {where}")
     return found
+
+
+def _same_currency(desk: Desk, document: Item, grants: tuple[Grant, ...], currency: str) -> None:
+    for number, grant in enumerate(grants):
+        if grant.currency != currency:
+            line = document.value["grant"].value[number].value["currency"].line
+            what = f"grant {shown(grant.name)} is in {grant.currency}, and amounts here are in {currency}"
+            desk.wrong(line, what, "write both in one currency")
 
 
 def _enough(desk: Desk, document: Item, readings: tuple[Reading, ...], least: int) -> None:
@@ -142,6 +165,7 @@ FIELDS: Fields = {
     "reading": Field(
         read=_readings, into="readings", inner=READING, about="the consumption to date on one day"
     ),
+    "grant": Field(read=_grants, into="grants", inner=GRANT, about="sponsored credit that pays for it"),
     "retired": Field(read=_retired, inner=RETIRED, about="what is no longer used"),
 }
 """What a statement may say."""

@@ -9,6 +9,8 @@ from decimal import Decimal
 
 import msgspec
 
+from penstock.model.rules import Grant
+
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What was used up to the beginning of `date`: `total`, and of that by resource what the console showed.
@@ -22,8 +24,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """Readings in the order of their dates, one at least, and which resources are no longer used."""
+    """Readings in the order of their dates, one at least, which resources are no longer used, and credit that pays."""
 
     currency: str
     readings: tuple[Reading, ...]
     retired: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()

@@ -1,6 +1,7 @@
 """The forecast from the days of a ledger, as a document."""
 
 import datetime
+from fractions import Fraction
 from typing import Any
 
 from penstock.model.rules import Season
@@ -63,6 +64,17 @@ def test_what_is_retired_counts_as_it_was() -> None:
     ]
     alone = asked(past(amounts={"burst": (M,) * 84}, retired={"burst": "x"}))
     assert (alone["rate_per_day"], alone["this_year"]["p50"]) == ("0.000000", None)
+
+
+def test_what_if_more_is_used_from_now_on() -> None:
+    found = asked(past(times={"burst": Fraction(3, 2)}))
+    assert found["so_far"] == "7685.000000"
+    assert found["next_year"]["expected"] == f"{52 * (855 + 70) + 160}.000000"
+    assert found["what_if"] == {"burst": 1.5}
+    assert found["sources"] == [
+        {"source": "(overhead)", "per_day": "10.000000", "is_retired": False},
+        {"source": "burst", "per_day": "81.428571", "is_retired": False},
+    ]
 
 
 def test_a_freeze_to_come_and_one_that_was() -> None:

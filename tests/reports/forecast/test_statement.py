@@ -4,8 +4,10 @@ import datetime
 from decimal import Decimal
 from fractions import Fraction
 
+import msgspec
 import pytest
 
+from penstock.model.rules import Grant
 from penstock.model.statement import Reading, Statement
 from penstock.reports.forecast.figures import Unanswerable
 from penstock.reports.forecast.statement import Asked, statement_document
@@ -196,3 +198,34 @@ def test_changes_as_they_are_typed() -> None:
     for texts, off in ((["k8s=2"], []), (["=x2"], []), (["k8s=x2"], ["k8s"])):
         with pytest.raises(Unanswerable):
             changes_of(texts, off)
+
+
+def grant(amount: int, start: str = "2023-01-01", until: str = "2023-12-31", currency: str = "USD") -> Grant:
+    return Grant(name=start + currency, amount=D(amount), currency=currency, start=start, until=until)
+
+
+@pytest.mark.parametrize(
+    ("grants", "credit", "until", "day"),
+    [
+        ((grant(4828),), 4828, "2023-12-31", "2023-10-06"),
+        ((grant(2828), grant(2000)), 4828, "2023-12-31", "2023-10-06"),
+        # Twenty years of credit, and one that ends before it is used up.
+        ((grant(4828, until="2023-08-31"),), 4828, "2023-08-31", None),
+        ((grant(4828, currency="EUR"), grant(4828, until="2023-06-01")), None, None, None),
+    ],
+)
+def test_grants_pay_until_they_end(
+    grants: tuple[Grant, ...], credit: int | None, until: str | None, day: str | None
+) -> None:
+    found = statement_document(QEMU, Asked(grants=grants))
+    assert (found["inputs"]["credit"], found["inputs"]["credit_until"]) == (credit, until)
+    assert found["exhausted_on"] == day
+    assert found["what_if"] is None
+
+
+def test_grants_of_the_statement_count_and_a_credit_wins() -> None:
+    granted = msgspec.structs.replace(QEMU, grants=(grant(4828, start="2023-03-01"),))
+    found = statement_document(granted, Asked())
+    assert found["exhausted_on"] == "2023-10-06"
+    assert "it began on 2023-03-01" in found["unknown"][-1]
+    assert statement_document(granted, Asked(credit=TEN_THOUSAND))["inputs"]["credit"] == 10000

@@ -25,13 +25,17 @@ Window = Annotated[
 WhatIf = Annotated[
     list[str] | None,
     typer.Option(
-        "--what-if", metavar="RESOURCE=xN", help="N times as much of a resource next year; may be repeated."
+        "--what-if",
+        metavar="RESOURCE=xN",
+        help="N times as much of a resource next year, of a pool from now on; may be repeated.",
     ),
 ]
 Off = Annotated[
     list[str] | None,
     typer.Option(
-        "--off", metavar="RESOURCE", help="A resource that is switched off next year; may be repeated."
+        "--off",
+        metavar="RESOURCE",
+        help="A resource that is switched off next year, a pool from now on; may be repeated.",
     ),
 ]
 Round = Annotated[
@@ -80,6 +84,6 @@ def forecast(
         window_days, tuple(what_if or ()), tuple(off or ()), round_to, credit, credit_once, keep_retired
     )
     if statement is not None:
-        statement_forecast(statement, wish, as_json, as_csv)
+        statement_forecast(statement, wish, farm, as_json, as_csv)
     else:
         ledger_forecast(wish, Asking(farm, state, hub, as_json, as_csv))

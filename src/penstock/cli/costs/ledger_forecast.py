@@ -4,10 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from penstock.cli.costs.statement_forecast import Wish
+from penstock.cli.costs.statement_forecast import Wish, changes
 from penstock.cli.costs.tables import show
 from penstock.cli.output import print_sentences, refuse
 from penstock.cli.queries import opened
+from penstock.reports.forecast.figures import decimal
 
 COLUMNS = ("time", "expected", "p10", "p50", "p90")
 NEEDS_STATEMENT = "{} is for statements: name one, as `penstock costs forecast statement.toml`"
@@ -28,7 +29,9 @@ def ledger_forecast(wish: Wish, asking: Asking) -> None:
     for option, value in wish.of_statements().items():
         if value:
             refuse(NEEDS_STATEMENT.format(option))
-    query = {} if wish.window_days is None else {"window_days": str(wish.window_days)}
+    times = ",".join(f"{name}=x{decimal(by, 6)}" for name, by in changes(wish).items())
+    said = {"window_days": wish.window_days, "what_if": times or None}
+    query = {name: str(value) for name, value in said.items() if value is not None}
     with opened(asking.farm, asking.state, asking.hub) as found:
         document = found.ask("forecast", query)
     if show(document, COLUMNS, _rows(document), asking.as_json, asking.as_csv):
@@ -47,6 +50,11 @@ def _sentences(document: Mapping[str, Any]) -> Iterator[str]:
             f"{document['rate_per_day']} {document['currency']} a day in the last {document['window_days']} whole days up to "
             f"{document['data_through']}; {document['so_far']} this year so far; formula {document['formula']}"
         )
+    for source in document["sources"]:
+        if not source["is_retired"]:
+            times = document["what_if"].get(source["source"])
+            more = "" if times is None else f", and {times:g} times as much from now on"
+            yield f"{source['source']}: {source['per_day']} a day{more}"
     for retired in document["retired"]:
         yield f"left out: {retired['source']}, {retired['why']}; {retired['in_window']} in that time"
     if shift := document["shift"]:

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
+
 from penstock.cli.costs.tables import print_csv
 from penstock.cli.output import print_json, print_sentences, print_table, refuse, say
+from penstock.config.farm import read_farm
 from penstock.config.mistakes import Mistake, Mistakes
 from penstock.config.statement import read_statement
 from penstock.config.values import LARGEST
@@ -31,8 +35,6 @@ class Wish(NamedTuple):
     def of_statements(self) -> dict[str, object]:
         """By their options, what only a statement can be asked."""
         return {
-            "--what-if": self.what_if,
-            "--off": self.off,
             "--round": self.round_to,
             "--credit": self.credit,
             "--credit-once": self.credit_once,
@@ -40,9 +42,10 @@ class Wish(NamedTuple):
         }
 
 
-def statement_forecast(path: Path, wish: Wish, as_json: bool, as_csv: bool) -> None:
-    """Print the forecast from a statement. Raises Mistakes."""
-    asked = _asked(wish)
+def statement_forecast(path: Path, wish: Wish, farm: Path | None, as_json: bool, as_csv: bool) -> None:
+    """Print the forecast from a statement, with the credit of a farm.toml where one is named. Raises Mistakes."""
+    grants = read_farm(farm).grants if farm else ()
+    asked = msgspec.structs.replace(_asked(wish), grants=grants)
     try:
         document = statement_document(read_statement(path, least=2), asked)
     except Unanswerable as wrong:
@@ -66,21 +69,25 @@ def numbers(value: Any) -> Any:
     return [numbers(inner) for inner in value] if isinstance(value, list) else value
 
 
+def changes(wish: Wish) -> dict[str, Fraction]:
+    """What --what-if and --off say, by resource how many times as much. Refuses what is no change."""
+    try:
+        return changes_of(wish.what_if, wish.off)
+    except Unanswerable as wrong:
+        refuse(f"--what-if and --off: {wrong.what}; {wrong.instead}")
+
+
 def _asked(wish: Wish) -> Asked:
     step, credit = _amount("--round", wish.round_to), _amount("--credit", wish.credit)
     if wish.credit_once and credit is None:
         refuse("--credit-once: give --credit AMOUNT, too")
-    try:
-        changes = changes_of(wish.what_if, wish.off)
-    except Unanswerable as wrong:
-        refuse(f"--what-if and --off: {wrong.what}; {wrong.instead}")
     return Asked(
         keep_retired=wish.keep_retired,
         window_days=wish.window_days,
         step=step,
         credit=credit,
         is_yearly=not wish.credit_once,
-        changes=changes,
+        changes=changes(wish),
     )
 
 
@@ -132,7 +139,8 @@ def _credit(document: Mapping[str, Any]) -> Iterator[str]:
     if credit is not None:
         day, until = document["exhausted_on"], "this year and the next"
         if not document["inputs"]["credit_is_yearly"]:
-            until = "for a century"
+            end = document["inputs"]["credit_until"]
+            until = f"until it ends on {end}" if end else "for a century"
         yield f"a credit of {credit}: " + (
             f"used up on {day} (unrounded)" if day else f"lasts {until} (unrounded)"
         )

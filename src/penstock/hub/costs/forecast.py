@@ -3,9 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
-from penstock.hub.context import Hub
+import msgspec
+
+from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.costs.bills import bills, lines
 from penstock.hub.costs.reading import Days, tallies
 from penstock.hub.steps import look
@@ -24,9 +27,18 @@ Amounts = dict[str, dict[int, int]]
 """Micro-units by source and day."""
 
 
-def forecast(hub: Hub, window_days: int) -> Document:
-    """The forecast, from the last `window_days` whole days."""
+def forecast(hub: Hub, window_days: int, times: Mapping[str, Fraction] = {}) -> Document:
+    """The forecast, from the last `window_days` whole days.
+
+    `times`: what if so many times as much of a source is used from now on. Raises NotFound for a source that cost nothing so far,
+    Refused for one that is retired."""
     past = look(hub, lambda tx, _: _past(hub, tx, window_days))
+    for name in times:
+        if name not in past.amounts:
+            raise NotFound("pool with costs", name)
+        if name in past.retired:
+            raise Refused(f"{name} is left out of what is to come: {past.retired[name]}", stop=False)
+    past = msgspec.structs.replace(past, times=dict(times))
     return forecast_document(past, hub.rules.calendar, window_days, hub.rules.currency)
 
 

@@ -105,7 +105,11 @@ def forecast_document(past: Past, seasons: Sequence[Season], window_days: int, c
         "calendar": [_season(season) for season in seasons if _matters(season, past.first, next_end)],
         "billed_days": dict(sorted(past.billed.items())),
         "sources": [
-            {"source": name, "so_far": decimal_text(sum(amounts)), "in_window": decimal_text(sum(amounts[-coming.window :]))}
+            {
+                "source": name,
+                "per_day": _money(Fraction(sum(amounts[-coming.window :]), coming.window)),
+                "is_retired": name in past.retired,
+            }
             for name, amounts in sorted(past.amounts.items())
         ],
         "what_if": {name: float(times) for name, times in past.times.items()},

@@ -4,13 +4,15 @@ Figures are decimals: the rate with four places, amounts with two. Every one com
 until when it is known, and what nobody can know from a statement.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
+from penstock.model.rules import Grant
 from penstock.model.statement import Statement
 from penstock.reports.forecast.figures import YEAR_DAYS, decimal, nearest, new_year, plain
 from penstock.reports.forecast.run_rate import (
@@ -32,22 +34,52 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """How a forecast is wanted.
 
     `keep_retired`: as if what is retired went on. `window_days`: between which readings. `step`: parts are printed as
-    multiples of it. `credit`: what is there to be used, in each calendar year or, not `is_yearly`, once. `changes`: what
-    if, by resource how many times as much."""
+    multiples of it. `credit`: what is there to be used, in each calendar year or, not `is_yearly`, once; without it those of
+    the `grants`, the statement's included, that pay on the day of the last reading. `changes`: what if, by resource how many times as much."""
 
     keep_retired: bool = False
     window_days: int | None = None
     step: Decimal | None = None
     credit: Decimal | None = None
     is_yearly: bool = True
+    grants: tuple[Grant, ...] = ()
     changes: dict[str, Fraction] = {}
+
+
+class Credit(NamedTuple):
+    """What is there to be used up: in each calendar year, or once, before the end of the day `until`."""
+
+    amount: Decimal
+    is_yearly: bool
+    until: date | None = None
+    since: date | None = None
+
+
+def credit_of(found: RunRate, asked: Asked, grants: Sequence[Grant]) -> Credit | None:
+    """The credit that is to be reckoned with; None where there is none. Grants in another currency pay for nothing here."""
+    if asked.credit is not None:
+        return Credit(asked.credit, asked.is_yearly)
+    day = found.last.date.isoformat()
+    paying = [
+        grant for grant in grants if grant.start <= day <= grant.until and grant.currency == found.currency
+    ]
+    if not paying:
+        return None
+    until = max(date.fromisoformat(grant.until) for grant in paying)
+    since = min(date.fromisoformat(grant.start) for grant in paying)
+    return Credit(sum((grant.amount for grant in paying), Decimal(0)), False, until, since)
+
+
+def _used_up(found: RunRate, credit: Credit | None) -> date | None:
+    day = exhausted_on(found, credit.amount, credit.is_yearly) if credit else None
+    return None if day and credit and credit.until and day > credit.until else day
 
 
 def statement_document(statement: Statement, asked: Asked) -> Document:
     """The document. Raises Unanswerable where the statement does not say enough, or the question is of nothing."""
     found = run_rate(statement, asked.keep_retired, asked.window_days)
     this_year, next_year = _printed(found, asked.step)
-    credit = asked.credit
+    credit = credit_of(found, asked, (*asked.grants, *statement.grants))
     return {
         "rate_per_day": decimal(found.rate, 4),
         "this_year": decimal(_sum(this_year)),
@@ -56,13 +88,13 @@ def statement_document(statement: Statement, asked: Asked) -> Document:
         "formula": found.formula,
         "window_days": found.window_days,
         "retired": list(found.retired),
-        "unknown": list(_unknown(found)),
-        "exhausted_on": _day(None if credit is None else exhausted_on(found, credit, asked.is_yearly)),
+        "unknown": [*_unknown(found), *_credit_unknown(found, credit)],
+        "exhausted_on": _day(_used_up(found, credit)),
         "data_through": found.last.date.isoformat(),
         "currency": found.currency,
         "basis": _basis(asked.step),
         "warnings": list(_warnings(found)),
-        "inputs": _inputs(found, asked),
+        "inputs": _inputs(found, credit),
         "unrounded": {"this_year": decimal(found.this_year), "next_year": decimal(found.next_year)},
         "bounds": {
             name: [decimal(edge, 4 if name == "rate_per_day" else 2) for edge in edges]
@@ -91,7 +123,7 @@ def _basis(step: Decimal | None) -> str:
     return "unrounded" if step is None else f"parts rounded to {plain(step)}"
 
 
-def _inputs(found: RunRate, asked: Asked) -> Document:
+def _inputs(found: RunRate, credit: Credit | None) -> Document:
     readings = {
         name: {
             "date": reading.date.isoformat(),
@@ -102,8 +134,9 @@ def _inputs(found: RunRate, asked: Asked) -> Document:
     }
     return readings | {
         "days_to_new_year": found.days_left,
-        "credit": asked.credit,
-        "credit_is_yearly": asked.is_yearly if asked.credit is not None else None,
+        "credit": credit.amount if credit else None,
+        "credit_is_yearly": credit.is_yearly if credit else None,
+        "credit_until": _day(credit.until) if credit else None,
     }
 
 
@@ -139,7 +172,7 @@ def _what_if(found: RunRate, next_year: Mapping[str, Fraction], asked: Asked) ->
     }
 
 
-def _day(day: Any) -> str | None:
+def _day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
@@ -147,6 +180,11 @@ def _warnings(found: RunRate) -> Iterator[str]:
     if found.formula == INCLUDING:
         names = ", ".join(found.retired)
         yield f"retired, and counted as if it went on: {names}; leave --keep-retired out for what is to be expected"
+
+
+def _credit_unknown(found: RunRate, credit: Credit | None) -> Iterator[str]:
+    if credit and credit.since and credit.since != date(found.last.date.year, 1, 1):
+        yield f"what of the total the credit has paid: it began on {credit.since}, and the total counts as paid by it"
 
 
 def _unknown(found: RunRate) -> Iterator[str]:

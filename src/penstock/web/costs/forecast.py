@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from penstock.hub.context import Hub
+from penstock.hub.context import Hub, Refused
 from penstock.hub.costs.forecast import forecast
 from penstock.reports.forecast.blocks import MOST
+from penstock.reports.forecast.figures import Unanswerable
+from penstock.reports.forecast.what_if import changes_of
 from penstock.web.costs.asks import Ask
-from penstock.web.documents import Document
+from penstock.web.documents import END, Document, Problem
 
 WINDOW_DAYS = 28
 Window = Annotated[
@@ -16,10 +18,22 @@ Window = Annotated[
 ]
 
 
+ONE_CHANGE = r"[^,=\x00-\x1f\x7f]{1,100}=x[0-9]{1,9}(\.[0-9]{1,6})?"
+WhatIf = Annotated[
+    str,
+    Meta(
+        pattern=f"^({ONE_CHANGE}(,{ONE_CHANGE}){{0,19}})?{END}",
+        description="How many times as much of a pool is used from now on, with commas between; x0 is switched off.",
+        examples=["burst=x2,windows=x0"],
+    ),
+]
+
+
 class WhichForecast(Document):
-    """From how many last days."""
+    """From how many last days, and what if."""
 
     window_days: Window = WINDOW_DAYS
+    what_if: WhatIf = ""
 
 
 class Foreseen(Document):
@@ -80,11 +94,19 @@ class Season(Document):
     factor: float
 
 
+class Source(Document):
+    """A pool, or what is of none such as "(overhead)", and what it cost a day in the window."""
+
+    source: str
+    per_day: str
+    is_retired: bool
+
+
 class Forecast(Document):
     """The forecast from the ledger. Only whole days up to `data_through` are used; money is null where there is none.
 
     `this_year` includes `so_far`; `months` are what is still to come. `billed_days`: for how many days of a pool its bill
-    was taken instead of what was metered. `unknown`: what these figures cannot say."""
+    was taken instead of what was metered. `what_if`: how many times as much was reckoned with. `unknown`: what these figures cannot say."""
 
     schema: int
     currency: str
@@ -105,11 +127,17 @@ class Forecast(Document):
     shift: Shift | None
     calendar: list[Season]
     billed_days: dict[str, int]
+    sources: list[Source]
+    what_if: dict[str, float]
     unknown: list[str]
 
 
 def _answered(hub: Hub, asked: WhichForecast) -> dict[str, Any]:
-    return forecast(hub, asked.window_days)
+    try:
+        times = changes_of(asked.what_if.split(",") if asked.what_if else [], [])
+    except Unanswerable as wrong:
+        raise Refused(f"{wrong.what}; {wrong.instead}", stop=False) from None
+    return forecast(hub, asked.window_days, times)
 
 
 ASKS = {
@@ -118,5 +146,6 @@ ASKS = {
         run=_answered,
         query=WhichForecast,
         answer=Forecast,
+        errors={404: Problem, 409: Problem},
     )
 }
