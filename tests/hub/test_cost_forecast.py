@@ -132,7 +132,8 @@ def test_bills_count_in_place_of_what_was_metered() -> None:
     found = forecast(farm_of([*steady(), *rows], rules).hub, 60)
     assert found["billed_days"] == {"burst": 1}
     assert found["so_far"] == f"{600 + 4}.000000"
-    assert "7 USD that was billed and is of no pool" in found["unknown"][-1]
+    assert "7 USD that was billed and is of no pool" in found["unknown"][-2]
+    assert found["unknown"][-1].startswith("why burst was billed 14.000000 where 10.000000 was metered")
 
 
 def test_the_calendar_of_farm_toml_counts() -> None:

@@ -13,12 +13,13 @@ from penstock.hub.costs.bills import bills, lines
 from penstock.hub.costs.reading import Days, tallies
 from penstock.hub.steps import look
 from penstock.model.ledger import Ledger, Tally, day_of
-from penstock.model.units import micros
+from penstock.model.units import decimal_text, micros
 from penstock.ports import Tx
 from penstock.reports.bills import Pools, plus
 from penstock.reports.forecast.blocks import MOST
 from penstock.reports.forecast.calendar import date_of, number
 from penstock.reports.forecast.ledger import Past, forecast_document
+from penstock.reports.reconciliation import is_alarm
 
 Document = dict[str, Any]
 LATE_DAYS = 3
@@ -53,6 +54,10 @@ def _past(hub: Hub, tx: Tx, window_days: int) -> Past:
     days = Days(max(begun, min(first, year)), end)
     metered = _metered(tallies(tx, days))
     billed, unnamed = _billed(hub, tx, days)
+    notes = [
+        *_notes(day_of(hub.clock.wall_ms()) - end, unnamed, hub.rules.currency),
+        *_residuals(metered, billed),
+    ]
     for pool, amounts in billed.items():
         metered[pool] |= amounts
     return Past(
@@ -65,7 +70,7 @@ def _past(hub: Hub, tx: Tx, window_days: int) -> Past:
         year=sum(cost for of in metered.values() for day, cost in of.items() if year <= day < first),
         retired=_retired(hub, metered, end - window_days),
         billed={pool: len(amounts) for pool, amounts in billed.items()},
-        notes=tuple(_notes(day_of(hub.clock.wall_ms()) - end, unnamed, hub.rules.currency)),
+        notes=tuple(notes),
     )
 
 
@@ -109,3 +114,13 @@ def _notes(behind: int, unnamed: Decimal, currency: str) -> Iterator[str]:
         yield f"what was used on {days} passed since: not entered yet"
     if unnamed:
         yield f"{unnamed} {currency} that was billed and is of no pool: [[billed]] of farm.toml says which lines are whose"
+
+
+def _residuals(metered: Mapping[str, Mapping[int, int]], billed: Amounts) -> Iterator[str]:
+    """Where bills say something else than meters do, days without a bill are counted at another level than those with one."""
+    for pool, of in sorted(billed.items()):
+        bill, meter = sum(of.values()), sum(metered.get(pool, {}).get(day, 0) for day in of)
+        if is_alarm(Decimal(bill - meter), Decimal(bill)):
+            yield (
+                f"why {pool} was billed {decimal_text(bill)} where {decimal_text(meter)} was metered: days without a bill count as metered"
+            )
