@@ -2,8 +2,8 @@
 
 from decimal import Decimal
 
+from penstock.model.curb import Figure
 from penstock.model.rules import Budget, Grant, Guard, Pool, Rules
-from penstock.policy.budgets.crossing import Figure
 
 HOUR_MS = 3_600_000
 OWN = Pool(name="own", provider="owned", platforms=("linux",))

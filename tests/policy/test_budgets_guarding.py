@@ -9,10 +9,11 @@ from guards import HOUR_MS, figure, guard, rules
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.model.curb import Figure
 from penstock.model.ledger import Guarding
 from penstock.model.rules import Guard, Rules
 from penstock.model.states import GUARD, GuardState, NotAllowed
-from penstock.policy.budgets.crossing import Figure, condition, read, watched
+from penstock.policy.budgets.crossing import condition, read, watched
 from penstock.policy.budgets.guarding import IN_FORCE, approved, decide, due_ms, undone
 
 S = GuardState

@@ -9,6 +9,7 @@ from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, se
 from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.bookkeeper import Bookkeeper
 from penstock.hub.context import Frozen, Hub, NotLeading
+from penstock.hub.guardian import Guardian
 from penstock.hub.provisioner import Provisioner
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
@@ -50,6 +51,7 @@ class Services:
         self._beside = beside or AtOnce()
         self.view = QueueView()
         self.provisioner = provisioner(self.hub)
+        self._guardian = Guardian(self.hub)
         self._bookkeeper = Bookkeeper(self.hub) if books else None
         self._ended: set[str] = set()
         self._stamped = 0
@@ -102,6 +104,7 @@ class Services:
             self._beside.later("prune", partial(pruner.run_once, self.hub, now_ms))
             self._derived_ms = now_ms
             self.view.check(machines=True)
+        counts |= self._guardian.run_once(now_ms)
         self._stamped = 0
         rented = self.provisioner.run_once(now_ms, self.view)
         placed = placer.run_once(self.hub, now_ms, self.view, self._follow_up, self.provisioner.without)

@@ -90,17 +90,25 @@ class Scene:
 
     def _busy(self) -> list[Busy]:
         """What runs, and how long it goes on."""
-        pairs = zip(self.live, self.running, strict=True)
-        return [
-            Busy(
-                machine=attempt.machine,
-                project=attempt.project,
-                size=attempt.size,
-                left=left(self.durations.of(job), max(0, self.farm.time_ms - attempt.granted_ms)),
-            )
-            for attempt, job in pairs
-            if job is not None
-        ]
+        return _lasting(self.farm, list(zip(self.live, self.running, strict=True)), self.durations)
+
+
+def busy_now(tx: Tx, farm: Farm, live: list[Attempt], durations: Durations) -> list[Busy]:
+    """What these live attempts hold, and how long each goes on."""
+    return _lasting(farm, [(attempt, tx.get(Job, attempt.job)) for attempt in live], durations)
+
+
+def _lasting(farm: Farm, pairs: list[tuple[Attempt, Job | None]], durations: Durations) -> list[Busy]:
+    return [
+        Busy(
+            machine=attempt.machine,
+            project=attempt.project,
+            size=attempt.size,
+            left=left(durations.of(job), max(0, farm.time_ms - attempt.granted_ms)),
+        )
+        for attempt, job in pairs
+        if job is not None
+    ]
 
 
 def of_end(tx: Tx, farm: Farm, job: Job, attempt: Attempt) -> Outlook:

@@ -1,6 +1,25 @@
-"""What a guard keeps from happening now, as policies are told."""
+"""What guards of budgets see, and what they keep from happening, as policies are told."""
+
+from decimal import Decimal
 
 import msgspec
+
+
+class Figure(msgspec.Struct, frozen=True, kw_only=True):
+    """How far one grant or budget is used in the period that runs: `used` and `forecast` of `amount`, all in `unit` (a
+    currency, or "minutes"). `period`: its first day; `forecast`: what it comes to at its end, None = not known."""
+
+    budget: str
+    period: str
+    amount: Decimal
+    used: Decimal
+    forecast: Decimal | None = None
+    unit: str = ""
+
+    @property
+    def key(self) -> str:
+        """The budget and its period in one word or two."""
+        return f"{self.budget} {self.period}"
 
 
 class Curb(msgspec.Struct, frozen=True, kw_only=True):

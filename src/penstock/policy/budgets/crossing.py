@@ -5,28 +5,12 @@ from decimal import Decimal
 
 import msgspec
 
+from penstock.model.curb import Figure
 from penstock.model.rules import Guard, Rules
 
 HUNDRED = Decimal(100)
 ENDLESS = Decimal(1_000_000)
 """Per cent of nothing, where anything was used."""
-
-
-class Figure(msgspec.Struct, frozen=True, kw_only=True):
-    """How far one grant or budget is used in the period that runs: `used` and `forecast` of `amount`, all in `unit` (a
-    currency, or "minutes"). `period`: its first day; `forecast`: what it comes to at its end, None = not known."""
-
-    budget: str
-    period: str
-    amount: Decimal
-    used: Decimal
-    forecast: Decimal | None = None
-    unit: str = ""
-
-    @property
-    def key(self) -> str:
-        """The budget and its period in one word or two."""
-        return f"{self.budget} {self.period}"
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

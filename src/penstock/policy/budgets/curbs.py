@@ -66,8 +66,13 @@ def _barred(kind: str, rest: str, pools: Iterable[Pool]) -> list[str]:
     if kind == "owned_only":
         return [pool.name for pool in pools if not is_owned(pool)]
     if kind == "frozen":
-        return [pool.name for pool in pools if not is_owned(pool) or pool.price_per_hour_micros > 0]
+        return [pool.name for pool in pools if not is_owned(pool) or _priced(pool)]
     return []
+
+
+def _priced(pool: Pool) -> bool:
+    """Whether machines that come by themselves have a price; the hub's own machine is none that could be saved."""
+    return pool.provider == "owned" and pool.price_per_hour_micros > 0
 
 
 def _cap(rest: str, pools: Iterable[Pool]) -> list[tuple[str, int]]:

@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Mapping
 
 import msgspec
 
+from penstock.model.curb import Figure
 from penstock.model.ledger import Guarding
 from penstock.model.rules import Guard, Rules
 from penstock.model.states import GUARD, GuardState, step
-from penstock.policy.budgets.crossing import Figure, Reading, read, watched
+from penstock.policy.budgets.crossing import Reading, read, watched
 
 IN_FORCE = (GuardState.ACTIVE, GuardState.COOLING)
 """States in which a guard does what it is for."""
