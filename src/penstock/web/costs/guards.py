@@ -10,7 +10,7 @@ from penstock.web import documents as d
 from penstock.web.costs.asks import Ask, Tell
 from penstock.web.documents import Document
 
-GuardName = Annotated[d.Text, Meta(min_length=1, max_length=200)]
+GuardName = Annotated[str, Meta(min_length=1, max_length=200, pattern=rf"^[^\x00-\x1f\x7f]*{d.END}")]
 """As farm.toml has it."""
 
 
