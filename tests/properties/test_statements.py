@@ -1,5 +1,6 @@
 """Whatever a statement says, it is read, or refused with a line; and what is read is forecast, or refused."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +30,25 @@ ODD = st.builds(
     TABLES,
     st.dictionaries(KEYS, VALUES, max_size=4),
 )
+MONEY = st.decimals(0, 10**6, places=2)
+
+
+def rising(days: list[tuple[int, Decimal, Decimal]]) -> str:
+    """Readings of a total and a part of it that rise, so many days apart."""
+    day, total, part, found = date(2023, 1, 1), Decimal(0), Decimal(0), ""
+    for later, rest, more in days:
+        day, total, part = day + timedelta(later), total + rest + more, part + more
+        found += f"[[reading]]\ndate = {day}\ntotal = {total}\nresource = {{ a = {part} }}\n"
+    return found
+
+
+RISING = st.builds(rising, st.lists(st.tuples(st.integers(1, 400), MONEY, MONEY), min_size=2, max_size=4))
 TEXTS = st.builds(
+    lambda good, retired, odd: f'currency = "USD"\n{good}{retired}{odd}',
+    RISING,
+    st.sampled_from(["", '[[retired]]\nresource = "a"\n']),
+    st.one_of(st.just(""), st.just(""), ODD),
+) | st.builds(
     lambda head, parts: head + "".join(parts),
     st.sampled_from(['currency = "USD"\n', ""]),
     st.lists(st.one_of(GOOD, GOOD, ODD, st.just('[[retired]]\nresource = "a"\n')), max_size=5),
