@@ -23,6 +23,8 @@ NAMES = (
     "presets",
     "residual",
     "sizes",
+    "bills",
+    "costs",
 )
 OUT = Path("build/bench.json")
 

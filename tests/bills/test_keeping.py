@@ -71,7 +71,7 @@ def test_a_restatement_replaces_and_is_kept(farm: TestFarm, tmp_path: Path) -> N
 def test_what_is_cut_off_does_not_count_and_goes_on(
     farm: TestFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: int, late: bool
 ) -> None:
-    monkeypatch.setattr(ingesting, "PART_LINES", 3)
+    monkeypatch.setattr(ingesting, "AWAY", ingesting.Size(3, 700000))
     ingest(farm, found(tmp_path, {"ResourceId": "before"}))
     whole = found(tmp_path, *HOURS, {"BillingAccountId": "a2"})
     with pytest.raises(Cut):
@@ -92,7 +92,7 @@ def test_a_bill_with_lines_missing_is_refused(farm: TestFarm, tmp_path: Path) ->
     with pytest.raises(Refused, match="is not all here: 4 of its lines came"):
         bills.close(farm.hub, [bill.id], False)
     with pytest.raises(NotFound):
-        bills.close(farm.hub, ["0" * 64], False)
+        bills.close(farm.hub, ["0" * 32], False)
 
 
 def _fields(bill: Bill) -> dict[str, Any]:
@@ -110,7 +110,7 @@ def test_one_wrong_bill_and_none_counts(farm: TestFarm, tmp_path: Path) -> None:
 def test_what_was_begun_and_never_ended_is_removed_a_day_later(
     farm: TestFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingesting, "PART_LINES", 4)
+    monkeypatch.setattr(ingesting, "AWAY", ingesting.Size(4, 700000))
     monkeypatch.setattr(bills, "PAGE", 3)
     with pytest.raises(Cut):
         ingesting.keep(Calls(farm, left=2), found(tmp_path, *HOURS), False)  # type: ignore[arg-type]
@@ -125,7 +125,7 @@ def test_what_was_begun_and_never_ended_is_removed_a_day_later(
 def test_a_bill_that_is_being_removed_is_not_taken(
     farm: TestFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingesting, "PART_LINES", 4)
+    monkeypatch.setattr(ingesting, "AWAY", ingesting.Size(4, 700000))
     with pytest.raises(Cut):
         ingesting.keep(Calls(farm, left=1), found(tmp_path, *HOURS), False)  # type: ignore[arg-type]
     monkeypatch.setattr(bills, "MOST_SWEPT", 1)
@@ -140,7 +140,7 @@ def test_nothing_is_kept_in_a_farm_that_has_moved(farm: TestFarm, tmp_path: Path
     with pytest.raises(Refused, match=r"has moved to https://new\.example"):
         ingest(farm, found(tmp_path, {}))
     with pytest.raises(Refused, match=r"has moved to https://new\.example"):
-        bills.close(farm.hub, ["0" * 64], False)
+        bills.close(farm.hub, ["0" * 32], False)
     assert farm.all(Bill) == []
 
 
@@ -159,7 +159,7 @@ def test_it_gives_up_where_the_farm_never_has_what_was_sent(tmp_path: Path) -> N
 def test_parts_stay_small_enough_for_a_hub(
     farm: TestFarm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingesting, "PART_BYTES", 5000)
+    monkeypatch.setattr(ingesting, "AWAY", ingesting.Size(100, 5000))
     long = [{"ResourceId": f"{n:02}" + "é" * 2000} for n in range(5)]
     ingest(farm, found(tmp_path, *long))
     assert standing(farm)[0][3] == 5

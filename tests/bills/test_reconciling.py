@@ -154,9 +154,9 @@ def test_every_figure_is_the_sum_of_its_lines(
     rows = [use(3, f"1.{n}", "rented" if n % 2 else "", ResourceId=f"i-{n}") for n in range(9)]
     bill(farm, tmp_path, *rows, use(4, "77", "rented"))
     for pool, cost in [("rented", "5.6"), ("", "7")]:
-        found, after = [], 0
+        found, after = [], "0-0"
         while after is not None:
-            page = ask(farm, "bill_lines", day="2024-09-03", pool=pool, after=str(after))
+            page = ask(farm, "bill_lines", day="2024-09-03", pool=pool, after=after)
             assert len(page["lines"]) <= 3
             found += page["lines"]
             after = page["next"]

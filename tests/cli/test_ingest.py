@@ -147,7 +147,7 @@ def test_bad_input_is_one_line(here: Path, capsys: Captured, words: list[str], l
 
 
 def test_with_a_farm_it_is_kept_once(state: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "PART_LINES", 1)
+    monkeypatch.setattr(ingesting, "HERE", ingesting.Size(1, 0))
     for said in ("bills: 1 stored", "bills: 1 known already"):
         assert run(["costs", "ingest", "bill.csv", "--json"]) == 0
         told = capsys.readouterr()

@@ -39,7 +39,7 @@ class OverHttp:
 
 
 def test_a_bill_over_http(edge: Edge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingesting, "PART_LINES", 2)
+    monkeypatch.setattr(ingesting, "AWAY", ingesting.Size(2, 700000))
     (tmp_path / "b.csv").write_text(focus(*({"ResourceId": f"i-{n}"} for n in range(5))))
     over = OverHttp(edge)
     assert ingesting.keep(over, read([tmp_path / "b.csv"]), False) == "bills: 1 stored"  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def test_lines_are_as_documented(edge: Edge, field: str, value: object) -> None:
     amounts = ("billed", "effective", "listed", "quantity")
     line = {"day": 1, "rows": 1, "line": 2} | dict.fromkeys(names, "") | dict.fromkeys(amounts, "0")
     head = {
-        "id": "0" * 64, "provider": "p", "account": "a", "first": 1, "end": 2, "form": "f", "currency": "USD",
+        "id": "0" * 32, "provider": "p", "account": "a", "first": 1, "end": 2, "form": "f", "currency": "USD",
         "file": "x", "digest": "sha256:" + "0" * 64,
     }  # fmt: skip
     body = {"bill": head, "at": 0, "lines": [line | {field: value}]}
@@ -69,7 +69,7 @@ def test_lines_are_as_documented(edge: Edge, field: str, value: object) -> None:
 
 
 def test_what_is_not_there_cannot_count(edge: Edge) -> None:
-    assert edge.people("POST", "costs/bills_close", json={"bills": ["0" * 64]}).status_code == 404
+    assert edge.people("POST", "costs/bills_close", json={"bills": ["0" * 32]}).status_code == 404
     assert edge.people("POST", "costs/bills_close", json={"bills": []}).status_code == 400
     assert edge.people("GET", "costs/reconcile?month=2024-13").status_code == 400
     assert edge.people("GET", "costs/bill_lines").status_code == 400

@@ -114,7 +114,7 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     Footprint: Shape("footprint", ("day", "project", "name", "platform")),
     Bill: Shape("bill", ("id",), {"period": ("current", "provider", "account", "first")}),
     BillLine: Shape(
-        "bill_line", ("seq",), {"bill": ("bill", "day", "seq"), "day": ("day", "seq")}, numbered=True
+        "bill_line", ("seq",), {"bill": ("bill", "day", "seq")}, numbered=True
     ),
     Guarding: Shape("guarding", ("name",)),
     Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from fnmatch import translate
 from hashlib import sha256
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -44,17 +46,29 @@ def begun(bill: Bill) -> str:
 
 
 def chained(chain: str, line: BillLine) -> str:
-    """The chain after one line more. That of all lines, in the order of their keys, is the bill's id: files that say the
-    same are one bill, whatever they are called and however their rows are ordered."""
-    said = [getattr(line, name) for name in _SAID]
-    return sha256(chain.encode() + msgspec.json.encode(said)).hexdigest()
+    """The chain after one line more."""
+    return linked(chain, _said(line))
 
 
-_SAID = (
+def linked(chain: str, said: tuple[Any, ...]) -> str:
+    """As `chained`, of what a line says, in the order of SAID. Where in a file it began is not part of that."""
+    return sha256(chain.encode() + _encode(said)).hexdigest()
+
+
+def name_of(chain: str) -> str:
+    """The id of a bill that has this chain with all its lines, in the order of their keys. Files that say the same are one
+    bill, whatever they are called and however their rows are ordered."""
+    return chain[:ID_LENGTH]
+
+
+ID_LENGTH = 32
+"""Hexadecimal digits: every line holds it, and nothing but a bill's content is told apart by it."""
+SAID = (
     "day", "service", "resource", "sku", "region", "category", "pool", "unit",
     "billed", "effective", "listed", "quantity", "rows",
 )  # fmt: skip
-"""What a line says; where in a file it began is not part of that."""
+_said = attrgetter(*SAID)
+_encode = msgspec.json.Encoder().encode
 
 
 def grown(bill: Bill, lines: Sequence[BillLine]) -> Bill:

@@ -2,27 +2,37 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
 from penstock.bills import statement
-from penstock.bills.charges import Gathered, Lines, Period, summed, total
+from penstock.bills.charges import Gathered, Key, Line, Lines, Period, summed, total
 from penstock.bills.problems import BadBill
 from penstock.bills.reading import Found, read
 from penstock.cli.output import print_json, print_table, refuse, say
-from penstock.cli.queries import AnyFarm, opened
+from penstock.cli.queries import AnyFarm, OwnFarm, opened
 from penstock.config.statement import read_statement
-from penstock.model.ledger import Bill, BillLine
-from penstock.reports.bills import amount_text, begun, chained
+from penstock.reports.bills import amount_text, begun, linked, name_of
 from penstock.reports.costs import day_text
+from penstock.web.costs.bills import BillHead, BillPart, GivenLine, bill_of
 
 Document = dict[str, Any]
-PART_LINES = 2000
-PART_BYTES = 700_000
-"""Of one call, well below what a hub takes."""
-LINE_BYTES = 260
-"""What a line has beside its texts when it is sent, at most."""
+
+
+class Size(NamedTuple):
+    """How much goes into one call: lines, and bytes of JSON (0 = any)."""
+
+    lines: int
+    bytes: int
+
+
+AWAY = Size(2000, 700_000)
+"""To a hub: well below what it takes, whatever the way JSON is written."""
+HERE = Size(20_000, 0)
+"""To a farm that this process has open: a commit each."""
+BETWEEN_BYTES = 60
+"""What a line may have more of when it is sent: spaces between its fields."""
 TRIES = 50
 """Times in a row that a hub may know of other lines than we do, before we give up: somebody else sends the same bill."""
 
@@ -125,59 +135,56 @@ def keep(farm: AnyFarm, found: Found, again: bool) -> str:
 def _send(farm: AnyFarm, found: Found, period: Period, gathered: Lines) -> str:
     """Send one bill, from where the farm has it. Its id."""
     lines = sorted(gathered.items())
-    bill = _head(found, period)
-    chain = begun(bill)
-    for line in map(_line, lines):
-        chain = chained(chain, line)
-    head = {name: getattr(bill, name) for name in HEAD} | {"id": chain}
+    head = _head(found, period, lines)
+    size = HERE if isinstance(farm, OwnFarm) else AWAY
     at, tries = 0, 0
     while True:
-        part = list(_part(lines, at))
-        there = farm.tell("bill_part", {"bill": head, "at": at, "lines": part})
+        part = BillPart(bill=head, at=at, lines=list(_part(lines, at, size)))
+        there = farm.tell("bill_part", cast(Any, part) if size is HERE else msgspec.to_builtins(part))
         if there["done"]:
-            return chain
-        tries = 0 if there["lines"] == at + len(part) else tries + 1
+            return head.id
+        tries = 0 if there["lines"] == at + len(part.lines) else tries + 1
         at = there["lines"]
         if tries > TRIES or at >= len(lines):
             refuse(f"{found.file}: the farm has other lines of this bill; run the same command again")
 
 
-HEAD = ("provider", "account", "first", "end", "form", "currency", "file", "digest")
-
-
-def _head(found: Found, period: Period) -> Bill:
-    return Bill(
-        id="",
+def _head(found: Found, period: Period, lines: Sequence[tuple[Key, Line]]) -> BillHead:
+    """What a bill is, named by all its lines."""
+    head = BillHead(
+        id="0" * 32,
         **period._asdict(),
         form=found.form,
         currency=found.gathered.currency,
-        billed="0",
-        effective="0",
-        rows=0,
         file=found.file,
         digest=found.digest,
-        taken_ms=0,
+    )
+    chain = begun(bill_of(head))
+    for key, line in lines:
+        chain = linked(chain, (*key, *_amounts(line), line.rows))
+    return msgspec.structs.replace(head, id=name_of(chain))
+
+
+def _amounts(line: Line) -> tuple[str, str, str, str]:
+    return (
+        amount_text(line.billed),
+        amount_text(line.effective),
+        amount_text(line.listed),
+        amount_text(line.quantity),
     )
 
 
-def _line(item: tuple[Any, Any]) -> BillLine:
-    key, line = item
-    return BillLine(bill="", **_said(key, line))
-
-
-def _said(key: Any, line: Any) -> Document:
-    amounts = {
-        name: amount_text(getattr(line, name)) for name in ("billed", "effective", "listed", "quantity")
-    }
-    return {**key._asdict(), **amounts, "rows": line.rows, "line": line.first}
-
-
-def _part(lines: Sequence[tuple[Any, Any]], at: int) -> Iterator[Document]:
+def _part(lines: Sequence[tuple[Key, Line]], at: int, size: Size) -> Iterator[GivenLine]:
     """Lines from `at` on, as many as go into one call."""
     size_bytes = 0
-    for key, line in lines[at : at + PART_LINES]:
-        said = _said(key, line)
-        size_bytes += LINE_BYTES + len(msgspec.json.encode(list(said.values())))
-        if size_bytes > PART_BYTES:
-            return
+    for key, line in lines[at : at + size.lines]:
+        billed, effective, listed, quantity = _amounts(line)
+        said = GivenLine(
+            **key._asdict(), billed=billed, effective=effective, listed=listed, quantity=quantity,
+            rows=line.rows, line=line.first,
+        )  # fmt: skip
+        if size.bytes:
+            size_bytes += len(msgspec.json.encode(said)) + BETWEEN_BYTES
+            if size_bytes > size.bytes:
+                return
         yield said

@@ -15,7 +15,7 @@ from penstock.hub.steps import Step, change, look
 from penstock.model.ledger import Bill, BillLine
 from penstock.model.units import DAY_MS
 from penstock.ports import Tx
-from penstock.reports.bills import begun, grown, overlap
+from penstock.reports.bills import begun, grown, name_of, overlap
 from penstock.reports.costs import day_text
 
 Document = dict[str, Any]
@@ -43,7 +43,7 @@ def _take(step: Step, bill: Bill, at: int, lines: Sequence[BillLine]) -> Documen
         for line in lines:
             step.tx.insert(line)
         there = step.put(grown(there, lines))
-    return {"bill": there.id, "lines": there.lines, "done": there.chain == there.id}
+    return {"bill": there.id, "lines": there.lines, "done": name_of(there.chain) == there.id}
 
 
 def close(hub: Hub, ids: Sequence[str], again: bool) -> Document:
@@ -62,7 +62,7 @@ def _close(step: Step, ids: Sequence[str], again: bool) -> Document:
     answer: Document = {"taken": [], "replaced": [], "known": [], "restated": []}
     for id_ in dict.fromkeys(ids):
         bill = step.need(Bill, id_)
-        if bill.chain != bill.id:
+        if name_of(bill.chain) != bill.id:
             raise Refused(f"bill {id_} is not all here: {bill.lines} of its lines came", stop=False)
         if bill.current or (bill.taken_ms and not again):
             answer["known" if bill.current else "restated"].append(id_)

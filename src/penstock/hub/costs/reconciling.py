@@ -1,6 +1,7 @@
 """Holds the ledger against bills, by pool and day, and shows the lines of bills behind each figure."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -51,34 +52,42 @@ def reconcile(hub: Hub, month: str) -> Document:
             "metered": decimal_text(sum(metered.values())),
             "billed": amount_text(_sum(billed.values())),
             "alarms": sum(one.standing == Standing.ALARM for one in rows),
-            "bills": [_bill(one, hub.rules.currency) for one in sorted(within, key=_order)],
+            "bills": [_bill(one, hub.rules.currency) for one in _ordered(within)],
         }
 
     return look(hub, read)
 
 
-def bill_lines(hub: Hub, place: Place, after: int) -> Document:
-    """Lines of bills that count for a pool on a day, "" = for no pool; those after the one numbered `after`."""
+def bill_lines(hub: Hub, place: Place, after: tuple[int, int]) -> Document:
+    """Lines of bills that count for a pool on a day, "" = for no pool; those after `after`: how many bills were read, and
+    the last line of the next one."""
     pools = Pools(hub.rules.billed)
     day, pool = place
 
     def read(tx: Tx, _: object) -> Document:
-        current = {bill.id: bill for bill in bills(tx, day, day + 1, hub.rules.currency)}
-        found: list[BillLine] = []
-        last: int | None = after
-        while last is not None and len(found) < SHOWN:
-            page = tx.find(BillLine, "day", day, limit=READ, after=(last,))
-            last = page[-1].seq if len(page) == READ else None
-            found += [line for line in page if line.bill in current and pools.of(line) == pool]
-        shown = found[:SHOWN]
-        more = len(found) > SHOWN or last is not None
-        return {
-            "schema": 1,
-            "lines": [_line(line, current[line.bill]) for line in shown],
-            "next": shown[-1].seq if more else None,
-        }
+        shown: list[Document] = []
+        read_whole, seq = after
+        for bill in _ordered(bills(tx, day, day + 1, hub.rules.currency))[read_whole:]:
+            while page := tx.find(BillLine, "bill", bill.id, day, limit=READ, after=(seq,)):
+                for line in page:
+                    if len(shown) == SHOWN:
+                        return _page(shown, (read_whole, seq))
+                    seq = line.seq
+                    if pools.of(line) == pool:
+                        shown.append(_line(line, bill))
+            read_whole, seq = read_whole + 1, 0
+        return _page(shown, None)
 
     return look(hub, read)
+
+
+def _page(shown: list[Document], after: tuple[int, int] | None) -> Document:
+    return {"schema": 1, "lines": shown, "next": "-".join(map(str, after)) if after else None}
+
+
+def _ordered(found: Sequence[Bill]) -> list[Bill]:
+    """In an order that stays while nothing is ingested."""
+    return sorted(found, key=_order)
 
 
 def _newest(tx: Tx, wall_ms: int) -> str:

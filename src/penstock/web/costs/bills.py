@@ -16,7 +16,7 @@ from penstock.web.costs.asks import Ask, Tell
 from penstock.web.documents import END, Document
 
 Day = Annotated[int, Meta(ge=0, le=200_000, description="Days since 1970-01-01.")]
-BillId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{64}}{END}", examples=["0" * 64])]
+BillId = Annotated[str, Meta(pattern=rf"^[0-9a-f]{{32}}{END}", examples=["0" * 32])]
 Name = Annotated[str, Meta(max_length=2048, pattern=rf"^[^\x00]*{END}")]
 Amount = Annotated[
     str,
@@ -27,7 +27,8 @@ Digest = Annotated[str, Meta(pattern=rf"^sha256:[0-9a-f]{{64}}{END}", examples=[
 Month = Annotated[str, Meta(pattern=rf"^(20[0-9][0-9]-(0[1-9]|1[0-2]))?{END}", examples=["2026-10"])]
 Rows = Annotated[int, Meta(ge=1, le=1 << 53)]
 Place = Annotated[int, Meta(ge=0, le=1 << 53)]
-MOST_LINES = 5000
+After = Annotated[str, Meta(pattern=rf"^[0-9]{{1,9}}-[0-9]{{1,15}}{END}", examples=["0-0"])]
+MOST_LINES = 20_000
 MOST_BILLS = 500
 
 
@@ -175,7 +176,7 @@ class WhichRows(Document):
 
     day: date
     pool: Annotated[str, Meta(max_length=2048)] = ""
-    after: Place = 0
+    after: After = "0-0"
 
 
 class FileLine(Document):
@@ -202,14 +203,23 @@ class FileLines(Document):
 
     schema: int
     lines: list[FileLine]
-    next: int | None
+    next: str | None
+
+
+def bill_of(head: BillHead) -> Bill:
+    """A bill of which nothing is there yet."""
+    return Bill(**msgspec.structs.asdict(head), billed="0", effective="0", rows=0, taken_ms=0, current=False)
 
 
 def _take(hub: Hub, part: BillPart, who: str) -> dict[str, Any]:
-    head = part.bill
-    bill = Bill(**msgspec.structs.asdict(head), billed="0", effective="0", rows=0, taken_ms=0, current=False)
-    lines = [BillLine(bill=head.id, **msgspec.structs.asdict(line)) for line in part.lines]
+    bill = bill_of(part.bill)
+    lines = [BillLine(bill=bill.id, **msgspec.structs.asdict(line)) for line in part.lines]
     return take(hub, bill, part.at, lines)
+
+
+def _bill_lines(hub: Hub, said: WhichRows) -> dict[str, Any]:
+    read_whole, _, seq = said.after.partition("-")
+    return bill_lines(hub, (day_number(said.day), said.pool), (int(read_whole), int(seq)))
 
 
 ASKS = {
@@ -221,7 +231,7 @@ ASKS = {
     ),
     "bill_lines": Ask(
         text="Lines of bills behind a figure of `reconcile`.",
-        run=lambda hub, said: bill_lines(hub, (day_number(said.day), said.pool), said.after),
+        run=_bill_lines,
         query=WhichRows,
         answer=FileLines,
     ),

@@ -73,7 +73,6 @@ INDEXES = {
     "build_cost_day": ("build_cost", ["day", "build"]),
     "bill_period": ("bill", ["current", "provider", "account", "first", "id"]),
     "bill_line_bill": ("bill_line", ["bill", "day", "seq"]),
-    "bill_line_day": ("bill_line", ["day", "seq"]),
 }
 
 
