@@ -39,8 +39,8 @@ class Rented(TestFarm):
 
     __test__ = False
 
-    def __init__(self, rules: Rules = RULES) -> None:
-        super().__init__(rules)
+    def __init__(self, rules: Rules = RULES, books: bool = False) -> None:
+        super().__init__(rules, books=books)
         self.provider = Simulated(BURST, self.clock.monotonic_ms)
         self.hub = replace(self.hub, providers={"burst": self.provider})
         self.again()

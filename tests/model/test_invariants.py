@@ -12,7 +12,7 @@ from penstock.model.change import Build
 from penstock.model.farm import Event, Farm
 from penstock.model.invariants import INVARIANTS, violations
 from penstock.model.job import Attempt, Edge, Job
-from penstock.model.ledger import Meter
+from penstock.model.ledger import Ledger, Meter
 from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, BuildState, JobState, ModuleState, Power
 from penstock.model.units import Size
@@ -160,6 +160,11 @@ BREAKS: list[tuple[str, str, list[Callable[[Records], None]]]] = [
                 Meter(machine="m", pool="p", power=Power.UP, since_ms=1, price_micros=1, direct_micros=5),
             )
         ],
+    ),
+    (
+        "I9",
+        "a machine that nobody counts",
+        [add("ledger", Ledger(position=2)), with_("event3", position=1), with_("event1", position=2)],
     ),
     ("I11", "level", [with_("machine", trust=("trusted",))]),
     (

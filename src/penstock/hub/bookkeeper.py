@@ -113,7 +113,7 @@ class Bookkeeper:
         followed = _follow(tx, page, events, times)
         if followed:
             return page, _kept(ledger, times.last, followed[-1].position)
-        if times.at(wall_ms).wall_ms >= times.midnight_ms:
+        if wall_ms >= times.midnight_ms:
             at = times.at(times.midnight_ms)
             _end_day(tx, page, self._hub.rules, at)
             return page, msgspec.structs.replace(_kept(ledger, at, ledger.position), day=ledger.day + 1)

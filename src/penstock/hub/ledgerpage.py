@@ -61,16 +61,30 @@ class Page:
         meter = self.meters.get(machine.id)
         if meter is None:
             if power not in (Power.GONE, Power.ABSENT):
-                now = msgspec.structs.replace(machine, power=power)
-                self.meters[machine.id] = meters.begin(now, self.terms(machine.pool), at)
-                self.count_absent(machine.pool, at)
+                self._begin(msgspec.structs.replace(machine, power=power), at)
             return
         meter = msgspec.structs.replace(meter, slots=max(1, machine.slots))
         if meter.power != power:
-            meter = self._pieces(meter, at)
             came = power != Power.GONE or bool(machine.provider_id) or not machine.client_token
-            meter = self._take(meters.turn(meter, power, self.terms(meter.pool), at, came))
+            meter = self._turn(meter, power, at, came)
         self._keep(meter, at)
+
+    def _begin(self, machine: Machine, at: Moment) -> None:
+        """An owned machine that enrols anew is another row: that of the same name that nobody speaks for is gone."""
+        named = self._tx.find(Machine, "pool", machine.pool, machine.name)
+        others = [one for one in named if one.id != machine.id and one.id in self.meters]
+        if not self.terms(machine.pool).rented and others:
+            if not machine.session:
+                return
+            for other in others:
+                if not other.session:
+                    self._keep(self._turn(self.meters[other.id], Power.GONE, at), at)
+        self.meters[machine.id] = meters.begin(machine, self.terms(machine.pool), at)
+        self.count_absent(machine.pool, at)
+
+    def _turn(self, meter: Meter, power: Power, at: Moment, came: bool = True) -> Meter:
+        meter = self._pieces(meter, at)
+        return self._take(meters.turn(meter, power, self.terms(meter.pool), at, came))
 
     def offered(self, machine: str, attempt: str, at: Moment) -> None:
         """An attempt has a slot of a machine."""
@@ -99,9 +113,8 @@ class Page:
     def leave(self, at: Moment) -> None:
         """What was rented belongs to another farm since then: its meters end."""
         for name, meter in list(self.meters.items()):
-            terms = self.terms(meter.pool)
-            if terms.rented:
-                self._take(meters.turn(self._pieces(meter, at), Power.GONE, terms, at))
+            if self.terms(meter.pool).rented:
+                self._turn(meter, Power.GONE, at)
                 del self.meters[name]
 
     def price(self, pool: str, prices: tuple[int, int, int], source: str, at: Moment) -> None:
@@ -125,7 +138,7 @@ class Page:
         if count == (meter.count if meter else 0):
             return
         if meter is not None:
-            self._take(meters.turn(meter, Power.GONE, self.terms(pool_name), at))
+            self._turn(meter, Power.GONE, at)
             del self.meters[name]
         if count:
             self.meters[name] = meters.absent(pool_name, count, self.terms(pool_name), at)

@@ -8,6 +8,8 @@ import msgspec
 
 from penstock.model.job import Attempt
 from penstock.model.ledger import Account, BuildCost, Entry, Ledger, Meter, Span, Tally
+from penstock.model.machine import Machine
+from penstock.model.states import Power
 from penstock.model.units import charge_micros
 
 KINDS: tuple[type[msgspec.Struct], ...] = (Ledger, Meter, Span, Tally, BuildCost)
@@ -47,7 +49,9 @@ class Accounts:
 
     def __init__(self, records: Sequence[msgspec.Struct], entries: Iterable[Entry] = ()) -> None:
         self.sums = Sums(entries)
-        self.from_ms = max((one.from_ms for one in records if isinstance(one, Ledger)), default=0)
+        ledgers = [one for one in records if isinstance(one, Ledger)]
+        self.from_ms = max((one.from_ms for one in ledgers), default=0)
+        self.position = max((one.position for one in ledgers), default=-1)
         self.meters = [one for one in records if isinstance(one, Meter)]
         self.spans = [one for one in records if isinstance(one, Span)]
         self.tallies = [one for one in records if isinstance(one, Tally)]
@@ -61,6 +65,18 @@ def unbalanced(accounts: Accounts, attempts: dict[str, Attempt]) -> Found:
     yield from _attempts(accounts, attempts)
     yield from _tallies(accounts)
     yield from _builds(accounts, attempts)
+
+
+def unfollowed(accounts: Accounts, machines: dict[str, Machine]) -> Found:
+    """Of books that are kept up to now: each machine that is not gone has its meter, which knows its power. One that
+    nobody speaks for may have been replaced by another of its name."""
+    powers = {one.machine: one.power for one in accounts.meters}
+    there = {(machines[name].pool, machines[name].name) for name in powers.keys() & machines.keys()}
+    for machine in machines.values():
+        known = powers.get(machine.id, Power.GONE)
+        replaced = not machine.session and (machine.pool, machine.name) in there
+        if known != machine.power and not (known == Power.GONE and replaced):
+            yield machine.id, f"is {machine.power}, its meter says {known}"
 
 
 def _spans(accounts: Accounts) -> Found:

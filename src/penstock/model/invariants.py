@@ -106,7 +106,9 @@ def sessions_match(books: Books) -> Found:
 
 def ledger(books: Books) -> Found:
     """I9: entries sum up to usage x rate, to the micro-unit; what they are added up to is the same again."""
-    return balance.unbalanced(books.accounts, books.attempts)
+    yield from balance.unbalanced(books.accounts, books.attempts)
+    if books.accounts.position == books.farm.position and all(event.position for event in books.events):
+        yield from balance.unfollowed(books.accounts, books.machines)
 
 
 def trust(books: Books) -> Found:
