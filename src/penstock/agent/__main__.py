@@ -16,6 +16,7 @@ import penstock
 
 if TYPE_CHECKING:
     from penstock.agent.attempt import Means
+    from penstock.agent.deadman import DeadMan
     from penstock.agent.session import Session
     from penstock.agent.workspace import Workshop
 
@@ -71,6 +72,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="PID",
         help="end when the process that started this one (PID) ends",
     )
+    add(
+        "--power-off-after",
+        type=float,
+        default=0.0,
+        metavar="MINUTES",
+        help="rented machines: power off when no hub has answered for so long (0 = never)",
+    )
+    add("--power-off-command", default=None, metavar="PROGRAM", help="what does it (systemctl poweroff)")
     add("--insecure", action="store_true", help="allow plain http to another machine")
     add("--ca-file", default=None, metavar="FILE", help="certificate authority of the hub")
     return parser.parse_args(argv)
@@ -100,6 +109,19 @@ def _usage_problem(options: argparse.Namespace) -> str:
         return "--cache-mb must be 0 or more"
     if not options.no_sandbox and shutil.which("bwrap") is None:
         return _APT
+    return _power_problem(options)
+
+
+def _power_problem(options: argparse.Namespace) -> str:
+    """A machine that cannot power itself off must not be taken for one that does."""
+    from penstock.agent.deadman import power_off_command
+
+    if not 0 <= options.power_off_after < float("inf"):
+        return "--power-off-after must be 0 or more minutes"
+    if options.power_off_after and os.geteuid() and not options.power_off_command:
+        return "--power-off-after needs root, or --power-off-command PROGRAM, which this user may run"
+    if options.power_off_after and power_off_command(options.power_off_command) is None:
+        return "--power-off-after: nothing here powers a machine off; name a program with --power-off-command"
     return ""
 
 
@@ -148,6 +170,8 @@ def _assemble(options: argparse.Namespace) -> Any:
         raise ValueError(problem)
     token_file = Path(options.token_file).resolve()
     shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
+    # The folder is ours from here on; nothing has threads yet.
+    dead_man = _dead_man(options, shop.folder)
     identity = Identity(shop.folder / "credential.json", options.hub)
     session = Session(addresses, identity, lambda: _read_token(token_file))
     means = _means(options, session, shop)
@@ -161,7 +185,21 @@ def _assemble(options: argparse.Namespace) -> Any:
         "version": penstock.__version__,
         "file": own_digest(),
     }
-    return Loop(about, session, shop, means)
+    loop = Loop(about, session, shop, means)
+    loop.dead_man = dead_man
+    return loop
+
+
+def _dead_man(options: argparse.Namespace, folder: Path) -> DeadMan | None:
+    """What powers a rented machine off; an owned one never is."""
+    from penstock.agent.deadman import DeadMan, call_off, power_off_command
+
+    if not options.power_off_after:
+        call_off(folder)
+        return None
+    command = power_off_command(options.power_off_command)
+    assert command is not None
+    return DeadMan(folder, options.power_off_after * 60, command)
 
 
 def _means(options: argparse.Namespace, session: Session, shop: Workshop) -> list[Means]:

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from penstock.agent.attempt import Attempt, Means
+from penstock.agent.deadman import DeadMan
 from penstock.agent.finishes import Finishes
 from penstock.agent.session import API, Session, Unwelcome
 from penstock.agent.slots import Held, Slot
@@ -47,6 +48,7 @@ class Loop:
         self._waiting = False
         self._call = 0
         self._renewed = time.monotonic()
+        self.dead_man: DeadMan | None = None
         self._slots = [Slot(number, one, self._end) for number, one in enumerate(means)]
         self._busy: set[int] = set()
 
@@ -108,7 +110,8 @@ class Loop:
             self._follow(getattr(error, "body", {}))
             self._back_off(str(error))
         else:
-            self._failures, self._renewed = 0, began
+            self._failures = 0
+            self._answered(began)
             self._trouble.forget(body["trouble"])
             self._learn(answer)
             self._follow(answer)
@@ -156,6 +159,12 @@ class Loop:
             "draining": self._draining,
             "trouble": self._trouble.told(),
         }
+
+    def _answered(self, began: float) -> None:
+        """A hub has answered what was asked then."""
+        self._renewed = began
+        if self.dead_man is not None:
+            self.dead_man.renewed()
 
     def _patience(self, body: dict[str, Any]) -> float:
         """How long to wait for the answer: never past the moment at which something must be stopped."""
@@ -254,7 +263,8 @@ class Loop:
                 if not self._follow(getattr(error, "body", {})):
                     self._session.next_address()
             else:
-                self._renewed, self._call = began, 0
+                self._call = 0
+                self._answered(began)
                 say(f"registered as {answer.get('machine')}, session {answer.get('session')}")
                 self._compare(answer)
                 self._follow(answer)
