@@ -104,6 +104,15 @@ def test_what_is_asked_wrongly(
     assert capsys.readouterr().err == f"penstock: {said}\n"
 
 
+def test_without_books_there_is_nothing_to_price(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other.toml").write_text(THERE)
+    options = ["--prices", str(tmp_path / "other.toml"), *ledger_state(tmp_path)]
+    assert run(["costs", "reprice", *options]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1].split("\t")[-3:] == ["0.000000"] * 3
+    assert err.startswith("0 whole days, USD; nothing is entered yet\n")
+
+
 def test_another_currency_is_refused(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path(state[1]).write_text('[farm]\ncurrency = "EUR"\n' + THERE)
     assert run(["costs", "reprice", *state]) == 2

@@ -105,8 +105,7 @@ def _with_egress(use: Use, sent: Mapping[str, str]) -> Use:
 
 
 def _others(used: Document, shared: Shared, there: Rules) -> dict[str, dict[str, Any]]:
-    first = date.fromisoformat(used["since"])
-    days = [first + timedelta(days=n) for n in range(used["days"])]
+    days = [date.fromisoformat(used["since"]) + timedelta(days=n) for n in range(used["days"])]
     by_month = Counter(monthrange(day.year, day.month)[1] for day in days)
     return {
         "charges": {"then": shared.charges_micros, "there": charges_there(there.charges, by_month)},
@@ -148,9 +147,8 @@ def _rows(document: Document) -> Iterator[list[object]]:
 
 
 def _say(document: Document, used: Document) -> None:
-    say(
-        f"{document['since']} to {document['until']}, {document['days']} whole days, {document['currency']}; {entered(used)}"
-    )
+    which = f"{document['since']} to {document['until']}, " if document["days"] else ""
+    say(f"{which}{document['days']} whole days, {document['currency']}; {entered(used)}")
     for line in document["pools"]:
         for note in line["notes"]:
             say(f"{line['pool']}: {note}")

@@ -34,7 +34,7 @@ def use(hub: Hub, days: Days) -> Document:
     _add_amounts(sums, tallies)
     return {
         "schema": 1,
-        **range_document(whole),
+        **(range_document(whole) if whole.end > whole.first else {"since": None, "until": None}),
         "days": whole.end - whole.first,
         "currency": hub.rules.currency,
         "entered_until_s": None if ledger is None else seconds(ledger.until_ms),

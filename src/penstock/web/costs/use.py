@@ -37,12 +37,12 @@ class PoolUse(Document):
 
 
 class UseDocument(Document):
-    """What was used from the day `since` to the day `until`, `days` of them, whole ones; `storage_byte_days`: bytes that were kept,
-    summed over days."""
+    """What was used from the day `since` to the day `until`, `days` of them, whole ones, null where none is entered;
+    `storage_byte_days`: bytes that were kept, summed over days."""
 
     schema: int
-    since: str
-    until: str
+    since: str | None
+    until: str | None
     days: int
     currency: str
     entered_until_s: float | None
