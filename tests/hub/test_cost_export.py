@@ -6,6 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from penstock.hub.costs.export import export
+from penstock.hub.costs.grants import grants as told_grants
 from penstock.hub.costs.reading import Days
 from penstock.model.rules import Grant
 from penstock.reports.focus import COLUMNS, totals
@@ -53,6 +54,10 @@ def test_what_grants_paid_are_rows_of_their_own_until_nothing_is_left() -> None:
     assert sum(Decimal(row["BilledCost"]) for row in rows) == 12, "what is of no pool is paid in cash"
     assert totals(rows)["used"] == Decimal("70.5")
     assert export(hub, Days(5, 4))["rows"] == []
+    told = told_grants(hub)
+    assert (told["cost"], told["cash"]) == ("78.500000", "12.000000"), (
+        "as `costs grants` has it, since October"
+    )
 
 
 def test_nothing_is_entered_yet() -> None:

@@ -1,7 +1,7 @@
 """Our own ledger as FOCUS 1.2 rows: one for each tally, one for each day's use of a credit.
 
-Sums: EffectiveCost of what is "Usage" is the ledger, to the micro-unit; BilledCost of it leaves out our own machines,
-which nobody bills; BilledCost of "Credit" is what grants paid, negative. So BilledCost in all is cash.
+Sums: EffectiveCost of what is "Usage" is the ledger, to the micro-unit; BilledCost of it leaves out pools of our own,
+which nobody bills, as `penstock costs grants` does; BilledCost of "Credit" is what grants paid, negative. So BilledCost in all is cash.
 Source: FinOps Open Cost and Usage Specification 1.2; docs/how-to/export-and-digest.md says which of its conditions hold.
 """
 
@@ -34,8 +34,6 @@ OUR_COLUMNS = tuple("x_Account x_Class x_Entries x_Grant x_Outcome x_Platform x_
 """Ours, which come after them."""
 TCO_MODEL = "straight-line"
 """How model.rules.Tco becomes a price an hour: reports.tco."""
-OWN = ("owned", "local")
-"""Providers that bill nothing: the machines are ours."""
 BILLERS = {"ec2": "AWS", "kubernetes": "Kubernetes", "libvirt": "libvirt", "simulated": "Simulated"}
 """Who is said to bill the machines of a provider."""
 GB = 10**9
@@ -53,11 +51,12 @@ class Credit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose ledger it is: the farm's name, its currency, its pools by name."""
+    """Whose ledger it is: the farm's name, its currency, its pools by name; those of `own` nobody bills."""
 
     farm: str
     currency: str
     pools: Mapping[str, Pool]
+    own: frozenset[str] = frozenset()
 
 
 class Service(msgspec.Struct, frozen=True):
@@ -123,7 +122,7 @@ def _place(row: Row) -> tuple[str, ...]:
 
 def _usage(tally: Tally, books: Books) -> Row:
     pool = books.pools.get(tally.pool)
-    ours = pool is not None and pool.provider in OWN and tally.account not in SERVICES
+    ours = tally.pool in books.own
     cash = "0" if ours else decimal_text(tally.amount_micros)
     service = _service(tally.account, pool)
     return {
@@ -139,7 +138,7 @@ def _usage(tally: Tally, books: Books) -> Row:
             x_Class=tally.klass,
             x_Outcome=tally.outcome,
             x_Platform=tally.platform,
-            x_TcoModelId=TCO_MODEL if ours and pool is not None and pool.tco else "",
+            x_TcoModelId=TCO_MODEL if pool is not None and pool.tco and tally.account not in SERVICES else "",
         ),
         "BilledCost": cash,
         "ChargeCategory": "Usage",
@@ -230,7 +229,7 @@ def _places(amount: int, whole: int, places: int) -> str:
 def _service(account: Account, pool: Pool | None) -> Service:
     if account in SERVICES:
         return SERVICES[account]
-    if pool is not None and pool.provider in OWN:
+    if pool is not None and pool.provider in ("owned", "local"):
         return MACHINES
     return PODS if pool is not None and pool.provider == "kubernetes" else RENTED
 

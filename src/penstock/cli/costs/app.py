@@ -7,6 +7,7 @@ from penstock.cli.costs import (
     budgets_command,
     builds_command,
     compare_command,
+    digest_command,
     entries_command,
     export_command,
     forecast_command,
@@ -37,6 +38,7 @@ app.command("approve")(reaching(guards_command.approve))
 app.command("books")(reaching(books_command.books))
 app.command("builds")(reaching(builds_command.builds))
 app.command("compare")(reaching(compare_command.compare))
+app.command("digest")(reaching(digest_command.digest))
 app.command("entries")(reaching(entries_command.entries))
 app.command("budgets")(reaching(budgets_command.budgets))
 app.command("export")(reaching(export_command.export))

@@ -4,6 +4,7 @@ from typing import Any
 
 from penstock.hub.context import Hub
 from penstock.hub.costs import reading
+from penstock.hub.costs.grants import own_pools
 from penstock.hub.costs.ranges import range_document
 from penstock.hub.costs.reading import Days
 from penstock.hub.steps import look
@@ -30,9 +31,10 @@ def export(hub: Hub, days: Days, most: int | None = None) -> Document:
         return found, _paid(tx, rules, Days(days.first, end)), end, reading.entered_until_ms(tx)
 
     found, paid, end, until_ms = look(hub, lambda tx, farm: read(tx))
-    books = focus.Books(
-        farm=rules.name, currency=rules.currency, pools={pool.name: pool for pool in rules.pools}
-    )
+    # What a grant is said to pay for somebody bills, whoever owns the machines.
+    own = own_pools(rules) - {pool for grant in rules.grants for pool in grant.pools}
+    pools = {pool.name: pool for pool in rules.pools}
+    books = focus.Books(farm=rules.name, currency=rules.currency, pools=pools, own=own)
     return {
         "schema": 1,
         "form": focus.FORM,
@@ -57,7 +59,7 @@ def _first(tx: Tx, days: Days, most: int) -> tuple[list[Tally], int]:
 
 def _paid(tx: Tx, rules: Rules, days: Days) -> list[Credit]:
     """What grants paid on these days; what is left of them then depends on all days since they began."""
-    grants = credits_of(rules.grants, [pool.name for pool in rules.pools if pool.provider in focus.OWN])
+    grants = credits_of(rules.grants, own_pools(rules))
     if not grants or days.end <= days.first:
         return []
     since = Days(min(grant.first for grant in grants), days.end)

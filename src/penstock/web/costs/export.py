@@ -1,22 +1,13 @@
 """The ledger as FOCUS rows, as a call."""
 
-from datetime import date
 from typing import Any
-
-from msgspec import UNSET, UnsetType
 
 from penstock.hub.context import Hub
 from penstock.hub.costs.export import export
 from penstock.hub.costs.ranges import days_of
 from penstock.web.costs.asks import Ask
+from penstock.web.costs.waste import WhichDays
 from penstock.web.documents import Document, chosen
-
-
-class WhichDays(Document):
-    """Days `since` to `until`, both included, UTC; this month up to today where they are left out."""
-
-    since: date | UnsetType = UNSET
-    until: date | UnsetType = UNSET
 
 
 class Exported(Document):
