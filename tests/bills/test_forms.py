@@ -275,13 +275,14 @@ def test_a_statement_is_what_each_reading_adds() -> None:
     assert total(lines).billed == Decimal(2673)
 
 
-def test_a_statement_of_two_years_is_two_bills() -> None:
-    more = (
-        STATEMENT
-        + "[[reading]]\ndate = 2024-01-01\ntotal = 3000\n[[reading]]\ndate = 2024-01-02\ntotal = 3001\n"
+def test_totals_of_a_statement_begin_anew_each_year() -> None:
+    """The beginning of 1 January is the end of the year before."""
+    more = "".join(
+        f"[[reading]]\ndate = {day}\ntotal = {total}\n"
+        for day, total in [("2024-01-01", 3000), ("2024-01-02", 1), ("2024-02-01", 31)]
     )
-    found = gathered(statement_of(more, "s.toml"), "qemu", "s.toml")
-    assert [total(lines).billed for _, lines in sorted(found.bills.items())] == [Decimal(3000), Decimal(1)]
+    found = gathered(statement_of(STATEMENT + more, "s.toml"), "qemu", "s.toml")
+    assert [total(lines).billed for _, lines in sorted(found.bills.items())] == [Decimal(3000), Decimal(31)]
 
 
 def test_a_total_does_not_fall() -> None:

@@ -1,6 +1,7 @@
 """A statement that a person wrote down, as the rows of a bill: what was used from one reading to the next.
 
-A reading is the beginning of its day, so what it adds is entered on the day before. Years are its billing periods.
+A reading is the beginning of its day, so what it adds is entered on the day before. Totals count from 1 January, so years are
+its billing periods.
 """
 
 import hashlib
@@ -14,21 +15,25 @@ from penstock.model.statement import Reading, Statement
 
 PROVIDER = "statement"
 _EPOCH = date(1970, 1, 1).toordinal()
+_NOTHING = Reading(date=date.min, total=Decimal())
 
 
 def gathered(statement: Statement, account: str, file: str) -> Gathered:
     """The rows of a statement, added up. `account` tells it from others. Raises BadBill."""
     found = Gathered()
-    before = Reading(date=date.min, total=Decimal())
+    before = _NOTHING
     for reading in statement.readings:
-        if reading.total < before.total:
-            what = f"the total falls from {before.total} to {reading.total}; write a statement for each year of credit"
-            raise BadBill(f"{file}:{reading.line}", what)
         day = reading.date.toordinal() - 1 - _EPOCH
+        period = _year(account, day)
+        if period not in found.bills:
+            before = _NOTHING
+        if reading.total < before.total:
+            what = f"the total falls from {before.total} to {reading.total}; it is all that was used since 1 January"
+            raise BadBill(f"{file}:{reading.line}", what)
         for resource, cost in _rises(before, reading).items():
             key = Key(day, "", resource, "", "", "Usage", "", "")
             amounts = Amounts(cost, cost, cost, Decimal())
-            found.add(Charge(_year(account, day), statement.currency, key, amounts), reading.line)
+            found.add(Charge(period, statement.currency, key, amounts), reading.line)
         before = Reading(
             date=reading.date, total=reading.total, resource={**before.resource, **reading.resource}
         )
