@@ -9,6 +9,7 @@ from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, se
 from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.bookkeeper import Bookkeeper
 from penstock.hub.context import Frozen, Hub, NotLeading
+from penstock.hub.forgetter import Forgetter
 from penstock.hub.guardian import Guardian
 from penstock.hub.provisioner import Provisioner
 from penstock.hub.queueview import QueueView
@@ -52,6 +53,7 @@ class Services:
         self.view = QueueView()
         self.provisioner = provisioner(self.hub)
         self._guardian = Guardian(self.hub)
+        self._forgetter = Forgetter(self.hub)
         self._bookkeeper = Bookkeeper(self.hub) if books else None
         self._ended: set[str] = set()
         self._stamped = 0
@@ -101,6 +103,7 @@ class Services:
         seldom = self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS
         if seldom:
             counts |= releaser.run_once(self.hub, now_ms)
+            counts |= self._forgetter.run_once(now_ms)
             self._beside.later("prune", partial(pruner.run_once, self.hub, now_ms))
             self._derived_ms = now_ms
             self.view.check(machines=True)
