@@ -9,7 +9,7 @@ import msgspec
 from penstock.model.ledger import Account, Entry, Footprint, Meter, Span
 from penstock.model.rules import Pool
 from penstock.model.states import Power
-from penstock.model.units import DAY_MS, charge_micros
+from penstock.model.units import DAY_MS, MS_PER_HOUR, charge_micros
 from tests.costhistory import Ran, chance
 from tests.costrules import POOLS, RULES
 
@@ -130,7 +130,7 @@ class Writer:
             )  # fmt: skip
             account = Account.IDLE if power == Power.UP else Account.LIFECYCLE
             self.enter(
-                account, end, amount - direct, quantity=end - from_ms, price_micros=price, pool=host.pool.name,
+                account, end, amount - direct, quantity=(amount - direct) * MS_PER_HOUR // price, price_micros=price, pool=host.pool.name,
                 machine=host.name, span_ms=from_ms, power=str(power),
             )  # fmt: skip
             from_ms = end

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.model.change import Build
+from penstock.model.farm import Farm
 from penstock.model.ledger import (
     Bill,
     BillLine,
@@ -29,13 +30,15 @@ from penstock.model.ledger import (
 )
 from penstock.model.states import BuildState
 from penstock.model.units import DAY_MS, MS_PER_HOUR, decimal_text
-from penstock.ports import Store
+from penstock.ports import Store, Tx
 from penstock.store.logs import FolderLogs
 from tests.busyfarm import Busy
 from tests.costbooks import Writer, play
 from tests.costhistory import Ran, chance, made_up, recorded, repeated
 from tests.costrules import BY_NAME, DAYS, NOW_MS, POOLS, RULES, TODAY
 from tests.farms import TestFarm
+
+FARM_MS = DAYS * DAY_MS
 
 
 def records(writer: Writer) -> list[msgspec.Struct]:
@@ -120,11 +123,11 @@ def _bill_lines(bill: str, tallies: Sequence[Tally], first: int, end: int) -> It
 
 
 def guardings() -> list[Guarding]:
-    """One that acts, one that waits for a person, one that stands by."""
-    hour = MS_PER_HOUR
+    """One that acts, one that is about to, one that stands by."""
+    ago = [FARM_MS - hours * MS_PER_HOUR for hours in (60, 31)]
     return [
-        Guarding(name="tell", state=GuardState.ACTIVE, since_ms=hour, reason="forecast of aws-2026 is 97 % of 9,000 USD"),
-        Guarding(name="cap", state=GuardState.ARMED, since_ms=3 * hour, reason="forecast of aws-2026 is over 100 % since 31 h, of 48 h"),
+        Guarding(name="tell", state=GuardState.ACTIVE, since_ms=ago[0], fired_ms=ago[0], reason="forecast of aws-2026 is over 90 %"),
+        Guarding(name="cap", state=GuardState.ARMED, since_ms=ago[1], reason="forecast of aws-2026 is over 100 %"),
         Guarding(name="stop", state=GuardState.STANDBY),
     ]  # fmt: skip
 
@@ -141,7 +144,19 @@ def make(
         play(repeated(block, days, writer.until_ms), writer)
         writer.daily()
         put(made, records(writer))
+        _farm_time(made)
     return made
+
+
+def _farm_time(made: Busy) -> None:
+    """The farm lives as long as its ledger."""
+
+    def write(tx: Tx) -> None:
+        row = tx.get(Farm, "farm")
+        assert row is not None
+        tx.replace(msgspec.structs.replace(row, time_ms=FARM_MS))
+
+    made.farm.store.write(write)
 
 
 def put(made: Busy, found: Sequence[msgspec.Struct]) -> None:

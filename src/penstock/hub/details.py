@@ -148,6 +148,7 @@ def attempt_documents(details: JobDetails) -> list[Document]:
     """The attempts of a job, the newest first."""
     return [
         {
+            "id": attempt.id,
             "n": attempt.n,
             "state": str(attempt.state),
             "machine": attempt.machine,

@@ -58,7 +58,7 @@ def rightsize(hub: Hub, days: Days, margin_percent: int = MARGIN_PERCENT) -> Doc
 
 def savings(hub: Hub, days: Days, top: int) -> Document:
     """The `top` jobs with which most could be saved, without pools: no entry is read for it, so a page may ask."""
-    read = look(hub, lambda tx, farm: (reading.footprints(tx, days), reading.tallies(tx, days)))
+    read = look(hub, lambda tx, farm: (reading.footprints(tx, days), reading.summed(tx, days, ("platform",))))
     fitted = fits(read[0], _rooms(hub.rules, read[1]), MARGIN_PERCENT)
     return {
         **range_document(days),

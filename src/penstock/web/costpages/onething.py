@@ -25,6 +25,11 @@ class Thing(NamedTuple):
         """Its name in the ledger."""
         return "" if self.name == NOBODY else self.name
 
+    def known(self, hub: Hub) -> bool:
+        """Whether farm.toml names it, even if nothing was ever spent in it."""
+        pools = {pool.name for pool in hub.rules.pools}
+        return self.said in (pools if self.kind == "pool" else hub.rules.projects)
+
     @property
     def asked(self) -> Asked:
         """Which rows it has."""
@@ -36,7 +41,8 @@ def values(hub: Hub, shelf: Shelf, thing: Thing, days: int) -> Document:
     key, range_ = f"{thing.kind} {thing.name}", last_days(hub, days)
     by_day = shelf.get(f"daily {key}", lambda: daily(hub, thing.asked))
     found = shelf.get(f"front {days} {key}", lambda: front(hub, range_, thing.asked))
-    if not found["tables"]["pool"] and not any(float(day["total"]) for day in by_day["days"]):
+    spent = found["tables"]["pool"] or any(float(day["total"]) for day in by_day["days"])
+    if not spent and not thing.known(hub):
         raise NotFound(f"cost of {thing.kind}", thing.name)
     beside = "project" if thing.kind == "pool" else "pool"
     return {

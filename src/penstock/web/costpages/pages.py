@@ -3,12 +3,12 @@
 from typing import Any
 
 from litestar import Response, get
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromQuery
 
 from penstock.web.costpages import frontpage, onething
 from penstock.web.costpages.rowpages import row_pages
 from penstock.web.costpages.shelf import Shelf
-from penstock.web.rendering import Pages
+from penstock.web.rendering import Asked, Pages
 
 DAYS_OFFERED = (7, 28, 60)
 DAYS_SHOWN = 28
@@ -23,14 +23,14 @@ def cost_pages(pages: Pages) -> list[Any]:
         values = frontpage.values(hub, shelf, _offered(days))
         return pages.render("costs.html", "/costs", offered=DAYS_OFFERED, **values)
 
-    @get("/costs/pool/{name:str}", sync_to_thread=True)
-    def pool_page(name: FromPath[str], days: FromQuery[int] = DAYS_SHOWN) -> Response[str]:
-        values = onething.values(hub, shelf, onething.Thing("pool", name), _offered(days))
+    @get("/costs/pool/{name:path}", sync_to_thread=True)
+    def pool_page(request: Asked, days: FromQuery[int] = DAYS_SHOWN) -> Response[str]:
+        values = onething.values(hub, shelf, _thing(request, "pool"), _offered(days))
         return pages.render("costs_thing.html", "/costs", offered=DAYS_OFFERED, **values)
 
-    @get("/costs/project/{name:str}", sync_to_thread=True)
-    def project_page(name: FromPath[str], days: FromQuery[int] = DAYS_SHOWN) -> Response[str]:
-        values = onething.values(hub, shelf, onething.Thing("project", name), _offered(days))
+    @get("/costs/project/{name:path}", sync_to_thread=True)
+    def project_page(request: Asked, days: FromQuery[int] = DAYS_SHOWN) -> Response[str]:
+        values = onething.values(hub, shelf, _thing(request, "project"), _offered(days))
         return pages.render("costs_thing.html", "/costs", offered=DAYS_OFFERED, **values)
 
     return [costs_page, pool_page, project_page, *row_pages(pages)]
@@ -38,3 +38,8 @@ def cost_pages(pages: Pages) -> list[Any]:
 
 def _offered(days: int) -> int:
     return days if days in DAYS_OFFERED else DAYS_SHOWN
+
+
+def _thing(request: Asked, kind: str) -> onething.Thing:
+    """What an address names; names may hold slashes, and are taken as they are."""
+    return onething.Thing(kind, request.scope["path"].removeprefix(f"/costs/{kind}/"))

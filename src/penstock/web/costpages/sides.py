@@ -1,15 +1,23 @@
-"""What the page of all costs says of prices: owned beside rented, metered beside billed."""
+"""What the page of all costs says of prices and limits: owned beside rented, metered beside billed, guards, sizes."""
 
 from collections import Counter
 from typing import Any
 
 from penstock.hub.context import Hub
+from penstock.hub.costs.guards import guards
+from penstock.hub.costs.reading import Days
 from penstock.hub.costs.reconciling import reconcile
+from penstock.hub.costs.rightsize import savings
 from penstock.hub.costs.tco import tco
+from penstock.model.ledger import day_of
 from penstock.web.costpages import drawn
 from penstock.web.costpages.shelf import Shelf
 
 Document = dict[str, Any]
+WINDOW_DAYS = 28
+SAVINGS_SHOWN = 5
+SIGNS = {"standby": "·", "armed": "!", "pending": "?", "active": "✗", "cooling": "↓"}
+"""Of guards, by their state: colour alone says nothing."""
 
 
 def sides(hub: Hub, shelf: Shelf) -> Document:
@@ -18,8 +26,17 @@ def sides(hub: Hub, shelf: Shelf) -> Document:
     return {
         "owned": owned,
         "use_picture": drawn.use(owned),
+        "guards": [
+            {**one, "sign": SIGNS[one["state"]]} for one in shelf.get("guards", lambda: guards(hub))["guards"]
+        ],
+        "sizes": shelf.get("sizes", lambda: _sizes(hub)),
         "billed": billed(shelf.get("reconcile", lambda: reconcile(hub, ""))),
     }
+
+
+def _sizes(hub: Hub) -> Document:
+    today = day_of(hub.clock.wall_ms())
+    return savings(hub, Days(today + 1 - WINDOW_DAYS, today + 1), SAVINGS_SHOWN)
 
 
 def billed(found: Document) -> Document:
