@@ -81,6 +81,16 @@ class Tx(Protocol):
         """
         ...
 
+    def added(
+        self, kind: type[msgspec.Struct], by: tuple[str, ...], of: tuple[str, ...], first: int, end: int
+    ) -> list[tuple[Any, ...]]:
+        """Sums of the whole numbers `of` for each combination of values in the fields `by`, as one row of both, in order.
+
+        Added up are records whose key begins with a number from `first` to before `end`. A database does it without
+        reading them out. Raises ValueError for fields that are not there or cannot be searched by, and for no numbers.
+        """
+        ...
+
     def insert(self, record: msgspec.Struct) -> None:
         """Add a record. Raises Duplicate (then nothing of this insert is kept, the transaction goes on).
 

@@ -19,6 +19,7 @@ from conformance.store_interleaved import InterleavedSuite
 from conformance.store_model import KINDS, StoreMachine
 from conformance.store_pages import PagesSuite
 from conformance.store_suite import Driver, StoreSuite
+from conformance.store_sums import SumsSuite
 from conformance.store_text import TextSuite
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -40,13 +41,13 @@ class SqliteDriver(Driver):
     durable = True
 
 
-class TestMemory(StoreSuite, ConcurrencySuite, PagesSuite, TextSuite):
+class TestMemory(StoreSuite, ConcurrencySuite, PagesSuite, SumsSuite, TextSuite):
     @pytest.fixture
     def driver(self) -> Driver:
         return Driver(MemoryStore)
 
 
-class TestSqlite(StoreSuite, ConcurrencySuite, PagesSuite, TextSuite):
+class TestSqlite(StoreSuite, ConcurrencySuite, PagesSuite, SumsSuite, TextSuite):
     @pytest.fixture
     def driver(self, tmp_path: Path) -> Iterator[Driver]:
         made = SqliteDriver(lambda: SqliteStore(tmp_path / "penstock.db"))
@@ -78,7 +79,7 @@ def emptied(one_database: str) -> str:
     return one_database
 
 
-class TestPostgres(StoreSuite, ConcurrencySuite, PagesSuite, TextSuite):
+class TestPostgres(StoreSuite, ConcurrencySuite, PagesSuite, SumsSuite, TextSuite):
     @pytest.fixture
     def driver(self, emptied: str) -> Iterator[Driver]:
         made = PostgresDriver(lambda: PostgresStore(emptied))

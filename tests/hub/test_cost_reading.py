@@ -10,8 +10,9 @@ from penstock.hub.costs.reading import Days
 from penstock.model.change import Build
 from penstock.model.ledger import BuildCost, Entry, Footprint, Span, Tally
 from penstock.model.states import Power
+from penstock.reports import costs
 from tests.farms import TestFarm
-from tests.ledgers import BOOKS, NOW_MS, TODAY, cost, direct, entry, ledger_farm, ms_of
+from tests.ledgers import BOOKS, NOW_MS, TODAY, cost, direct, entry, ledger_farm, ms_of, tally
 
 
 @pytest.fixture(autouse=True, params=[1, 2, 3, 100])
@@ -51,6 +52,28 @@ def test_days_are_read_whole_and_once(farm: TestFarm, kind, read, each) -> None:
 def test_builds_are_read_by_their_creation(farm: TestFarm) -> None:
     found = farm.store.read(lambda tx: reading.builds(tx, Days(TODAY - 2, TODAY)))
     assert sorted(found) == sorted(f"{c}{day}" for day in (TODAY - 2, TODAY - 1) for c in "bl")
+
+
+@pytest.mark.parametrize(
+    "by", [("project",), ("month", "platform"), ("day", "class"), ("outcome", "month", "day"), ("pool",)]
+)
+def test_sums_of_a_long_range_give_the_same_report(by: tuple[str, ...]) -> None:
+    rows = [
+        direct(
+            n + 1,
+            day=TODAY - n,
+            project="cg"[n % 2],
+            outcome=("", "PASSED", "LOST")[n % 3],
+            klass="xy"[n % 5 == 0],
+        )
+        for n in range(0, 80, 3)
+    ]
+    idle = [tally("idle", n, day=TODAY - n, pool="burst") for n in range(0, 80, 7)]
+    farm = ledger_farm(*rows, *idle)
+    days = Days(TODAY - 70, TODAY)
+    whole, few = farm.store.read(lambda tx: (reading.tallies(tx, days), reading.summed(tx, days, by)))
+    assert costs.report(few, by, {"burst"}) == costs.report(whole, by, {"burst"})
+    assert len(few) <= len(whole)
 
 
 def test_spans_are_read_by_their_end() -> None:

@@ -41,6 +41,11 @@ class GatheredTx:
             self._write(kind)
         return [self._as_known(record) for record in self._tx.find(kind, index, *values, **how)]
 
+    def added(self, kind: type[msgspec.Struct], *asked: Any) -> list[_Key]:
+        """As ports.Tx.added."""
+        self._write(kind)
+        return self._tx.added(kind, *asked)
+
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""
         shape = SHAPES[type(record)]

@@ -17,7 +17,7 @@ from penstock.model.records import SHAPES, Shape
 from penstock.ports import Duplicate, Stale, StoreError, Tx
 from penstock.store.codec import NUL, shown, text_fields
 from penstock.store.ordered import Ordered
-from penstock.store.shapes import check_key, check_question, order_fields, tuple_getter
+from penstock.store.shapes import check_key, check_question, check_sums, order_fields, tuple_getter
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -161,6 +161,21 @@ class MemoryTx:
         """As ports.Tx.find."""
         asked, beyond = tuple(map(shown, values)), tuple(map(shown, after))
         return self._table(kind).find(index, asked, limit, beyond, backwards)
+
+    def added(
+        self, kind: type[msgspec.Struct], by: tuple[str, ...], of: tuple[str, ...], first: int, end: int
+    ) -> list[tuple[Any, ...]]:
+        """As ports.Tx.added."""
+        table = self._table(kind)
+        check_sums(kind, by, of)
+        values, begins = tuple_getter(by), attrgetter(table.shape.key[0])
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for row in table.rows.values():
+            if first <= begins(row) < end:
+                sums = found.setdefault(values(row), [0] * len(of))
+                for at, name in enumerate(of):
+                    sums[at] += getattr(row, name)
+        return sorted((*key, *sums) for key, sums in found.items())
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from penstock.model.records import SHAPES, Shape
+from penstock.store.codec import columns
 
 KEY = "key"
 """The name under which the primary key can be searched like any index."""
@@ -45,6 +46,18 @@ def check_question(
         raise ValueError(f"limit is {limit}")
     if len(values) + len(after) > len(order_fields(shape, index)):
         raise ValueError(f"{shape.table}.{index} is ordered by {order_fields(shape, index)}, not {after!r}")
+
+
+def check_sums(kind: type[msgspec.Struct], by: tuple[str, ...], of: tuple[str, ...]) -> None:
+    """Refuse sums that no store makes, with ValueError, alike in every store: of fields that are not there, or no numbers."""
+    plain = {column.name: column.sql for column in columns(kind) if column.scalar and not column.nullable}
+    numbers = (shape_of(kind).key[0], *of)
+    if (
+        not by
+        or any(name not in plain for name in by)
+        or any(plain.get(name) != "INTEGER" for name in numbers)
+    ):
+        raise ValueError(f"{kind.__name__} cannot be added up by {by!r}: sums of {of!r}")
 
 
 def check_key(shape: Shape, key: tuple[Any, ...]) -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.ports import Duplicate, Stale, StoreError
 from penstock.store.link import Broken, Link, Violation
-from penstock.store.shapes import check_key, check_question, order_fields
+from penstock.store.shapes import check_key, check_question, check_sums, order_fields
 from penstock.store.statements import NO_LIMIT, Statements, statements
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -52,6 +52,15 @@ class SqlTx:
         bound = how.searched(order_fields(how.shape, index), (*values, *after))
         rows = self._run(self._link.rows, asked, [*bound, NO_LIMIT if limit is None else limit])
         return [self._noted(how, how.codec.record(row)) for row in rows]
+
+    def added(
+        self, kind: type[msgspec.Struct], by: tuple[str, ...], of: tuple[str, ...], first: int, end: int
+    ) -> list[tuple[Any, ...]]:
+        """As ports.Tx.added."""
+        how = statements(kind, self._link.dialect)
+        check_sums(kind, by, of)
+        rows = self._run(self._link.rows, how.added(by, of), [first, end])
+        return sorted(how.read_out(by, row) for row in rows)
 
     def insert(self, record: msgspec.Struct) -> None:
         """As ports.Tx.insert."""

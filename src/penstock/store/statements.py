@@ -55,6 +55,7 @@ class Statements:
         self._changed = tuple(name for name in self._at if name not in shape.key)
         self._names = tuple(self._at)
         self._finds: dict[tuple[str, int, int, bool], str] = {}
+        self._sums: dict[tuple[tuple[str, ...], tuple[str, ...]], str] = {}
         self._updates: dict[tuple[int, ...], str] = {}
         self._key = tuple_getter(shape.key)
         by_key, text = _equal(shape.key), dialect.text
@@ -144,6 +145,23 @@ class Statements:
             found = self._dialect.text(self._find(index, count, after, backwards))
             self._finds[index, count, after, backwards] = found
         return found
+
+    def added(self, by: tuple[str, ...], of: tuple[str, ...]) -> str:
+        """The sums of `of` by `by`. Binds the first number that the key begins with, and the one that it is before."""
+        found = self._sums.get((by, of))
+        if found is None:
+            # PostgreSQL adds up whole numbers as what is no whole number.
+            sums = ", ".join(f'CAST(SUM("{name}") AS BIGINT)' for name in of)
+            begins = f'"{self.shape.key[0]}" >= ? AND "{self.shape.key[0]}" < ?'
+            text = f'SELECT {", ".join(filter(None, (names(by), sums)))} FROM "{self.shape.table}" WHERE {begins}'
+            found = self._sums[by, of] = self._dialect.text(f"{text} GROUP BY {names(by)}")
+        return found
+
+    def read_out(self, by: tuple[str, ...], row: Sequence[Any]) -> tuple[Any, ...]:
+        """A row of `added` with its values as records have them."""
+        decode = [self.codec.columns[self._at[name]].decode for name in by]
+        values = [one if read is None else read(one) for read, one in zip(decode, row, strict=False)]
+        return (*values, *row[len(by) :])
 
     def _update(self, columns: Sequence[str]) -> str:
         settings = ", ".join(f'"{name}" = ?' for name in columns)

@@ -58,7 +58,7 @@ def build(hub: Hub, name: str) -> Document:
 
 
 def _found(hub: Hub, tx: Tx, days: Days) -> Found:
-    rows = costs.report(reading.tallies(tx, days), ("project",), reading.paid_by_use(hub.rules))
+    rows = costs.report(reading.summed(tx, days, ("project",)), ("project",), reading.paid_by_use(hub.rules))
     return Found(
         reading.build_costs(tx, days),
         reading.builds(tx, days),

@@ -69,7 +69,7 @@ def _found(tx: Tx, days: Days) -> Found:
     costs = reading.build_costs(tx, days)
     commits = {cost.build: cost.commit for cost in costs}
     runs = [_run(tx, entry, amount, commits) for entry, amount in _passed(reading.entries(tx, days))]
-    return Found(runs, reading.tallies(tx, days), costs)
+    return Found(runs, reading.summed(tx, days, ()), costs)
 
 
 def _passed(entries: Iterable[Entry]) -> list[tuple[Entry, int]]:

@@ -1,8 +1,10 @@
 """Rows of the ledger of some days, as reports take them. Whoever calls these gives one view, so all that they read agrees."""
 
-from collections.abc import Iterator
+from calendar import monthrange
+from collections.abc import Iterator, Sequence
+from datetime import date
 from operator import attrgetter
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -12,12 +14,19 @@ from penstock.model.records import SHAPES
 from penstock.model.rules import Rules
 from penstock.model.units import DAY_MS
 from penstock.ports import Tx
+from penstock.reports.costs import EPOCH
 
 R = TypeVar("R", bound=msgspec.Struct)
 PAGE = 10_000
 """Rows that are read at once: bounds what a long range holds in memory twice."""
 OWN = ("owned", "local")
 """Providers whose machines cost the same whether they work or not."""
+
+
+FIELDS = {"project": "project", "platform": "platform", "class": "klass", "day": "day"}
+"""Fields of a tally by what reports call them, beside those that each report needs."""
+SUMS = ("amount_micros", "quantity", "count")
+NOTHING: dict[str, Any] = {"project": "", "platform": "", "klass": ""}
 
 
 class Days(NamedTuple):
@@ -30,6 +39,22 @@ class Days(NamedTuple):
 def tallies(tx: Tx, days: Days) -> list[Tally]:
     """What was entered on these days, added up."""
     return list(_of_days(tx, Tally, "key", days))
+
+
+def summed(tx: Tx, days: Days, by: Sequence[str]) -> list[Tally]:
+    """The same as far as reports by `by` (of reports.costs.KEYS) need it: tallies that agree in that are one.
+
+    A long range is added up where it lies: what is one is of the first day of its month, or of the range.
+    """
+    fields = tuple(
+        dict.fromkeys(["pool", "account", "outcome", *(FIELDS[name] for name in by if name in FIELDS)])
+    )
+    found: list[Tally] = []
+    for part in _months(days) if "month" in by and "day" not in by else [days]:
+        for row in tx.added(Tally, fields, SUMS, *part):
+            values = NOTHING | {"day": part.first} | dict(zip((*fields, *SUMS), row, strict=True))
+            found.append(Tally(**values))
+    return found
 
 
 def build_costs(tx: Tx, days: Days) -> list[BuildCost]:
@@ -80,6 +105,16 @@ def entered_until_ms(tx: Tx) -> int | None:
 def paid_by_use(rules: Rules) -> frozenset[str]:
     """Pools of which one more job costs money: the rented ones."""
     return frozenset(pool.name for pool in rules.pools if pool.provider not in OWN)
+
+
+def _months(days: Days) -> Iterator[Days]:
+    """The days of each calendar month."""
+    first = days.first
+    while first < days.end:
+        on = date.fromordinal(EPOCH + first)
+        length = monthrange(on.year, on.month)[1] - on.day + 1
+        yield Days(first, min(days.end, first + length))
+        first += length
 
 
 def _of_days(tx: Tx, kind: type[R], index: str, days: Days) -> Iterator[R]:

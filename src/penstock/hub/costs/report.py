@@ -51,7 +51,7 @@ def report(hub: Hub, days: Days, by: Sequence[str], top: int | None = None) -> D
 
 def _rows(hub: Hub, view: tuple[Tx, Farm], days: Days, by: Sequence[str]) -> list[Row]:
     tx, _ = view
-    found = reading.tallies(tx, days)
+    found = reading.summed(tx, days, by)
     if "branch" in by:
         return costs.report_branches(reading.build_costs(tx, days), found, by)
     return costs.report(found, by, reading.paid_by_use(hub.rules))

@@ -29,7 +29,11 @@ def waste(hub: Hub, days: Days) -> Document:
     """Each of KINDS, and its share of all that was spent; None where nothing was."""
     tallies, builds, made = look(
         hub,
-        lambda tx, farm: (reading.tallies(tx, days), reading.build_costs(tx, days), reading.builds(tx, days)),
+        lambda tx, farm: (
+            reading.summed(tx, days, ()),
+            reading.build_costs(tx, days),
+            reading.builds(tx, days),
+        ),
     )
     found = wasted(tallies, builds, {name: build.state for name, build in made.items()})
     return {
@@ -43,7 +47,7 @@ def waste(hub: Hub, days: Days) -> Document:
 
 def movers(hub: Hub, days: Days, before: Days, by: Sequence[str], top: int) -> Document:
     """The `top` largest changes from the days `before` to `days`, by `by` (of reports.costs.KEYS), and why."""
-    old, new = look(hub, lambda tx, farm: (reading.tallies(tx, before), reading.tallies(tx, days)))
+    old, new = look(hub, lambda tx, farm: (reading.summed(tx, before, by), reading.summed(tx, days, by)))
     found = moved(old, new, by)
     return {
         "schema": 1,
