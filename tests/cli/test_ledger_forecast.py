@@ -5,9 +5,12 @@ import io
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from penstock.cli.app import run
+from penstock.model.ledger import Bill, BillLine
+from penstock.model.units import DAY_MS
 from tests.ledgers import BOOKS, TODAY, direct, ledger_state
 
 FREEZE = '[[calendar]]\nname = "freeze"\nfrom = 2026-12-01\nuntil = 2026-12-08\nfactor = 1.5\n'
@@ -34,6 +37,24 @@ def test_a_table_and_what_is_not_known(state: list[str], capsys: pytest.CaptureF
     assert "unusual: 2026-11-07 cost 200.000000, 10.000000 is usual" in out
     assert "freeze, 2026-12-01 to 2026-12-08: 1.5 times as much" in out
     assert "not known: what was used in 2026 before 2026-10-01: the books begin then" in out
+
+
+def test_a_new_level_and_bills_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    days = [direct(10 if back > 14 else 40, day=TODAY - back) for back in range(1, 85)]
+    books = msgspec.structs.replace(BOOKS, from_ms=(TODAY - 84) * DAY_MS)
+    paid = Bill(
+        id="b", provider="cloud", account="1", first=TODAY - 40, end=TODAY - 10, form="focus", currency="USD", billed="10",
+        effective="10", rows=1, file="f", digest="d", taken_ms=1, days_from=TODAY - 40, days_until=TODAY - 10,
+    )  # fmt: skip
+    line = BillLine(bill="b", day=TODAY - 30, effective="10", pool="burst")
+    state = ledger_state(tmp_path, books, *days, paid, line)
+    assert run(["costs", "forecast", *state]) == 0
+    out = capsys.readouterr().out
+    assert (
+        "since 2026-10-27 a day costs 40.000000, 10.000000 before: the rate is of days on both sides" in out
+    )
+    assert "burst: counted as billed on 1 of the days, else as metered" in out
+    assert "was metered: days without" not in out
 
 
 def test_a_document(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.history import github_actions, swf
+from penstock.history import github_actions
 from penstock.history.report import Report
 from penstock.history.rows import Row
 from penstock.model.units import DAY_MS
@@ -48,14 +48,13 @@ def commits(path: Path) -> list[int]:
 
 
 def histories(data: Path) -> dict[str, list[int]]:
-    """Job-seconds a day of two projects and a cluster, and commits a day of Qt, which its CI runs for."""
+    """Job-seconds a day of two projects, and commits a day of Qt, which its CI runs for."""
     found = {
         name.partition("_")[0]: job_seconds(
             github_actions.rows([data / "github-actions" / f"raw__{name}_fixed.csv.gz"], Report())
         )
         for name in GITHUB
     }
-    found["ricc"] = job_seconds(swf.rows([data / "swf" / "RICC-2010-2.swf.gz"], Report()))
     found["qt"] = commits(data / "qt" / "qt_module_commits_2023-2024.tsv.gz")
     return found
 

@@ -67,6 +67,6 @@ def _sentences(document: Mapping[str, Any]) -> Iterator[str]:
     for season in document["calendar"]:
         yield f"{season['name']}, {season['since']} to {season['until']}: {season['factor']:g} times as much"
     for pool, days in document["billed_days"].items():
-        yield f"{pool}: {days} days as they were billed"
+        yield f"{pool}: counted as billed on {days} of the days, else as metered"
     yield from (f"not known: {what}" for what in document["unknown"])
     yield "what the same use costs with another provider, at list price and with its egress: penstock costs reprice"
