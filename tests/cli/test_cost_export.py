@@ -1,6 +1,7 @@
 """`penstock costs export`: a file for other programs, whole or not at all."""
 
 import csv
+import json
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,9 +10,19 @@ import pytest
 from penstock.cli.app import run
 from penstock.hub.costs import export
 from penstock.reports.focus import COLUMNS, OUR_COLUMNS
-from tests.ledgers import SPENT, ledger_state
+from tests.ledgers import SPENT, ledger_state, tally
 
 NOVEMBER = ["--from", "2026-11-01", "--until", "2026-11-10"]
+
+GRANT = """
+[[grant]]
+name = "aws"
+amount = 20
+currency = "USD"
+from = 2026-10-01
+until = 2026-12-31
+pools = ["burst"]
+"""
 
 
 def read(text: str) -> list[dict[str, str]]:
@@ -71,3 +82,27 @@ def test_nothing_entered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert out.count("\n") == 1
     assert err.startswith("0 rows, 9999-11-01 to 9999-11-30, USD: 0 used")
     assert "nothing is entered yet" in err
+
+
+def test_another_farm_reads_it_as_a_bill_with_the_same_sums(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    state, out = ledger_state(tmp_path / "one", *SPENT, tally("idle", 3, pool="rack")), tmp_path / "focus.csv"
+    with (tmp_path / "one" / "farm.toml").open("a") as farm:
+        farm.write(GRANT)
+    assert (
+        run(["costs", "export", "--focus", "-o", str(out), "--from", "2026-10-01", *NOVEMBER[2:], *state])
+        == 0
+    )
+    assert "81.500000 used, 78.500000 billed, -20.000000 credits" in capsys.readouterr().err
+    other = ledger_state(tmp_path / "other")
+    assert run(["costs", "ingest", str(out), "--json", *other]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (Decimal(told["billed_total"]), Decimal(told["effective_total"])) == (
+        Decimal("58.5"),
+        Decimal("61.5"),
+    )
+    assert told["rejected"] == []
+    assert {period["first"][:7] for period in told["periods"]} == {"2026-10", "2026-11"}

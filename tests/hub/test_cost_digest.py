@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from penstock.hub.costs.digest import digest
-from penstock.model.ledger import Guarding, Ledger
+from penstock.model.ledger import Bill, BillLine, Guarding, Ledger
 from penstock.model.rules import Budget, Grant, Guard
 from penstock.model.states import GuardState
 from penstock.reports.digest import text
@@ -70,6 +70,19 @@ def test_young_books_say_that_they_are() -> None:
     found = digest(ledger_farm(young, *WEEKS).hub)
     assert (found["weeks"], found["movers"]) == (0, [])
     assert found["missing"] == ["what is usual for a weekday: the books are too young"]
+
+
+def test_the_month_of_the_newest_bill() -> None:
+    first = TODAY - 40
+    bill = Bill(
+        id="b", provider="aws", account="1", first=first, end=first + 31, form="cur", currency="USD", billed="25.5",
+        effective="25.5", rows=1, file="f", digest="d", taken_ms=1, lines=1, days_from=first, days_until=first + 31,
+    )  # fmt: skip
+    line = BillLine(bill="b", day=YESTERDAY - 14, pool="burst", billed="25.5", effective="25.5")
+    found = digest(ledger_farm(BOOKS, *WEEKS, bill, line).hub)
+    assert found["bills"] == {
+        "month": "2026-10", "billed": "25.5", "metered": "90", "residual": "-64.5", "alarms": 3,
+    }  # fmt: skip
 
 
 def test_nothing_is_entered_yet() -> None:

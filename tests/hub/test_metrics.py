@@ -54,8 +54,9 @@ def test_what_was_spent_and_what_is_left() -> None:
         rows=1, file="f", digest="d", taken_ms=5000,
     )  # fmt: skip
     older = msgspec.structs.replace(bill, id="a", taken_ms=4000, current=False)
+    coming = msgspec.structs.replace(bill, id="c", taken_ms=0, provider="azure")
     state = Guarding(name="stop", state=GuardState.PENDING)
-    farm = ledger_farm(*SPENT, meter, bill, older, state)
+    farm = ledger_farm(*SPENT, meter, bill, older, coming, state)
     farm.clock.wall += 90_000
     found = told(metrics_of(farm))
     assert found["cost_micros_total", "burst", "direct", "core"] == 43 * UNIT
@@ -68,6 +69,7 @@ def test_what_was_spent_and_what_is_left() -> None:
     assert found["guard_state", "stop", "pending"] == 1
     assert sum(value for key, value in found.items() if key[0] == "guard_state") == 1
     assert found["bill_taken_timestamp_seconds", "aws"] == 5
+    assert ("bill_taken_timestamp_seconds", "azure") not in found, "it is not whole yet"
     assert found["ledger_lag_seconds",] == 90
 
 

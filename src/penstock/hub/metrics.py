@@ -135,7 +135,8 @@ class Metrics:
 
     def _spent(self, tx: Tx, farm: Farm) -> list[Sample]:
         ledger = self._spending.catch_up(tx)
-        taken = {bill.provider: bill.taken_ms for bill in sorted(tx.find(Bill, "key"), key=_taken)}
+        bills_there = [bill for bill in tx.find(Bill, "key") if bill.taken_ms]
+        taken = {bill.provider: bill.taken_ms for bill in sorted(bills_there, key=_taken)}
         bills = [
             Sample("penstock_bill_taken_timestamp_seconds", (provider,), seconds(at))
             for provider, at in taken.items()
