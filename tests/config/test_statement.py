@@ -88,6 +88,7 @@ LATER = "[[reading]]\ndate = 2023-06-02\ntotal = 6\nresource = { a = 1 }\n"
         ),
         (HEAD + READING.replace("{ a", '{ " "'), 1, "s.toml:5: a name in `resource` of [[reading]] is empty"),
         (HEAD + READING + "when = 3\n", 1, "s.toml:6: [[reading]] has no `when`"),
+        (HEAD + READING.replace("{ a", '{ "(rest)"'), 1, "s.toml:5: `resource` of [[reading]] names (rest)"),
         (
             HEAD + READING + '[[retired]]\nresource = "A"\n',
             1,

@@ -23,7 +23,7 @@ from penstock.config.money_fields import GRANT, GRANT_RECORD
 from penstock.config.toml_lines import read_toml
 from penstock.config.values import amount, currency, date, label
 from penstock.model.rules import Grant
-from penstock.model.statement import Reading, Statement
+from penstock.model.statement import REST, Reading, Statement
 
 LATEST_YEAR = 3000
 """No date is later: what comes after it has dates, too."""
@@ -113,6 +113,8 @@ def _amounts(desk: Desk, item: Item, where: str) -> dict[str, Decimal]:
     for name, inner in item.value.items():
         with Noted(desk, inner):
             label(desk, Item(name, inner.line), f"a name in {where}")
+            if name == REST:
+                raise Refused(f"{where} names {REST}, which is what no resource is", "give it another name")
             found[name] = amount(desk, inner, f"{shown(name)} in {where}")
     return found
 

@@ -11,6 +11,9 @@ import msgspec
 
 from penstock.model.rules import Grant
 
+REST = "(rest)"
+"""What of a total no resource of the statement is."""
+
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What was used up to the beginning of `date`: `total`, and of that by resource what the console showed.

@@ -16,12 +16,10 @@ from fractions import Fraction
 
 import msgspec
 
-from penstock.model.statement import Reading, Statement
+from penstock.model.statement import REST, Reading, Statement
 from penstock.reports.forecast.figures import YEAR_DAYS, Unanswerable, later, new_year
 
 EXCLUDING, INCLUDING = "run_rate_excl_retired", "run_rate_incl_retired"
-REST = "(rest)"
-"""What of a total no resource of the statement is."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

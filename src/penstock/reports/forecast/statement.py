@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from penstock.model.rules import Grant
-from penstock.model.statement import Statement
+from penstock.model.statement import REST, Statement
 from penstock.reports.forecast.figures import YEAR_DAYS, decimal, nearest, new_year, plain
 from penstock.reports.forecast.run_rate import (
     INCLUDING,
-    REST,
     Part,
     RunRate,
     exhausted_days,
