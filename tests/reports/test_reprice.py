@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.model.rules import Charge, Pool, Rules
+from penstock.model.machine import Machine
+from penstock.model.rules import Billing, Charge, Pool, Rules
+from penstock.model.states import Power
 from penstock.model.units import MS_PER_HOUR, charge_micros
 from penstock.policy.charging.fixed import share_micros, stored
+from penstock.policy.charging.meters import Moment, begin, terms_of, turn
 from penstock.reports.reprice import GB, Line, Shared, Unmapped, Use, charges_there, reprice, storage_there
 from penstock.reports.tco import rounded
 
@@ -122,3 +125,41 @@ def test_amounts_are_exact() -> None:
     line = one(used(hours=1), pool("burst", 1, slots=3))
     assert line.running == Fraction(1, 3)
     assert Decimal(rounded(line.running)) == 0
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [Power.BOOTING, Power.UP, Power.DRAINING, Power.SUSPENDING, Power.SUSPENDED, Power.RESUMING]
+        ),
+        st.integers(1, 10**8),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(STEPS, st.integers(0, 10**7), st.integers(0, 10**6))
+def test_what_was_metered_costs_the_same_at_the_same_prices(
+    steps: list[tuple[Power, int]], hour: int, stopped: int
+) -> None:
+    """But for what providers round up, and for a resume that was refused, which was not billed."""
+    same = pool("burst", hour, stopped_price_per_hour_micros=stopped, billing=Billing(minimum_ms=60_000))
+    terms, at = terms_of(same, hour, stopped), 0
+    meter, spans = begin(Machine(id="m", name="m", pool="burst", power=Power.REQUESTED), terms, Moment(0)), []
+    for power, lasted_ms in steps:
+        if meter.power == Power.RESUMING and power == Power.SUSPENDED:
+            continue
+        at += lasted_ms
+        closed = turn(meter, power, terms, Moment(at))
+        spans.append(closed.span)
+        meter = closed.meter
+    kept = [span for span in spans if span]
+    use = used(
+        running_ms=sum(span.counted_ms for span in kept if span.power != Power.SUSPENDED),
+        stopped_ms=sum(span.counted_ms for span in kept if span.power == Power.SUSPENDED),
+    )
+    there = one(use, same).there
+    assert there is not None
+    billed = sum(span.amount_micros - span.extra_micros for span in kept)
+    assert abs(there - billed) <= len(kept)
