@@ -44,7 +44,7 @@ def test_a_new_level_and_bills_are_said(tmp_path: Path, capsys: pytest.CaptureFi
     books = msgspec.structs.replace(BOOKS, from_ms=(TODAY - 84) * DAY_MS)
     paid = Bill(
         id="b", provider="cloud", account="1", first=TODAY - 40, end=TODAY - 10, form="focus", currency="USD", billed="10",
-        effective="10", rows=1, file="f", digest="d", taken_ms=1, days_from=TODAY - 40, days_until=TODAY - 10,
+        effective="10", rows=1, file="f", digest="d", taken_ms=TODAY * DAY_MS, days_from=TODAY - 40, days_until=TODAY - 10,
     )  # fmt: skip
     line = BillLine(bill="b", day=TODAY - 30, effective="10", pool="burst")
     state = ledger_state(tmp_path, books, *days, paid, line)

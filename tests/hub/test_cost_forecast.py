@@ -61,7 +61,7 @@ def bill(id_: str, current: bool = True, currency: str = "USD") -> Bill:
         rows=1,
         file="f",
         digest="d",
-        taken_ms=1,
+        taken_ms=(TODAY - 9) * DAY_MS,
         current=current,
         days_from=TODAY - 40,
         days_until=TODAY - 10,
@@ -126,7 +126,7 @@ def test_bills_count_in_place_of_what_was_metered() -> None:
         line("b", TODAY - 30, "1.5", service="VMs"),
         line("b", TODAY - 30, "-14", service="VMs", category="Credit"),
         line("b", TODAY - 29, "7", service="Bandwidth"),
-        # The end of a bill may still grow.
+        # Three days before the bill was taken: it may still grow.
         line("b", TODAY - 12, "1", service="VMs"),
     ]
     found = forecast(farm_of([*steady(), *rows], rules).hub, 60)

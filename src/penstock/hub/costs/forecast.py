@@ -23,7 +23,7 @@ from penstock.reports.reconciliation import is_alarm
 
 Document = dict[str, Any]
 LATE_DAYS = 3
-"""The last days of a bill may still grow: until they are older, what was metered counts."""
+"""Providers bill a day up to so many days late: of one that was not over for so long when the bill was taken, the meters count."""
 Amounts = dict[str, dict[int, int]]
 """Micro-units by source and day."""
 
@@ -86,7 +86,7 @@ def _billed(hub: Hub, tx: Tx, days: Days) -> tuple[Amounts, Decimal]:
     pools = Pools(hub.rules.billed)
     exact: dict[str, dict[int, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
     for bill in bills(tx, days.first, days.end, hub.rules.currency):
-        until = min(days.end, bill.days_until - LATE_DAYS)
+        until = min(days.end, day_of(bill.taken_ms) - LATE_DAYS)
         for line in lines(tx, bill, days.first, until):
             if line.category != "Credit":
                 of = exact[pools.of(line)]
