@@ -6,13 +6,17 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from penstock.model.job import Attempt, Job
 from penstock.model.ledger import Account, Entry, Footprint, Meter, Span
 from penstock.model.rules import Pool
-from penstock.model.states import Power
+from penstock.model.states import AttemptState, JobState, Power
 from penstock.model.units import DAY_MS, MS_PER_HOUR, charge_micros
 from tests.costhistory import Ran, chance
 from tests.costrules import POOLS, RULES
+from tests.farms import spec
 
+KEPT_DAYS = 4
+"""For how long jobs are kept behind what is entered of them."""
 BOOT_MS, KEPT_MS, GOING_MS = 90_000, 600_000, 20_000
 
 
@@ -40,6 +44,7 @@ class Writer:
     builds: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     about: dict[str, Ran] = field(default_factory=dict)
     feet: dict[tuple[int, str, str, str], Footprint] = field(default_factory=dict)
+    kept: list[msgspec.Struct] = field(default_factory=list)
     count: int = 0
 
     def enter(self, account: Account, at_ms: int, amount_micros: int, **about: object) -> None:
@@ -90,8 +95,27 @@ class Writer:
             )  # fmt: skip
             host.held.append((cut, amount))
             paid, before_ms = paid + amount, cut
+        if ended_ms > self.until_ms - KEPT_DAYS * DAY_MS:
+            self._keep(ran, host, (begun_ms, ended_ms), (outcome, paid))
         self._note(ran, paid, outcome, ended_ms - begun_ms)
         return paid
+
+    def _keep(self, ran: Ran, host: Host, held: tuple[int, int], came: tuple[str, int]) -> None:
+        """The job and the attempt themselves, as far as a farm keeps them."""
+        outcome, paid = came
+        state = {"LOST": "ERROR", "CANCELLED": "CANCELLED"}.get(outcome, outcome)
+        asked = spec(ran.name, platform=ran.platform, klass=ran.klass)
+        self.kept += [
+            Job(
+                id=f"j{self.count}", build=ran.build, name=f"{ran.name} {self.count}", spec=asked, state=JobState(state), open=False,
+                submitted_ms=ran.came_ms, ready_ms=ran.came_ms, ended_ms=held[1], attempts=1, project=ran.project,
+            ),
+            Attempt(
+                id=f"a{self.count}", job=f"j{self.count}", build=ran.build, n=1, fence="i:1", machine=host.name, slot=0, session="s",
+                pool=host.pool.name, project=ran.project, state=AttemptState(outcome), live=False, settled=True, cost_micros=paid,
+                started_ms=held[0], ended_ms=held[1], price_per_hour_micros=host.pool.price_per_hour_micros,
+            ),
+        ]  # fmt: skip
 
     def _note(self, ran: Ran, paid: int, outcome: str, held_ms: int) -> None:
         self.about.setdefault(ran.build, ran)

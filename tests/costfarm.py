@@ -73,7 +73,7 @@ def records(writer: Writer) -> list[msgspec.Struct]:
         position=1, day=writer.until_ms // DAY_MS, from_ms=writer.first_ms, until_ms=writer.until_ms
     )
     return [
-        whole, *writer.entries, *writer.spans, *writer.meters, *tallies, *builds, *made, *writer.feet.values(), *prices, *bills(tallies), *guardings(),
+        whole, *writer.entries, *writer.spans, *writer.meters, *tallies, *builds, *made, *writer.kept, *writer.feet.values(), *prices, *bills(tallies), *guardings(),
     ]  # fmt: skip
 
 

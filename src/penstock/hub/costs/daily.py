@@ -40,7 +40,9 @@ def daily(hub: Hub, about: Asked = EVERYTHING, shown: int = DAYS_SHOWN) -> Docum
     days = Days(today + 1 - shown, today + 1)
 
     def read(tx: Tx, farm: Farm) -> tuple[Ledger | None, list[Tally]]:
-        return tx.get(Ledger, "ledger"), reading.tallies(tx, days)
+        return tx.get(Ledger, "ledger"), reading.summed(
+            tx, days, ("day", "project") if about.project is not None else ("day",)
+        )
 
     ledger, found = look(hub, read)
     return {

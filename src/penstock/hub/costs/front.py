@@ -19,19 +19,21 @@ from penstock.reports.costs import added
 
 Document = dict[str, Any]
 BY = ("pool", "project", "platform", "class", "outcome")
+FIELDS = ("project", "platform", "class")
+"""What is read of tallies beside what all reports need: sums of all the others."""
 
 
 def front(hub: Hub, days: Days, about: Asked = EVERYTHING) -> Document:
     """Tables by each of BY and their sum; `before`: the sum of as many days before."""
     before = Days(2 * days.first - days.end, days.first)
 
-    def read(tx: Tx, farm: Farm) -> tuple[list[Tally], int | None]:
-        return reading.tallies(tx, Days(before.first, days.end)), reading.entered_until_ms(tx)
+    def read(tx: Tx, farm: Farm) -> tuple[list[Tally], list[Tally], int | None]:
+        now = reading.summed(tx, days, FIELDS)
+        return now, reading.summed(tx, before, ("project",)), reading.entered_until_ms(tx)
 
-    found, until_ms = look(hub, read)
-    wanted = [tally for tally in found if about.takes(tally)]
-    now = [tally for tally in wanted if tally.day >= days.first]
-    old = [tally for tally in wanted if tally.day < days.first]
+    found, earlier, until_ms = look(hub, read)
+    now = [tally for tally in found if about.takes(tally)]
+    old = [tally for tally in earlier if about.takes(tally)]
     paid = reading.paid_by_use(hub.rules)
     tables = {by: _table(now, by, paid) for by in BY}
     return {

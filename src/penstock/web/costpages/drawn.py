@@ -8,6 +8,7 @@ from penstock.model.units import micros
 from penstock.reports.costs import day_number
 from penstock.web.costpages.daysplot import Bar, Stack, days_picture
 from penstock.web.costpages.grantsplot import Runway, Runways, runways_picture, used_up_words
+from penstock.web.costpages.latencyplot import Latency, Pool, latency_picture
 from penstock.web.costpages.monthsplot import Month, Months, months_picture
 from penstock.web.costpages.useplot import Owned, Rented, Use, use_picture
 from penstock.web.drawing.svg import Both
@@ -59,6 +60,19 @@ def runways(document: Document) -> Both | None:
     return (
         runways_picture(Runways(lanes, day(document["today"]), "How long each grant lasts"))
         if lanes
+        else None
+    )
+
+
+def latency(document: Document) -> Both | None:
+    """The pools of hub.costs.latency; None without any."""
+    pools = [
+        Pool(one["pool"], float(one["loaded"]), one["took_p50_s"], one["took_p95_s"], number)
+        for number, one in enumerate(document["pools"])
+    ]
+    return (
+        latency_picture(Latency(pools, document["currency"], "Price against latency, by pool"))
+        if pools
         else None
     )
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from penstock.hub.context import Hub
 from penstock.hub.costs.guards import guards
+from penstock.hub.costs.latency import latency
 from penstock.hub.costs.reading import Days
 from penstock.hub.costs.reconciling import reconcile
 from penstock.hub.costs.rightsize import savings
@@ -23,20 +24,23 @@ SIGNS = {"standby": "·", "armed": "!", "pending": "?", "active": "✗", "coolin
 def sides(hub: Hub, shelf: Shelf) -> Document:
     """Documents about prices, and their pictures."""
     owned = shelf.get("tco", lambda: tco(hub))
+    runs = shelf.get("latency", lambda: latency(hub, _window(hub)))
     return {
+        "latency": runs,
+        "latency_picture": drawn.latency(runs),
         "owned": owned,
         "use_picture": drawn.use(owned),
         "guards": [
             {**one, "sign": SIGNS[one["state"]]} for one in shelf.get("guards", lambda: guards(hub))["guards"]
         ],
-        "sizes": shelf.get("sizes", lambda: _sizes(hub)),
+        "sizes": shelf.get("sizes", lambda: savings(hub, _window(hub), SAVINGS_SHOWN)),
         "billed": billed(shelf.get("reconcile", lambda: reconcile(hub, ""))),
     }
 
 
-def _sizes(hub: Hub) -> Document:
+def _window(hub: Hub) -> Days:
     today = day_of(hub.clock.wall_ms())
-    return savings(hub, Days(today + 1 - WINDOW_DAYS, today + 1), SAVINGS_SHOWN)
+    return Days(today + 1 - WINDOW_DAYS, today + 1)
 
 
 def billed(found: Document) -> Document:
