@@ -16,6 +16,7 @@ NAMES = (
     "latency",
     "throughput",
     "scale",
+    "scrape",
     "simulator",
     "qt_year",
     "ricc",

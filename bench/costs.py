@@ -35,7 +35,14 @@ from penstock.wiring import Quiet, SystemClock, SystemEntropy
 ENTRIES, YEAR = 1_000_000, Days(20_454, 20_819)
 """2026."""
 PROJECTS = [f"project-{n:02}" for n in range(12)]
-POOLS = {"rack": 300_000, "boards": 90_000, "minis": 140_000, "burst": 403_200, "burst-arm": 270_000, "windows": 742_000}
+POOLS = {
+    "rack": 300_000,
+    "boards": 90_000,
+    "minis": 140_000,
+    "burst": 403_200,
+    "burst-arm": 270_000,
+    "windows": 742_000,
+}
 PLATFORMS = {f"platform-{n:02}": [list(POOLS)[n % 6], *(["burst"] if n % 3 == 0 else [])] for n in range(20)}
 CLASSES, OUTCOMES = ("change", "nightly", "release"), ("PASSED", "FAILED", "LOST", "CANCELLED")
 BRANCHES = ("main", "next", "stable-1", "stable-2", "topic")
@@ -54,7 +61,7 @@ PEER = (
 
 def entries(count: int = ENTRIES) -> Iterator[Entry]:
     """What a bookkeeper enters in a year: of ten entries nine are of attempts, some jobs come often, most seldom."""
-    chance = Random(SEED)  # noqa: S311 - made-up jobs
+    chance = Random(SEED)
     projects = chance.choices(PROJECTS, [1 / (n + 1) for n in range(12)], k=count // A_BUILD + 1)
     kinds = chance.choices(CLASSES, (80, 15, 5), k=count // A_BUILD + 1)
     for n in range(count):
@@ -106,7 +113,9 @@ def _spent(costs: dict[str, BuildCost], entry: Entry) -> None:
 
 def _build(cost: BuildCost) -> Build:
     state = BuildState.FAILED if cost.amount_micros % 5 == 0 else BuildState.PASSED
-    return Build(id=cost.build, change=cost.build, source="s", state=state, open=False, created_ms=cost.day * DAY_MS)
+    return Build(
+        id=cost.build, change=cost.build, source="s", state=state, open=False, created_ms=cost.day * DAY_MS
+    )
 
 
 def insert(store: Store, records: Iterable[msgspec.Struct]) -> None:
@@ -143,7 +152,9 @@ def measured(hub: Hub, where: str, ask: Callable[[str], object], month: str) -> 
 
 def opened(store: Store, folder: Path) -> Hub:
     """A hub over this store."""
-    hub = Hub(store, FolderBlobs(folder / "blobs"), SystemClock(), SystemEntropy(), rules(folder, ""), Quiet())
+    hub = Hub(
+        store, FolderBlobs(folder / "blobs"), SystemClock(), SystemEntropy(), rules(folder, ""), Quiet()
+    )
     intake.open_farm(hub, "bench")
     return hub
 
@@ -158,7 +169,17 @@ def on_sqlite(folder: Path) -> dict[str, float]:
     found |= measured(hub, "", lambda sql: plain.execute(sql).fetchall(), MONTH["sqlite"])
     plain.close()
     store.close()
-    command = [sys.executable, "-m", "penstock", "costs", "report", "--by", "project,month", "--state", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "penstock",
+        "costs",
+        "report",
+        "--by",
+        "project,month",
+        "--state",
+        str(folder),
+    ]
     days = ["--from", "2026-01-01", "--until", "2026-12-31", "--json"]
     found["the whole command, s"] = seconds(
         lambda: subprocess.run([*command, *days], check=True, stdout=subprocess.DEVNULL)

@@ -66,8 +66,9 @@ def test_the_same_job_of_a_commit_in_two_pools() -> None:
         "machines of rack have no price: what they cost is in none of these figures"
     ]
     assert [(line["project"], line["commits"], line["each"]) for line in document["per_commit"]] == [
-        ("core", 2, "6.000000"), ("", 2, "6.000000"),
-    ]  # fmt: skip
+        ("core", 2, "6.000000"),
+    ]
+    assert document["all_commits"] == {"project": "", "commits": 2, "spent": "12.000000", "each": "6.000000"}
 
 
 def test_without_pairs_it_is_not_like_for_like(monkeypatch) -> None:  # type: ignore[no-untyped-def]
@@ -99,4 +100,4 @@ def test_what_failed_or_is_elsewhere_is_not_compared() -> None:
     farm = ledger_farm(*BUILDS, failed, *ran("a1", "burst", "b1", 1, 1))
     assert compare(farm.hub, DAYS)["comparisons"] == []
     assert compare(farm.hub, DAYS, ["burst", "mars"])["comparisons"][0]["lines"] == []
-    assert compare(ledger_farm().hub, DAYS)["per_commit"] == []
+    assert compare(ledger_farm().hub, DAYS)["all_commits"] is None

@@ -2,6 +2,8 @@
 
 from penstock.hub.costs.reading import Days
 from penstock.hub.costs.report import report
+from penstock.model.ledger import Meter
+from penstock.model.states import Power
 from tests.ledgers import BOOKS, NOW_MS, SPENT, TODAY, ledger_farm
 
 NOVEMBER = Days(TODAY - 9, TODAY + 1)
@@ -26,6 +28,17 @@ def test_the_dearest_and_the_others() -> None:
     document = report(ledger_farm(*SPENT).hub, NOVEMBER, ["project", "outcome"], top=1)
     assert [line["of"] for line in document["rows"]] == [{"project": "core", "outcome": "PASSED"}]
     assert (document["others"]["rows"], document["others"]["of"]) == (3, {"project": "", "outcome": ""})
+
+
+def test_what_runs_up_is_told_apart() -> None:
+    meter = Meter(
+        machine="m1", pool="burst", power=Power.UP, since_ms=NOW_MS - 3_600_000, price_micros=400_000,
+        direct_micros=100_000,
+    )  # fmt: skip
+    farm = ledger_farm(*SPENT, meter)
+    document = report(farm.hub, NOVEMBER, ["project"])
+    assert (document["unentered"], document["total"]["total"]) == ("0.300000", "70.500000")
+    assert report(farm.hub, Days(TODAY - 9, TODAY), ["project"])["unentered"] is None
 
 
 def test_by_branch() -> None:

@@ -37,3 +37,10 @@ def test_what_moved() -> None:
     }  # fmt: skip
     assert document["movers"][1]["cause"] == "new"
     assert movers(farm.hub, Days(TODAY, TODAY + 1), Days(TODAY - 1, TODAY), ["pool"], 2)["others"] == 0
+
+
+def test_books_that_are_younger_than_what_is_compared() -> None:
+    farm = ledger_farm(*SPENT)
+    document = movers(farm.hub, NOVEMBER, Days(TODAY - 99, TODAY - 89), ["project"], 2)
+    assert document["warnings"] == ["the books begin on 2026-10-01: what was spent before is not in them"]
+    assert movers(farm.hub, NOVEMBER, Days(TODAY - 19, TODAY - 9), ["project"], 2)["warnings"] == []

@@ -62,8 +62,10 @@ def _say(document: dict[str, Any]) -> None:
         say(f"{pairs}{one['says']}")
         print()
     lines = [
-        [line["project"] or "all", *(line[name] for name in COMMITS[1:])] for line in document["per_commit"]
+        [line["project"] or "-", *(line[name] for name in COMMITS[1:])] for line in document["per_commit"]
     ]
+    if document["all_commits"] is not None:
+        lines.append(["all", *(document["all_commits"][name] for name in COMMITS[1:])])
     print_table(COMMITS, lines)
     say(f"{document['since']} to {document['until']}, {document['currency']}")
     for warning in document["warnings"]:

@@ -89,6 +89,9 @@ def _say(document: dict[str, Any]) -> None:
 
     until = document["entered_until_s"]
     entered = "nothing is entered yet" if until is None else f"entered until {moment(until)} UTC"
+    # Below nothing: attempts are entered to the millisecond, the life of machines of the farm's own in steps.
+    if document["unentered"] is not None and not document["unentered"].startswith("-"):
+        entered += f"; {document['unentered']} has run up on machines since"
     say(f"{document['since']} to {document['until']}, {document['currency']}; {entered}")
     for name, text in document["definitions"].items():
         say(f"{name}: {text}")

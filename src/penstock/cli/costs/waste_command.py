@@ -95,6 +95,8 @@ def _say(document: dict[str, Any]) -> None:
         f"{document['since']} to {document['until']} beside {before['since']} to {before['until']}: "
         f"{document['change']} {document['currency']}{more}"
     )
+    for warning in document["warnings"]:
+        say(f"warning: {warning}")
     say(
         "quantity: more or less of the same; price: the same pools at other prices; mix: dearer or cheaper pools"
     )

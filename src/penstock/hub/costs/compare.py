@@ -53,12 +53,14 @@ def _compare(hub: Hub, tx: Tx, days: Days, pools: Sequence[str]) -> Document:
     asked = [tuple(pools)] if pools else prices.pairs_of(sorted({run.pool for run in found.runs}))
     compared = [_compared(tx, found.runs, some, factors) for some in asked]
     out = prices.excluded(found.tallies)
+    commits = [_commit_line(one) for one in prices.per_commit(found.costs)]
     return {
         "schema": 1,
         **range_document(days),
         "currency": hub.rules.currency,
         "comparisons": [one for one in compared if one["pools"] or pools],
-        "per_commit": [_commit_line(one) for one in prices.per_commit(found.costs)],
+        "per_commit": commits[:-1],
+        "all_commits": commits[-1] if commits else None,
         "excluded": out,
         "warnings": [OUT.format(", ".join(out))] if out else [],
         "definitions": DEFINITIONS,

@@ -8,11 +8,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from penstock.hub.context import Hub
 from penstock.model.change import Build
-from penstock.model.ledger import BuildCost, Entry, Footprint, Ledger, Span, Tally, day_of
+from penstock.model.farm import Farm
+from penstock.model.ledger import BuildCost, Entry, Footprint, Ledger, Meter, Span, Tally, day_of
 from penstock.model.records import SHAPES
 from penstock.model.rules import Rules
 from penstock.model.units import DAY_MS
+from penstock.policy.charging.meters import Moment, terms_of
+from penstock.policy.charging.unentered import unentered
 from penstock.ports import Tx
 from penstock.reports.costs import EPOCH
 
@@ -100,6 +104,16 @@ def entered_until_ms(tx: Tx) -> int | None:
     """Until when usage is entered, None where nothing is yet."""
     ledger = tx.get(Ledger, "ledger")
     return ledger.until_ms if ledger else None
+
+
+def unentered_micros(hub: Hub, view: tuple[Tx, Farm], days: Days) -> int | None:
+    """What has run up on machines and is not entered yet; None where these days do not hold this moment."""
+    tx, farm = view
+    wall_ms = hub.clock.wall_ms()
+    if not days.first <= day_of(wall_ms) < days.end:
+        return None
+    terms = {pool.name: terms_of(pool, 0, 0) for pool in hub.rules.pools}
+    return unentered(tx.find(Meter, "key"), terms, Moment(wall_ms, farm.time_ms)).total()
 
 
 def paid_by_use(rules: Rules) -> frozenset[str]:

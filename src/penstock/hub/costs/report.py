@@ -8,7 +8,6 @@ from penstock.hub.costs import reading
 from penstock.hub.costs.ranges import range_document
 from penstock.hub.costs.reading import Days
 from penstock.hub.steps import look
-from penstock.model.farm import Farm
 from penstock.model.units import decimal_text, seconds
 from penstock.ports import Tx
 from penstock.reports import costs
@@ -31,8 +30,13 @@ def report(hub: Hub, days: Days, by: Sequence[str], top: int | None = None) -> D
 
     With "branch", `by` is of reports.costs.BY_BRANCH.
     """
-    rows, until_ms = look(
-        hub, lambda tx, farm: (_rows(hub, (tx, farm), days, by), reading.entered_until_ms(tx))
+    rows, until_ms, unentered = look(
+        hub,
+        lambda tx, farm: (
+            _rows(hub, tx, days, by),
+            reading.entered_until_ms(tx),
+            reading.unentered_micros(hub, (tx, farm), days),
+        ),
     )
     shown, others = costs.dearest(rows, top)
     nothing = ("",) * len(by)
@@ -41,6 +45,7 @@ def report(hub: Hub, days: Days, by: Sequence[str], top: int | None = None) -> D
         **range_document(days),
         "currency": hub.rules.currency,
         "entered_until_s": None if until_ms is None else seconds(until_ms),
+        "unentered": None if unentered is None else decimal_text(unentered),
         "by": list(by),
         "rows": [line(row, by) for row in shown],
         "others": {"rows": len(others), **line(costs.added(others, nothing), by)} if others else None,
@@ -49,8 +54,7 @@ def report(hub: Hub, days: Days, by: Sequence[str], top: int | None = None) -> D
     }
 
 
-def _rows(hub: Hub, view: tuple[Tx, Farm], days: Days, by: Sequence[str]) -> list[Row]:
-    tx, _ = view
+def _rows(hub: Hub, tx: Tx, days: Days, by: Sequence[str]) -> list[Row]:
     found = reading.summed(tx, days, by)
     if "branch" in by:
         return costs.report_branches(reading.build_costs(tx, days), found, by)

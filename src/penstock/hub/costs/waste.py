@@ -8,9 +8,11 @@ from penstock.hub.costs import reading
 from penstock.hub.costs.ranges import range_document
 from penstock.hub.costs.reading import Days
 from penstock.hub.steps import look
-from penstock.model.units import decimal_text
+from penstock.model.ledger import Ledger, day_of
+from penstock.model.units import DAY_MS, decimal_text
 from penstock.reports.buildcosts import Waste
 from penstock.reports.buildcosts import waste as wasted
+from penstock.reports.costs import day_text
 from penstock.reports.movers import Mover
 from penstock.reports.movers import movers as moved
 
@@ -23,6 +25,8 @@ KINDS = {
     "flaky": "attempts that failed in builds of a commit that passed in another build, unchanged",
 }
 """What waste is. Of machines: what was entered on these days; of attempts: of builds that were created on them."""
+
+YOUNG = "the books begin on {}: what was spent before is not in them"
 
 
 def waste(hub: Hub, days: Days) -> Document:
@@ -47,8 +51,16 @@ def waste(hub: Hub, days: Days) -> Document:
 
 def movers(hub: Hub, days: Days, before: Days, by: Sequence[str], top: int) -> Document:
     """The `top` largest changes from the days `before` to `days`, by `by` (of reports.costs.KEYS), and why."""
-    old, new = look(hub, lambda tx, farm: (reading.summed(tx, before, by), reading.summed(tx, days, by)))
+    old, new, ledger = look(
+        hub,
+        lambda tx, farm: (
+            reading.summed(tx, before, by),
+            reading.summed(tx, days, by),
+            tx.get(Ledger, "ledger"),
+        ),
+    )
     found = moved(old, new, by)
+    young = ledger is not None and ledger.from_ms > before.first * DAY_MS
     return {
         "schema": 1,
         **range_document(days),
@@ -58,6 +70,7 @@ def movers(hub: Hub, days: Days, before: Days, by: Sequence[str], top: int) -> D
         "change": decimal_text(sum(one.change_micros for one in found)),
         "movers": [_change_line(one, by) for one in found[:top]],
         "others": max(0, len(found) - top),
+        "warnings": [YOUNG.format(day_text(day_of(ledger.from_ms)))] if young and ledger else [],
     }
 
 

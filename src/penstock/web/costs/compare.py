@@ -54,7 +54,7 @@ class Comparison(Document):
 
 
 class CommitCost(Document):
-    """What builds of a project cost by the commit; "" = all projects."""
+    """What builds of a project cost by the commit; "" = of none, or all."""
 
     project: str
     commits: int
@@ -71,6 +71,7 @@ class Compared(Document):
     currency: str
     comparisons: list[Comparison]
     per_commit: list[CommitCost]
+    all_commits: CommitCost | None
     excluded: list[str]
     warnings: list[str]
     definitions: dict[str, str]

@@ -66,13 +66,16 @@ class OtherCosts(CostLine):
 
 
 class Costs(Document):
-    """What was spent from the day `since` to the day `until`. `definitions` say what columns mean."""
+    """What was spent from the day `since` to the day `until`. `definitions` say what columns mean.
+
+    `unentered`: what has run up on machines and is in no row yet, null where these days do not hold this moment."""
 
     schema: int
     since: str
     until: str
     currency: str
     entered_until_s: float | None
+    unentered: str | None
     by: list[str]
     rows: list[CostLine]
     others: OtherCosts | None

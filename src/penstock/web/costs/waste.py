@@ -75,7 +75,7 @@ class MoverLine(Document):
 
 
 class Movers(Document):
-    """The largest changes; `others` changed as well. `change` is that of everything."""
+    """The largest changes; `others` changed as well. `change` is that of everything. `warnings`: what makes it less sure."""
 
     schema: int
     since: str
@@ -86,6 +86,7 @@ class Movers(Document):
     change: str
     movers: list[MoverLine]
     others: int
+    warnings: list[str]
 
 
 def _waste(hub: Hub, asked: WhichDays) -> dict[str, Any]:
