@@ -38,7 +38,7 @@ class Agreed:
         wall_ms = hub.clock.wall_ms()
         today = day_of(wall_ms)
         ended = self._ended(tx, first_day(hub.rules, today), min(ledger.day, today) - OPEN_DAYS)
-        late = reading.tallies(tx, Days(self._until, today + 1))
+        late = reading.summed(tx, Days(self._until, today + 1), ("day",))
         now = accrued(hub.rules, tx.find(Meter, "key"), Moment(wall_ms, farm.time_ms))
         books = Books(
             tallies=[*ended, *late, *now],
@@ -53,7 +53,7 @@ class Agreed:
         if first < self._first or not self._until or until < self._until:
             self._first, self._until, self._kept = first, first, []
         if until > self._until:
-            self._kept += summed(reading.tallies(tx, Days(self._until, until)))
+            self._kept += summed(reading.summed(tx, Days(self._until, until), ("day",)))
             self._until = until
         return self._kept
 

@@ -10,7 +10,7 @@ import msgspec
 
 from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.costs.bills import bills, lines
-from penstock.hub.costs.reading import Days, tallies
+from penstock.hub.costs.reading import Days, summed
 from penstock.hub.steps import look
 from penstock.model.ledger import Ledger, Tally, day_of
 from penstock.model.units import decimal_text, micros
@@ -52,7 +52,7 @@ def _past(hub: Hub, tx: Tx, window_days: int) -> Past:
     first = max(day_of(ledger.from_ms - 1) + 1, end - MOST)
     year = number(date_of(end).replace(month=1, day=1))
     days = Days(max(begun, min(first, year)), end)
-    metered = _metered(tallies(tx, days))
+    metered = _metered(summed(tx, days, ("day",)))
     billed, unnamed = _billed(hub, tx, days)
     notes = [
         *_notes(day_of(hub.clock.wall_ms()) - end, unnamed, hub.rules.currency),

@@ -35,7 +35,7 @@ def recent(hub: Hub, tx: Tx, farm: Farm, first: int) -> Recent:
     today, ledger = day_of(wall_ms), tx.get(Ledger, "ledger")
     found: list[Tally] = []
     if ledger is not None:
-        found = reading.tallies(tx, Days(first, today + 1))
+        found = reading.summed(tx, Days(first, today + 1), ("day",))
         found += accrued(hub.rules, tx.find(Meter, "key"), Moment(wall_ms, farm.time_ms))
     return Recent(today, ledger, seen_days(hub.rules, ledger, today), found)
 

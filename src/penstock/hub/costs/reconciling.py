@@ -8,7 +8,7 @@ from typing import Any
 
 from penstock.hub.context import Hub
 from penstock.hub.costs.bills import bills, lines
-from penstock.hub.costs.reading import Days, tallies
+from penstock.hub.costs.reading import Days, summed
 from penstock.hub.steps import look
 from penstock.model.ledger import Bill, BillLine, Ledger, day_of
 from penstock.model.units import decimal_text, seconds
@@ -110,7 +110,7 @@ def _books(tx: Tx) -> Books:
 
 def _metered(tx: Tx, days: Days) -> dict[Place, int]:
     found: dict[Place, int] = defaultdict(int)
-    for tally in tallies(tx, days):
+    for tally in summed(tx, days, ("day",)):
         found[tally.day, tally.pool] += tally.amount_micros
     return found
 

@@ -52,7 +52,7 @@ def tco(hub: Hub, _: object = None) -> Document:
     def read(tx: Tx, farm: Farm) -> Measured:
         seen = seen_days(hub.rules, tx.get(Ledger, "ledger"), today)
         days = Days(seen.begin, seen.end)
-        return _measured(days, reading.tallies(tx, days))
+        return _measured(days, reading.summed(tx, days, ("day",)))
 
     return owned_document(hub.rules, look(hub, read))
 
