@@ -10,14 +10,14 @@ from penstock.hub.costs.reading import Days
 from penstock.hub.costs.report import report
 from penstock.model.ledger import day_of
 from penstock.web.costpages import drawn
-from penstock.web.costpages.shelf import Shelf
+from penstock.web.costpages.shelf import Visit
 
 Document = dict[str, Any]
 WINDOW_DAYS = 28
 YEAR_BACK_DAYS = 400
 
 
-def ahead(hub: Hub, shelf: Shelf) -> Document:
+def ahead(hub: Hub, shelf: Visit) -> Document:
     """Documents about the future, and their pictures. Each day is one of the past to them once it has ended."""
     coming = shelf.get("forecast", lambda: forecast(hub, WINDOW_DAYS))
     paid = shelf.get("grants", lambda: grants(hub))

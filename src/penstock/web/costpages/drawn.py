@@ -1,6 +1,6 @@
 """Pictures of documents."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -64,11 +64,17 @@ def runways(document: Document) -> Both | None:
     )
 
 
-def latency(document: Document) -> Both | None:
-    """The pools of hub.costs.latency; None without any."""
+def latency(document: Document, colours: Mapping[str, int]) -> Both | None:
+    """The pools of hub.costs.latency; None without any. `colours`: the same in all pictures."""
     pools = [
-        Pool(one["pool"], float(one["loaded"]), one["took_p50_s"], one["took_p95_s"], number)
-        for number, one in enumerate(document["pools"])
+        Pool(
+            one["pool"],
+            float(one["loaded"]),
+            one["took_p50_s"],
+            one["took_p95_s"],
+            colours.get(one["pool"], 0),
+        )
+        for one in document["pools"]
     ]
     return (
         latency_picture(Latency(pools, document["currency"], "Price against latency, by pool"))
@@ -77,11 +83,11 @@ def latency(document: Document) -> Both | None:
     )
 
 
-def use(document: Document) -> Both | None:
+def use(document: Document, colours: Mapping[str, int]) -> Both | None:
     """The owned pools of hub.costs.tco beside what is rented instead; None where nothing can be compared."""
     owned = [
-        Owned(one["pool"], float(one["by_use"]["100"]), one["use"], number)
-        for number, one in enumerate(document["pools"])
+        Owned(one["pool"], float(one["by_use"]["100"]), one["use"], colours.get(one["pool"], 0))
+        for one in document["pools"]
         if float(one["by_use"]["100"])
     ]
     others = {other["pool"]: other for one in document["pools"] for other in one["against"]}

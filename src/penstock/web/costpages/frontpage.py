@@ -13,7 +13,7 @@ from penstock.model.ledger import day_of
 from penstock.reports.costs import ACCOUNTS
 from penstock.web.costpages import drawn
 from penstock.web.costpages.ahead import ahead
-from penstock.web.costpages.shelf import Shelf
+from penstock.web.costpages.shelf import Visit
 from penstock.web.costpages.sides import sides
 
 Document = dict[str, Any]
@@ -29,7 +29,7 @@ def last_days(hub: Hub, days: int) -> Days:
     return Days(today + 1 - days, today + 1)
 
 
-def values(hub: Hub, shelf: Shelf, days: int) -> Document:
+def values(hub: Hub, shelf: Visit, days: int) -> Document:
     """Everything on the page, of the last `days` days."""
     by_day = shelf.get("daily", lambda: daily(hub))
     if not by_day["days"]:

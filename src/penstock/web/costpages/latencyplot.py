@@ -87,4 +87,10 @@ def _pool(shown: Latency, pool: Pool, across: Scale, up: Scale) -> list[str]:
         line(most, y - 5, most, y + 5, klass),
         spot(half, y, 5, f"ring p{pool.number % 6}"),
     ]
-    return [titled(drawn, told), label(half + 8, y - 8, pool.name, "name")]
+    beside = most + 9 + 7 * len(pool.name) < across.end
+    name = (
+        label(most + 8, y + 4, pool.name, "name")
+        if beside
+        else label(most - 2, y - 9, pool.name, "name", "end")
+    )
+    return [titled(drawn, told), name]

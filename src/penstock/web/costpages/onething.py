@@ -7,7 +7,7 @@ from penstock.hub.costs.daily import Asked, daily
 from penstock.hub.costs.front import front
 from penstock.web.costpages import drawn
 from penstock.web.costpages.frontpage import accounts, last_days, rows
-from penstock.web.costpages.shelf import Shelf
+from penstock.web.costpages.shelf import Visit
 
 Document = dict[str, Any]
 NOBODY = "-"
@@ -36,7 +36,7 @@ class Thing(NamedTuple):
         return Asked(pool=self.said) if self.kind == "pool" else Asked(project=self.said)
 
 
-def values(hub: Hub, shelf: Shelf, thing: Thing, days: int) -> Document:
+def values(hub: Hub, shelf: Visit, thing: Thing, days: int) -> Document:
     """Everything on the page of a pool or a project. Raises NotFound where nothing was spent in it lately."""
     key, range_ = f"{thing.kind} {thing.name}", last_days(hub, days)
     by_day = shelf.get(f"daily {key}", lambda: daily(hub, thing.asked))

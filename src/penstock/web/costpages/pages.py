@@ -20,17 +20,17 @@ def cost_pages(pages: Pages) -> list[Any]:
 
     @get("/costs", sync_to_thread=True)
     def costs_page(days: FromQuery[int] = DAYS_SHOWN) -> Response[str]:
-        values = frontpage.values(hub, shelf, _offered(days))
+        values = frontpage.values(hub, shelf.visit(), _offered(days))
         return pages.render("costs.html", "/costs", offered=DAYS_OFFERED, **values)
 
     @get("/costs/pool/{name:path}", sync_to_thread=True)
     def pool_page(request: Asked, days: FromQuery[int] = DAYS_SHOWN) -> Response[str]:
-        values = onething.values(hub, shelf, _thing(request, "pool"), _offered(days))
+        values = onething.values(hub, shelf.visit(), _thing(request, "pool"), _offered(days))
         return pages.render("costs_thing.html", "/costs", offered=DAYS_OFFERED, **values)
 
     @get("/costs/project/{name:path}", sync_to_thread=True)
     def project_page(request: Asked, days: FromQuery[int] = DAYS_SHOWN) -> Response[str]:
-        values = onething.values(hub, shelf, _thing(request, "project"), _offered(days))
+        values = onething.values(hub, shelf.visit(), _thing(request, "project"), _offered(days))
         return pages.render("costs_thing.html", "/costs", offered=DAYS_OFFERED, **values)
 
     return [costs_page, pool_page, project_page, *row_pages(pages)]

@@ -1,79 +1,78 @@
-"""Documents that a page shows are kept for a moment: a page must not add up a year for each reader."""
+"""Documents that pages show are kept for a moment: a page must not add up a year for each of its readers."""
 
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any
 
-from penstock.hub.context import NotFound
-from penstock.ports import StoreError
-
 Document = dict[str, Any]
+Make = Callable[[], Document]
 FRESH_S = 10.0
-PATIENCE_S = 0.15
-"""How long a page waits for a document to be made anew; then it shows the one before, with the time it is of."""
+PATIENCE_S = 0.12
+"""How long one page waits in all for documents that are made anew; then it shows those before, with the time they are of."""
 KEPT = 200
 
 
 class Shelf:
-    """Documents by name. Any number of threads may ask."""
+    """Documents by name. Any number of threads may ask; what is made anew is made in one thread, one after the other."""
 
     def __init__(self, fresh_s: float = FRESH_S, patience_s: float = PATIENCE_S) -> None:
         self._fresh_s, self._patience_s = fresh_s, patience_s
         self._lock = threading.Lock()
         self._made: dict[str, tuple[float, Document]] = {}
-        self._making: dict[str, threading.Event] = {}
+        self._making: dict[str, Future[Document]] = {}
+        self._maker = ThreadPoolExecutor(1, "costs")
 
-    def get(self, name: str, make: Callable[[], Document]) -> Document:
-        """The document, at most `fresh_s` old, or the one before where making it takes longer than `patience_s`.
+    def visit(self) -> "Visit":
+        """What one page asks through."""
+        return Visit(self, time.monotonic() + self._patience_s)
 
-        The first one is waited for. Raises what `make` raises while there is none.
-        """
+    def known(self, name: str) -> Document | None:
+        """The document as it is, however old."""
         with self._lock:
-            known = self._made.get(name)
-            if known is not None and time.monotonic() - known[0] <= self._fresh_s:
-                return known[1]
-            done = self._making.get(name)
-            begun = done is None
-            if done is None:
-                done = self._making[name] = threading.Event()
-        if known is None:
-            return self._first(name, make, done, begun)
-        if begun:
-            threading.Thread(target=self._again, args=(name, make, done), name="costs", daemon=True).start()
-        done.wait(self._patience_s)
-        with self._lock:
-            return self._made.get(name, known)[1]
+            return self._made[name][1] if name in self._made else None
 
-    def _first(self, name: str, make: Callable[[], Document], done: threading.Event, begun: bool) -> Document:
-        """Made here, or by who began before; what that one could not do is tried again."""
-        if not begun:
-            done.wait()
+    def begun(self, name: str, make: Make) -> Future[Document] | None:
+        """The making of one that is not fresh; None for one that is."""
+        with self._lock:
+            at = self._made.get(name)
+            if at is not None and time.monotonic() - at[0] <= self._fresh_s:
+                return None
+            if name not in self._making:
+                self._making[name] = self._maker.submit(self._make, name, make)
+            return self._making[name]
+
+    def _make(self, name: str, make: Make) -> Document:
+        try:
+            made = make()
             with self._lock:
-                known = self._made.get(name)
-            return known[1] if known is not None else make()
-        try:
-            return self._keep(name, make())
+                self._made.pop(name, None)
+                self._made[name] = (time.monotonic(), made)
+                while len(self._made) > KEPT:
+                    del self._made[next(iter(self._made))]
+            return made
         finally:
-            self._over(name, done)
+            with self._lock:
+                self._making.pop(name, None)
 
-    def _again(self, name: str, make: Callable[[], Document], done: threading.Event) -> None:
-        try:
-            self._keep(name, make())
-        except (StoreError, NotFound):
-            return  # a farm that closes meanwhile: what was known stays
-        finally:
-            self._over(name, done)
 
-    def _keep(self, name: str, made: Document) -> Document:
-        with self._lock:
-            self._made.pop(name, None)
-            self._made[name] = (time.monotonic(), made)
-            while len(self._made) > KEPT:
-                del self._made[next(iter(self._made))]
-        return made
+class Visit:
+    """One page's way to the shelf. It waits for what nobody has made yet, and for all the rest together a moment."""
 
-    def _over(self, name: str, done: threading.Event) -> None:
-        with self._lock:
-            self._making.pop(name, None)
-        done.set()
+    def __init__(self, shelf: Shelf, until_s: float) -> None:
+        self._shelf, self._until_s = shelf, until_s
+
+    def get(self, name: str, make: Make) -> Document:
+        """The document: fresh where that can be in time, else the one before. The first one is waited for.
+
+        Raises what `make` raises while there is none.
+        """
+        making = self._shelf.begun(name, make)
+        known = self._shelf.known(name)
+        if making is None and known is not None:
+            return known
+        if known is None:
+            return making.result() if making is not None else self.get(name, make)
+        wait([making] if making is not None else [], max(0.0, self._until_s - time.monotonic()))
+        return self._shelf.known(name) or known

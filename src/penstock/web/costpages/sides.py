@@ -12,7 +12,7 @@ from penstock.hub.costs.rightsize import savings
 from penstock.hub.costs.tco import tco
 from penstock.model.ledger import day_of
 from penstock.web.costpages import drawn
-from penstock.web.costpages.shelf import Shelf
+from penstock.web.costpages.shelf import Visit
 
 Document = dict[str, Any]
 WINDOW_DAYS = 28
@@ -21,15 +21,16 @@ SIGNS = {"standby": "·", "armed": "!", "pending": "?", "active": "✗", "coolin
 """Of guards, by their state: colour alone says nothing."""
 
 
-def sides(hub: Hub, shelf: Shelf) -> Document:
+def sides(hub: Hub, shelf: Visit) -> Document:
     """Documents about prices, and their pictures."""
+    colours = {pool.name: number for number, pool in enumerate(hub.rules.pools)}
     owned = shelf.get("tco", lambda: tco(hub))
     runs = shelf.get("latency", lambda: latency(hub, _window(hub)))
     return {
         "latency": runs,
-        "latency_picture": drawn.latency(runs),
+        "latency_picture": drawn.latency(runs, colours),
         "owned": owned,
-        "use_picture": drawn.use(owned),
+        "use_picture": drawn.use(owned, colours),
         "guards": [
             {**one, "sign": SIGNS[one["state"]]} for one in shelf.get("guards", lambda: guards(hub))["guards"]
         ],
