@@ -58,6 +58,10 @@ class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     first: str
 
 
+Group = tuple[str, str]
+"""Platform and class."""
+
+
 class BuildLine(NamedTuple):
     """A build with what its change says of it."""
 
@@ -94,6 +98,10 @@ class Census:
         self._rounds = 0
         self._at: tuple[str, int] | None = None
         self._open: dict[str, OpenJob] = {}
+        self._states: Counter[str] = Counter()
+        self._queued: dict[Group, dict[str, OpenJob]] = {}
+        self._waiting: dict[Group, Waiting] = {}
+        self._moved: set[Group] = set()
         self._builds: dict[str, BuildLine] = {}
         self._tallies: dict[str, dict[str, JobState]] = {}
         self._events: dict[str, deque[Event]] = {}
@@ -171,7 +179,12 @@ class Census:
 
     def _load(self) -> None:
         """Read everything that is open, and the newest builds."""
-        self._open = look(self._hub, _open_jobs)
+        self._open = {}
+        self._states.clear()
+        for known in (self._queued, self._waiting, self._moved):
+            known.clear()
+        for name, job in look(self._hub, _open_jobs).items():
+            self._put(name, job)
         self._machines = look(self._hub, _machines)
         builds = look(self._hub, _newest_builds)
         self._builds = {line.build.id: line for line in builds}
@@ -201,12 +214,43 @@ class Census:
         return (job for job in found if job is not None)
 
     def _note(self, job: Job) -> None:
+        self._drop(job.id)
         if job.open:
-            self._open[job.id] = _remembered(job)
-        else:
-            self._open.pop(job.id, None)
+            self._put(job.id, _remembered(job))
         if job.build in self._tallies:
             self._tallies[job.build][job.id] = job.state
+
+    def _put(self, name: str, job: OpenJob) -> None:
+        self._open[name] = job
+        self._states[str(job.state)] += 1
+        if job.state == JobState.QUEUED:
+            group = (job.platform, job.klass)
+            self._queued.setdefault(group, {})[name] = job
+            self._moved.add(group)
+
+    def _drop(self, name: str) -> None:
+        job = self._open.pop(name, None)
+        if job is None:
+            return
+        self._states[str(job.state)] -= 1
+        if job.state == JobState.QUEUED:
+            group = (job.platform, job.klass)
+            del self._queued[group][name]
+            self._moved.add(group)
+
+    def _queue(self) -> tuple[Waiting, ...]:
+        """Queued jobs by platform and class, the largest groups first; only groups that changed are looked through."""
+        for group in self._moved:
+            jobs = self._queued[group]
+            if jobs:
+                self._waiting[group] = _summed(group, jobs)
+            else:
+                del self._queued[group]
+                self._waiting.pop(group, None)
+        self._moved.clear()
+        return tuple(
+            sorted(self._waiting.values(), key=lambda found: (-found.jobs, found.platform, found.klass))
+        )
 
     def _place(self, name: str, machine: Machine | None) -> None:
         if machine is None or machine.power == Power.GONE:
@@ -222,31 +266,23 @@ class Census:
             self._builds = {line.build.id: line for line in newest}
         return Figures(
             counted=True,
-            states=dict(Counter(str(job.state) for job in self._open.values())),
-            queue=_waiting(self._open),
+            states={state: jobs for state, jobs in self._states.items() if jobs},
+            queue=self._queue(),
             machines=dict(Counter(self._machines.values())),
             builds=tuple(newest),
             events={kind: tuple(reversed(kept)) for kind, kept in self._events.items()},
         )
 
 
-def _waiting(jobs: dict[str, OpenJob]) -> tuple[Waiting, ...]:
-    """Queued jobs by platform and class, the largest groups first."""
-    groups: dict[tuple[str, str], list[tuple[int, int, str]]] = {}
-    for name, job in jobs.items():
-        if job.state == JobState.QUEUED:
-            groups.setdefault((job.platform, job.klass), []).append((job.rank, job.ready_ms, name))
-    found = [
-        Waiting(
-            platform=platform,
-            klass=klass,
-            jobs=len(waiting),
-            oldest_ms=min(ready_ms for _, ready_ms, _ in waiting),
-            first=min(waiting)[2],
-        )
-        for (platform, klass), waiting in groups.items()
-    ]
-    return tuple(sorted(found, key=lambda group: (-group.jobs, group.platform, group.klass)))
+def _summed(group: Group, jobs: dict[str, OpenJob]) -> Waiting:
+    platform, klass = group
+    return Waiting(
+        platform=platform,
+        klass=klass,
+        jobs=len(jobs),
+        oldest_ms=min(job.ready_ms for job in jobs.values()),
+        first=min((job.rank, job.ready_ms, name) for name, job in jobs.items())[2],
+    )
 
 
 def _jobs_of(tx: Tx, farm: Farm, build: str) -> list[Job]:
