@@ -150,7 +150,7 @@ class Writer:
             amount = charge_micros(price, end - from_ms)
             direct = sum(paid for at, paid in host.held if from_ms < at <= end) if power == Power.UP else 0
             self.spans.append(
-                Span(machine=host.name, from_ms=from_ms, until_ms=end, pool=host.pool.name, power=power, price_micros=price, amount_micros=amount)
+                Span(machine=host.name, from_ms=from_ms, until_ms=end, pool=host.pool.name, power=power, price_micros=price, amount_micros=amount, counted_ms=end - from_ms)
             )  # fmt: skip
             account = Account.IDLE if power == Power.UP else Account.LIFECYCLE
             self.enter(

@@ -73,7 +73,7 @@ def test_a_table_says_what_is_not_compared(state: list[str], capsys: pytest.Capt
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split("\t")[:3] == ["burst", "rack", "24.0"]  # the cheapest that serves it
     assert out.splitlines()[-1].startswith("(total)\t-\t")
-    assert "burst: rack is owned" in err
+    assert "burst: rack is owned: its machines cost the same" in err
     assert "gone: it is no pool of this farm any more: say where it goes with --map" in err
     assert "the total leaves out gone, then and there" in err
     assert err.endswith("`penstock simulate` does that\n")

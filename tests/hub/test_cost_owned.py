@@ -103,8 +103,8 @@ def test_what_was_used_on_whole_days() -> None:
         span(4, "old", count=2),
         span(7, day=TODAY - 3),
         span(1, day=TODAY),
-        tally("direct", 2, pool="cloud", day=TODAY - 1),
-        tally("lifecycle", 1, pool="cloud", day=TODAY - 2),
+        tally("direct", 2, pool="cloud", day=TODAY - 1, quantity=5000),
+        tally("lifecycle", 1, pool="cloud", day=TODAY - 2, quantity=9),
         tally("egress", 0.5, pool="cloud", day=TODAY - 1, quantity=10**9),
         tally("overhead", 8, day=TODAY - 1),
         tally("storage", 4, day=TODAY - 1, quantity=7),
@@ -116,7 +116,7 @@ def test_what_was_used_on_whole_days() -> None:
         [
             Use(
                 pool="cloud", platforms=("mac", "linux"), slots=4, running_ms=5 * HOUR_MS, stopped_ms=5 * HOUR_MS,
-                egress_bytes=10**9, machine_micros=3_000_000, rounding_micros=500_000, egress_micros=500_000,
+                held_ms=5000, egress_bytes=10**9, machine_micros=3_000_000, rounding_micros=500_000, egress_micros=500_000,
             ),
             Use(pool="old", running_ms=8 * HOUR_MS),
         ],

@@ -84,6 +84,15 @@ def test_a_mapping_comes_first_and_names_what_is_there() -> None:
         one(used(), *pools, brust="big")
 
 
+def test_nobody_rents_machines_to_let_them_idle_all_year() -> None:
+    rack = used(owned=True, slots=4, held_ms=80 * MS_PER_HOUR)
+    rented = one(rack, pool("burst", 300_000, slots=2))
+    assert rented.running == 40 * 300_000
+    assert rented.notes[0].startswith("burst is owned: only the time that its slots were held")
+    other = one(rack, pool("burst", 300_000, slots=2, provider="owned"))
+    assert (other.running, other.notes) == (200 * 300_000, ())
+
+
 def test_what_is_not_comparable_is_said() -> None:
     there = pool("burst", 1, provider="owned", egress_per_gb_micros=1)
     owned, resting, left = one(used(stopped_ms=1), there).notes

@@ -1,7 +1,8 @@
 """The same use at other prices: what was metered here, as another farm.toml would have priced it. History is not touched.
 
 Machine-hours are taken over by what slots do: a machine with twice the slots is needed half as long, one of twice the
-speed, too. What depends on when machines started is not worked out again: boot times, billing minimums, what would have
+speed, too. Of owned machines that rented ones would stand in for only the time counts that slots were held: nobody rents
+machines to let them idle all year. What depends on when machines started is not worked out again: boot times, billing minimums, what would have
 waited. `penstock simulate` does that. Money in micro-units, exact until it is rounded for a document.
 """
 
@@ -20,7 +21,8 @@ OWN = ("owned", "local")
 
 
 class Use(msgspec.Struct, frozen=True, kw_only=True):
-    """What a pool was used for on some days: machine-milliseconds running and suspended, bytes that left, and what it came to.
+    """What a pool was used for on some days: machine-milliseconds running and suspended, slot-milliseconds held, bytes that
+    left, and what it came to. `owned`: its machines are there anyway.
 
     `rounding_micros`: what of `machine_micros` is the provider's rounding and minimums. `platforms`, `slots` and `speed`
     are those of the pool now; a pool that is gone has none, one and 1."""
@@ -29,8 +31,10 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
     platforms: tuple[str, ...] = ()
     slots: int = 1
     speed: float = 1.0
+    owned: bool = False
     running_ms: int = 0
     stopped_ms: int = 0
+    held_ms: int = 0
     egress_bytes: int = 0
     machine_micros: int = 0
     rounding_micros: int = 0
@@ -121,11 +125,13 @@ def _line(use: Use, pool: Pool | None) -> Line:
         note = f"no pool there serves {platforms}" if platforms else "it is no pool of this farm any more"
         return Line(use=use, to=None, notes=(f"{note}: say where it goes with --map",))
     hours = _scale(use, pool) / MS_PER_HOUR
+    is_held = use.owned and pool.provider not in OWN
+    running_ms = Fraction(use.held_ms, use.slots) if is_held else Fraction(use.running_ms)
     stopped = pool.stopped_price_per_hour_micros or 0
     return Line(
         use=use,
         to=pool.name,
-        running=use.running_ms * hours * pool.price_per_hour_micros,
+        running=running_ms * hours * pool.price_per_hour_micros,
         stopped=use.stopped_ms * hours * stopped,
         egress=Fraction(use.egress_bytes * pool.egress_per_gb_micros, GB),
         notes=tuple(_notes(use, pool)),
@@ -133,7 +139,9 @@ def _line(use: Use, pool: Pool | None) -> Line:
 
 
 def _notes(use: Use, pool: Pool) -> Iterable[str]:
-    if pool.provider in OWN:
+    if use.owned and pool.provider not in OWN:
+        yield f"{use.pool} is owned: only the time that its slots were held is counted; rented machines idle and boot besides"
+    if pool.provider in OWN and not use.owned:
         yield f"{pool.name} is owned: its machines cost the same whether they are used or not; this is the part for the hours"
     if pool.stopped_price_per_hour_micros is None and use.stopped_ms:
         yield f"{pool.name} does not suspend: the time that machines were suspended costs nothing, starting them anew is not in it"

@@ -7,7 +7,7 @@ from typing import Any
 from penstock.hub.context import Hub
 from penstock.hub.costs import reading
 from penstock.hub.costs.ranges import range_document
-from penstock.hub.costs.reading import PAGE, Days
+from penstock.hub.costs.reading import OWN, PAGE, Days
 from penstock.hub.steps import look
 from penstock.model.farm import Farm
 from penstock.model.ledger import Account, Ledger, Span, Tally, day_of
@@ -78,6 +78,7 @@ def _add_amounts(sums: Sums, tallies: Iterable[Tally]) -> None:
     for tally in tallies:
         if tally.account in MACHINES:
             sums[tally.pool]["machine_micros"] += tally.amount_micros
+            sums[tally.pool]["held_ms"] += tally.quantity if tally.account == Account.DIRECT else 0
         elif tally.account == Account.EGRESS:
             sums[tally.pool]["egress_micros"] += tally.amount_micros
             sums[tally.pool]["egress_bytes"] += tally.quantity
@@ -86,7 +87,14 @@ def _add_amounts(sums: Sums, tallies: Iterable[Tally]) -> None:
 def _use(rules: Rules, name: str, found: dict[str, Any]) -> Use:
     for pool in rules.pools:
         if pool.name == name:
-            return Use(pool=name, platforms=pool.platforms, slots=pool.slots, speed=pool.speed, **found)
+            return Use(
+                pool=name,
+                platforms=pool.platforms,
+                slots=pool.slots,
+                speed=pool.speed,
+                owned=pool.provider in OWN,
+                **found,
+            )
     return Use(pool=name, **found)
 
 
@@ -96,6 +104,8 @@ def _line(use: Use) -> Document:
         "platforms": list(use.platforms),
         "slots": use.slots,
         "speed": use.speed,
+        "owned": use.owned,
+        "held_s": seconds(use.held_ms),
         "running_s": seconds(use.running_ms),
         "stopped_s": seconds(use.stopped_ms),
         "egress_bytes": use.egress_bytes,
@@ -126,6 +136,8 @@ def uses_of(document: Document) -> tuple[list[Use], Shared]:
             platforms=tuple(line["platforms"]),
             slots=line["slots"],
             speed=line["speed"],
+            owned=line["owned"],
+            held_ms=round(line["held_s"] * MS_PER_S),
             running_ms=round(line["running_s"] * MS_PER_S),
             stopped_ms=round(line["stopped_s"] * MS_PER_S),
             egress_bytes=line["egress_bytes"],

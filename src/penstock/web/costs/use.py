@@ -21,13 +21,15 @@ class WhichUse(Document):
 
 
 class PoolUse(Document):
-    """How long machines of a pool ran and were suspended, summed over machines, and how many bytes left it; what that came to:
-    `machines` with idle time and starts, of which `rounding` is what its provider rounds up. `slots` and `speed` are as now."""
+    """How long slots of a pool were held, and its machines ran and were suspended, summed over them, and how many bytes left it;
+    what that came to: `machines` with idle time and starts, of which `rounding` is what its provider rounds up. `slots` and `speed` are as now."""
 
     pool: str
     platforms: list[str]
     slots: int
     speed: float
+    owned: bool
+    held_s: float
     running_s: float
     stopped_s: float
     egress_bytes: int
