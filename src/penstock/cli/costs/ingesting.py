@@ -31,8 +31,8 @@ AWAY = Size(2000, 700_000)
 """To a hub: well below what it takes, whatever the way JSON is written."""
 HERE = Size(20_000, 0)
 """To a farm that this process has open: a commit each."""
-BETWEEN_BYTES = 60
-"""What a line may have more of when it is sent: spaces between its fields."""
+ESCAPED_TIMES = 3
+"""A call writes what is not ASCII as \\u and four digits: at most so many times its UTF-8."""
 TRIES = 50
 """Times in a row that a hub may know of other lines than we do, before we give up: somebody else sends the same bill."""
 
@@ -175,16 +175,17 @@ def _amounts(line: Line) -> tuple[str, str, str, str]:
 
 
 def _part(lines: Sequence[tuple[Key, Line]], at: int, size: Size) -> Iterator[GivenLine]:
-    """Lines from `at` on, as many as go into one call."""
+    """Lines from `at` on, as many as go into one call, one at least."""
     size_bytes = 0
-    for key, line in lines[at : at + size.lines]:
+    for number, (key, line) in enumerate(lines[at : at + size.lines]):
         billed, effective, listed, quantity = _amounts(line)
         said = GivenLine(
             **key._asdict(), billed=billed, effective=effective, listed=listed, quantity=quantity,
             rows=line.rows, line=line.first,
         )  # fmt: skip
         if size.bytes:
-            size_bytes += len(msgspec.json.encode(said)) + BETWEEN_BYTES
-            if size_bytes > size.bytes:
+            text = msgspec.json.encode(said)
+            size_bytes += len(text) * (1 if text.isascii() else ESCAPED_TIMES) + 1
+            if size_bytes > size.bytes and number:
                 return
         yield said
