@@ -9,7 +9,7 @@ from typing import Any
 Document = dict[str, Any]
 Make = Callable[[], Document]
 FRESH_S = 10.0
-PATIENCE_S = 0.12
+PATIENCE_S = 0.08
 """How long one page waits in all for documents that are made anew; then it shows those before, with the time they are of."""
 KEPT = 200
 

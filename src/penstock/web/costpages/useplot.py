@@ -60,7 +60,7 @@ def use_picture(use: Use) -> Both:
 
 def _draw(use: Use, width: float) -> Markup:
     top = _top(use)
-    marks = [mark for mark in nice(top, 4) if mark <= top * 1.3]
+    marks = nice(top, 4)
     across, up = Scale(0, 100, LEFT, width - 16), Scale(0, marks[-1], HEAD + TALL, HEAD)
     content = rows_axis(up, marks, width - 8, plain)
     for mark in range(0, 101, 20):
