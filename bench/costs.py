@@ -1,6 +1,7 @@
 """A year of a ledger with a million entries: a report by project and month, beside plain SQL that adds up the entries themselves."""
 
 import itertools
+import resource
 import sqlite3
 import statistics
 import subprocess
@@ -125,29 +126,39 @@ def insert(store: Store, records: Iterable[msgspec.Struct]) -> None:
         store.write(lambda tx, chunk=chunk: [tx.insert(row) for row in chunk] and None)  # type: ignore[misc]
 
 
-def seconds(operation: Callable[[], object]) -> float:
-    """The median of five runs."""
+def seconds(operation: Callable[[], object], clock: Callable[[], float]) -> float:
+    """The median of five runs by this clock."""
     spans = []
     for _ in range(RUNS):
-        began = time.perf_counter()
+        began = clock()
         operation()
-        spans.append(time.perf_counter() - began)
+        spans.append(clock() - began)
     return statistics.median(spans)
 
 
-def measured(hub: Hub, where: str, ask: Callable[[str], object], month: str) -> dict[str, float]:
+def of_children() -> float:
+    """Seconds of the processor of all that was started from here."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def measured(
+    hub: Hub, where: str, ask: Callable[[str], object], clock: Callable[[], float]
+) -> dict[str, float]:
     """The reports and their peers on one database; `ask` runs plain SQL."""
+    month = MONTH["postgresql" if where else "sqlite"]
     place = {"first": YEAR.first, "end": YEAR.end, "month": month}
-    return {
-        f"{where}by project and month, s": seconds(lambda: report(hub, YEAR, ["project", "month"])),
-        f"{where}the same, of one month, s": seconds(
-            lambda: report(hub, Days(YEAR.first, YEAR.first + 31), ["project", "month"])
+    work: dict[str, Callable[[], object]] = {
+        "by project and month, s": lambda: report(hub, YEAR, ["project", "month"]),
+        "the same, of one month, s": lambda: report(
+            hub, Days(YEAR.first, YEAR.first + 31), ["project", "month"]
         ),
-        f"{where}by branch, s": seconds(lambda: report(hub, YEAR, ["branch"])),
-        f"{where}cost per successful build, s": seconds(lambda: builds(hub, YEAR)),
-        f"{where}plain SQL over entries, s": seconds(lambda: ask(PEER.format(table="entry", **place))),
-        f"{where}plain SQL over daily sums, s": seconds(lambda: ask(PEER.format(table="tally", **place))),
+        "by branch, s": lambda: report(hub, YEAR, ["branch"]),
+        "cost per successful build, s": lambda: builds(hub, YEAR),
+        "plain SQL over entries, s": lambda: ask(PEER.format(table="entry", **place)),
+        "plain SQL over daily sums, s": lambda: ask(PEER.format(table="tally", **place)),
     }
+    return {f"{where}{name}": seconds(operation, clock) for name, operation in work.items()}
 
 
 def opened(store: Store, folder: Path) -> Hub:
@@ -166,7 +177,7 @@ def on_sqlite(folder: Path) -> dict[str, float]:
     began = time.perf_counter()
     found = {"daily sums": fill(store), "writing them, s": time.perf_counter() - began}
     plain = sqlite3.connect(folder / "penstock.db")
-    found |= measured(hub, "", lambda sql: plain.execute(sql).fetchall(), MONTH["sqlite"])
+    found |= measured(hub, "", lambda sql: plain.execute(sql).fetchall(), time.process_time)
     plain.close()
     store.close()
     command = [
@@ -182,7 +193,7 @@ def on_sqlite(folder: Path) -> dict[str, float]:
     ]
     days = ["--from", "2026-01-01", "--until", "2026-12-31", "--json"]
     found["the whole command, s"] = seconds(
-        lambda: subprocess.run([*command, *days], check=True, stdout=subprocess.DEVNULL)
+        lambda: subprocess.run([*command, *days], check=True, stdout=subprocess.DEVNULL), of_children
     )
     return found
 
@@ -195,13 +206,13 @@ def on_postgresql(url: str, folder: Path) -> dict[str, float]:
     with psycopg.connect(url, autocommit=True) as plain:
         plain.execute("SET search_path TO penstock, public")
         plain.execute("ANALYZE")
-        found = measured(hub, "PostgreSQL, ", lambda sql: plain.execute(sql).fetchall(), MONTH["postgresql"])
+        found = measured(hub, "PostgreSQL, ", lambda sql: plain.execute(sql).fetchall(), time.perf_counter)
     store.close()
     return found
 
 
 def run() -> dict[str, float]:
-    """Seconds, medians of five; each database is filled once."""
+    """Seconds, medians of five, on SQLite of the processor; each database is filled once."""
     with tempfile.TemporaryDirectory() as name:
         found = on_sqlite(Path(name))
     with postgresql() as fresh, tempfile.TemporaryDirectory() as name:

@@ -54,6 +54,14 @@ def test_builds_are_read_by_their_creation(farm: TestFarm) -> None:
     assert sorted(found) == sorted(f"{c}{day}" for day in (TODAY - 2, TODAY - 1) for c in "bl")
 
 
+def test_months_before_and_after_the_books_are_not_asked_for() -> None:
+    farm = ledger_farm(direct(1), direct(2, day=TODAY - 40))
+    ever = Days(ranges.FIRST, 2_900_000)
+    found = farm.store.read(lambda tx: reading.summed(tx, ever, ("month",)))
+    assert [(one.day, one.count) for one in found] == [(TODAY - 40, 1), (TODAY - 9, 1)]
+    assert ledger_farm().store.read(lambda tx: reading.summed(tx, ever, ("month",))) == []
+
+
 @pytest.mark.parametrize(
     "by", [("project",), ("month", "platform"), ("day", "class"), ("outcome", "month", "day"), ("pool",)]
 )

@@ -31,6 +31,7 @@ def by_key(rows: list[Row]) -> dict[tuple[str, ...], Row]:
 def test_days_are_written_as_people_write_them() -> None:
     assert costs.day_text(DAY) == "2026-10-31"
     assert costs.day_text(0) == "1970-01-01"
+    assert (costs.day_text(-(10**9)), costs.day_text(10**9)) == ("0001-01-01", "9999-12-31")
 
 
 def test_an_amount_is_divided_to_the_micro_unit() -> None:

@@ -33,8 +33,8 @@ EPOCH = date(1970, 1, 1).toordinal()
 
 @cache
 def day_text(day: int) -> str:
-    """A day since 1970-01-01 as people write it: 20767 -> "2026-11-10"."""
-    return date.fromordinal(EPOCH + day).isoformat()
+    """A day since 1970-01-01 as people write it: 20767 -> "2026-11-10"; one that no calendar has as the nearest that it has."""
+    return date.fromordinal(max(1, min(EPOCH + day, date.max.toordinal()))).isoformat()
 
 
 def day_number(day: date) -> int:

@@ -1,7 +1,6 @@
 """Entries of the ledger that are as asked for, in pages: the rows behind every number."""
 
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import Any, NamedTuple
 
 from penstock.hub.context import Hub
@@ -51,6 +50,7 @@ def _looked(tx: Tx, index: str, wanted: Wanted, after: str) -> list[Entry]:
         found = tx.find(Entry, "day", limit=LOOKED_AT, after=place)
         # Beyond the last day there is nothing to go on to.
         return [entry for entry in found if entry.day < wanted.days.end]
+    place = place[: len(_left(index))]
     return tx.find(Entry, index, wanted.values[index], limit=LOOKED_AT, after=place)
 
 
@@ -60,8 +60,11 @@ def _takes(wanted: Wanted, entry: Entry) -> bool:
 
 
 def _place(index: str, entry: Entry) -> tuple[int, ...]:
-    """Where an entry stands in an index: the fields that are not asked for."""
+    """Where an entry stands in an index."""
+    return tuple(getattr(entry, name) for name in _left(index))
+
+
+def _left(index: str) -> tuple[str, ...]:
+    """The fields of an index that are not asked for."""
     fields = SHAPES[Entry].indexes[index]
-    left = fields if index == "day" else fields[1:]
-    found = attrgetter(*left)(entry)
-    return found if len(left) > 1 else (found,)
+    return fields if index == "day" else fields[1:]

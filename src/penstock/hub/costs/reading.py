@@ -54,7 +54,7 @@ def summed(tx: Tx, days: Days, by: Sequence[str]) -> list[Tally]:
         dict.fromkeys(["pool", "account", "outcome", *(FIELDS[name] for name in by if name in FIELDS)])
     )
     found: list[Tally] = []
-    for part in _months(days) if "month" in by and "day" not in by else [days]:
+    for part in _months(_there(tx, days)) if "month" in by and "day" not in by else [days]:
         for row in tx.added(Tally, fields, SUMS, *part):
             values = NOTHING | {"day": part.first} | dict(zip((*fields, *SUMS), row, strict=True))
             found.append(Tally(**values))
@@ -119,6 +119,14 @@ def unentered_micros(hub: Hub, view: tuple[Tx, Farm], days: Days) -> int | None:
 def paid_by_use(rules: Rules) -> frozenset[str]:
     """Pools of which one more job costs money: the rented ones."""
     return frozenset(pool.name for pool in rules.pools if pool.provider not in OWN)
+
+
+def _there(tx: Tx, days: Days) -> Days:
+    """The same days as far as anything is entered: a range may be that of the calendar."""
+    ends = [tx.find(Tally, "key", limit=1, backwards=backwards) for backwards in (False, True)]
+    if not all(ends):
+        return Days(0, 0)
+    return Days(max(days.first, ends[0][0].day), min(days.end, ends[1][0].day + 1))
 
 
 def _months(days: Days) -> Iterator[Days]:
