@@ -4,16 +4,19 @@ from decimal import Decimal
 
 import pytest
 from guards import BURST, OTHER, OWN, SHARED, guard, rules
+from virtual import machine, queued
 
 from penstock.model.curb import Curb
 from penstock.model.ledger import Guarding
 from penstock.model.rules import Budget, Guard
-from penstock.model.snapshot import Ask
+from penstock.model.snapshot import Ask, Snapshot, ask_of, groups_of
 from penstock.model.states import GuardState
 from penstock.model.units import Size
 from penstock.policy.budgets.curbs import BARRED, FREE, curbs, room, shut, spares, standing, touches
 from penstock.policy.ordering import level_of
+from penstock.policy.placement import decide
 from penstock.policy.planning import CLASSES
+from penstock.policy.suitability import of_all, refusals
 
 ASK = Ask("linux", "", "untrusted", "change", Size(1, 1024))
 POOLS = ("own", "shared", "burst", "other")
@@ -96,3 +99,21 @@ def test_whom_a_guard_touches_and_whom_all_of_them_shut_out() -> None:
 def test_where_nothing_stands_by() -> None:
     found = fired(guard("cap:burst=3", "drain:shared"))
     assert [standing(found, pool) for pool in POOLS] == [True, False, False, True]
+
+
+def test_where_jobs_meet_machines_a_barred_one_is_refused_and_never_hopeless() -> None:
+    farm = [machine("m1", pool="shared", slots=4), machine("m2", pool="own", slots=1)]
+    jobs = [queued(f"j{number}") for number in range(3)] + [queued("r", klass="release")]
+    groups, _ = groups_of(jobs, 0)
+    curbed = fired(guard("drain:shared", exempt=("release",)))
+    snapshot = Snapshot(now_ms=0, groups=groups, machines=tuple(farm), curbs=curbed)
+    placed = {place.job: place.machine for place in decide(snapshot).places}
+    assert len(placed) == 2
+    assert placed["r"] in ("m1", "m2")
+    assert all(where == "m2" for job, where in placed.items() if job != "r")
+    ask = ask_of(jobs[0])
+    (why,) = refusals(ask, farm[0], snapshot)
+    assert (why.code, why.text) == ("guard", "guard g keeps jobs of class change from it")
+    assert refusals(ask_of(jobs[3]), farm[0], snapshot) == []
+    pools = [SHARED]
+    assert of_all(ask, pools, {"shared": [farm[0]]}, snapshot) is None
