@@ -1,14 +1,18 @@
 """The rows of some days: whole days at a time, sums as the ledger has them."""
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 
 import msgspec
+import pytest
 
+from penstock.hub.costs import reading
 from penstock.hub.costs.export import export
 from penstock.hub.costs.grants import grants as told_grants
 from penstock.hub.costs.reading import Days
 from penstock.model.rules import Grant
+from penstock.reports.costs import day_number
 from penstock.reports.focus import COLUMNS, totals
 from tests.ledgers import NOW_MS, RULES, SPENT, TODAY, direct, ledger_farm
 
@@ -64,3 +68,19 @@ def test_nothing_is_entered_yet() -> None:
     document = export(ledger_farm().hub, NOVEMBER)
     assert (document["rows"], document["next"], document["entered_until_s"]) == ([], None, None)
     assert export(ledger_farm().hub, Days(5, 4))["next"] is None
+
+
+def test_a_range_of_all_days_there_are_is_answered_at_once() -> None:
+    hub = ledger_farm(*SPENT).hub
+    every = Days(day_number(date.min), day_number(date.max) + 1)
+    document = export(hub, every, most=1)
+    assert (document["since"], document["next"]) == ("0001-01-01", "2026-11-10")
+    assert len(document["rows"]) == 1
+    assert export(hub, every)["next"] is None
+
+
+def test_more_rows_than_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = ledger_farm(*SPENT).hub
+    whole = export(hub, NOVEMBER)["rows"]
+    monkeypatch.setattr(reading, "PAGE", 2)
+    assert export(hub, NOVEMBER)["rows"] == whole

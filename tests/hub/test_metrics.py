@@ -151,6 +151,9 @@ def test_counters_only_rise() -> None:
     idle = next(one for one in row if one.account == "idle")
     farm.store.write(lambda tx: tx.replace(msgspec.structs.replace(idle, amount_micros=2)))
     assert told(asked)["cost_micros_total", "burst", "idle", ""] == 3
+    books = farm.get(Ledger, "ledger")
+    farm.store.write(lambda tx: tx.replace(msgspec.structs.replace(books, farm="another")))
+    assert told(asked)["cost_micros_total", "burst", "idle", ""] == 2, "they begin anew with other books"
 
 
 def test_days_that_are_over_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:

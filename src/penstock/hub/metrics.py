@@ -93,6 +93,7 @@ class Metrics:
         self._rounds = 0
         self._money: tuple[Sample, ...] = ()
         self._most: dict[tuple[str, ...], float] = {}
+        self._begun = 0
 
     def samples(self, patience_s: float = PATIENCE_S) -> list[Sample]:
         """All that is known now."""
@@ -155,7 +156,9 @@ class Metrics:
         ]
 
     def _rising(self, totals: Mapping[tuple[str, str, str], int]) -> Iterator[Sample]:
-        """Counters never fall: an entry of a few micro-units may be negative where rounding is made good."""
+        """Counters never fall in one set of books: an entry of a few micro-units may be negative where rounding is made good."""
+        if self._begun != self._spending.begun:
+            self._most, self._begun = {}, self._spending.begun
         for labels, amount in sorted(totals.items()):
             self._most[labels] = max(self._most.get(labels, 0), amount)
             yield Sample("penstock_cost_micros_total", labels, self._most[labels])

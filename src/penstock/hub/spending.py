@@ -26,12 +26,15 @@ Sums = tuple[Counter[Series], dict[tuple[int, str], tuple[int, int]]]
 
 
 class Spending:
-    """Sums of all tallies: `totals` in micro-units, `daily` by day and pool as (micro-units, milliseconds of slots)."""
+    """Sums of all tallies: `totals` in micro-units, `daily` by day and pool as (micro-units, milliseconds of slots). `begun`: how
+    often it began anew."""
 
     def __init__(self) -> None:
+        self.begun = 0
         self._forget()
 
     def _forget(self) -> None:
+        self.begun += 1
         self._books: tuple[str, int] | None = None
         self._next = 0
         self._projects: set[str] = set()

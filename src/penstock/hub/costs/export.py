@@ -1,5 +1,6 @@
 """The ledger of some days for other programs: FOCUS rows, whole days at a time."""
 
+from operator import attrgetter
 from typing import Any
 
 from penstock.hub.context import Hub
@@ -9,6 +10,7 @@ from penstock.hub.costs.ranges import range_document
 from penstock.hub.costs.reading import Days
 from penstock.hub.steps import look
 from penstock.model.ledger import Tally
+from penstock.model.records import SHAPES
 from penstock.model.rules import Rules
 from penstock.model.units import seconds
 from penstock.ports import Tx
@@ -18,6 +20,7 @@ from penstock.reports.credits import costs_of, credits_of, settle
 from penstock.reports.focus import Credit
 
 Document = dict[str, Any]
+_place = attrgetter(*SHAPES[Tally].key)
 MOST_ROWS = 20_000
 """An answer ends with the day on which it has so many."""
 
@@ -48,13 +51,18 @@ def export(hub: Hub, days: Days, most: int | None = None) -> Document:
 
 
 def _first(tx: Tx, days: Days, most: int) -> tuple[list[Tally], int]:
-    """The tallies of whole days until there are `most`, and the day after the last of them."""
+    """The tallies of whole days until there are `most`, and the day to go on with. Days of which there are none cost nothing."""
     found: list[Tally] = []
-    day = days.first
-    while day < days.end and len(found) < most:
-        found += reading.tallies(tx, Days(day, day + 1))
-        day += 1
-    return found, day
+    after: tuple[object, ...] = (days.first - 1,)
+    while page := tx.find(Tally, "key", limit=reading.PAGE, after=after):
+        for tally in page:
+            if tally.day >= days.end:
+                return found, days.end
+            if len(found) >= most and tally.day > found[-1].day:
+                return found, tally.day
+            found.append(tally)
+        after = _place(page[-1])
+    return found, days.end
 
 
 def _paid(tx: Tx, rules: Rules, days: Days) -> list[Credit]:
