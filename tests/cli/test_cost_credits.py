@@ -62,9 +62,7 @@ def test_a_table_of_grants_and_the_plan(state: list[str], capsys: pytest.Capture
     assert run(["costs", "grants", *state]) == 0
     out, err = capsys.readouterr()
     assert "\tpaying\t2020-01-01\t2099-12-31\t100.000000\t20.000000\t80.000000\t" in out
-    assert (
-        "20.000000 USD = 20.000000 of credits + 0.000000 in cash; owned machines cost 0.000000 beside" in out
-    )
+    assert "20.00 USD = 20.00 of credits + 0.00 in cash; owned machines cost 0.00 beside it." in out
     assert "sponsor: the books begin on" in out
     assert "burst: sponsor from" in out
     assert "burst: cash from" in out

@@ -134,7 +134,7 @@ def test_what_owned_machines_cost(state: list[str], capsys: pytest.CaptureFixtur
         "0.400000",
         "125.0 %",
     ]
-    assert "rack: a machine a year, USD: 8760.000000 = depreciation 8760.000000 + power 0.000000" in err
+    assert "rack: a machine a year, USD: 8760.00 = depreciation 8760.00 + power 0.00" in err
     assert run(["costs", "tco", "--csv", *state[2:]]) == 0
     (line,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
     assert (line["use"], line["depreciation"], line["break_even"]) == ("0.025", "8760.000000", "1.25")
@@ -154,7 +154,7 @@ def test_a_farm_that_never_ran_is_told_from_its_file(
     assert run(["costs", "tco", *options]) == 0
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split("\t")[:2] == ["a", "-"]
-    assert "a: a machine a year, USD: 0.000000, by its price; no tco says of what" in err
+    assert "a: a machine a year, USD: 0.00, by its price; no tco says of what" in err
     assert "no whole day was measured yet" in err
     assert not (tmp_path / "state").exists()
     farm.write_text("")

@@ -40,19 +40,22 @@ def _say(document: dict[str, Any]) -> None:
 
 
 def _sentences(document: dict[str, Any]) -> Iterator[str]:
+    from penstock.cli.costs.printing import cents
+
     money = document["currency"]
+    cost, paid, cash, own = (cents(document[name]) for name in ("cost", "credits", "cash", "own"))
     yield (
-        f"Since {document['since']}: {document['cost']} {money} = {document['credits']} of credits + "
-        f"{document['cash']} in cash; owned machines cost {document['own']} beside it."
+        f"Since {document['since']}: {cost} {money} = {paid} of credits + {cash} in cash; owned machines cost "
+        f"{own} beside it."
     )
     for line in document["grants"]:
         if line["known_from"]:
             yield f"{line['name']}: the books begin on {line['known_from']}; what it paid before is not in it."
     plan, moved = document["plan"], document["plan_with_moves"]
-    yield f"As it is, {plan['cash']} {money} in cash until {plan['until']}:"
+    yield f"As it is, {cents(plan['cash'])} {money} in cash until {plan['until']}:"
     yield from (_stretch(one, money) for one in plan["stretches"])
     if moved["moves"]:
-        yield f"Moved to where credits pay, {moved['cash']} {money} in cash until {moved['until']}:"
+        yield f"Moved to where credits pay, {cents(moved['cash'])} {money} in cash until {moved['until']}:"
         yield from (
             f"on {one['on']} move {one['pool']} to {one['to']}, where {one['grant']} pays; a slot costs "
             f"{one['price_ratio']:.2f} times as much there"
@@ -62,8 +65,8 @@ def _sentences(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _stretch(one: dict[str, Any], money: str) -> str:
+    from penstock.cli.costs.printing import cents
+
     until = f"until {one['until']}" if one["until"] else "and on"
     paid = one["paid_by"] or "cash"
-    return (
-        f"{one['pool'] or '(no pool)'}: {paid} from {one['from']} {until}, {one['a_month']} {money} a month"
-    )
+    return f"{one['pool'] or '(no pool)'}: {paid} from {one['from']} {until}, {cents(one['a_month'])} {money} a month"

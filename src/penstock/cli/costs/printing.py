@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 
 def moment(at_s: float) -> str:
     """Seconds since 1970 as people write them, in UTC."""
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def cents(amount: str) -> str:
+    """Money of a document in a sentence: two places are enough there."""
+    return f"{Decimal(amount):.2f}"
 
 
 def entered(document: Mapping[str, Any]) -> str:

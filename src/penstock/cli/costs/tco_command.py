@@ -76,16 +76,16 @@ def _percent(share: float | None) -> str | None:
 
 
 def _say(document: dict[str, Any]) -> None:
+    from penstock.cli.costs.printing import cents
     from penstock.cli.output import say
 
     if not document["pools"]:
         say('farm.toml has no pool of provider "owned"')
         return
     for pool in document["pools"]:
-        parts = " + ".join(f"{name} {amount}" for name, amount in pool["parts"].items())
-        told = (
-            f"{pool['a_year']} = {parts}" if parts else f"{pool['a_year']}, by its price; no tco says of what"
-        )
+        parts = " + ".join(f"{name} {cents(amount)}" for name, amount in pool["parts"].items())
+        year = cents(pool["a_year"])
+        told = f"{year} = {parts}" if parts else f"{year}, by its price; no tco says of what"
         say(f"{pool['pool']}: a machine a year, {document['currency']}: {told}")
     if document["since"]:
         say(f"use: share of the slots' time that was held, {document['since']} to {document['until']}")
