@@ -17,6 +17,7 @@ from penstock.hub.context import NotFound, Refused
 from penstock.hub.costs import bills
 from penstock.model.ledger import Bill, BillLine
 from penstock.model.units import DAY_MS
+from penstock.store.postgres import PostgresStore
 
 
 @pytest.fixture
@@ -163,3 +164,17 @@ def test_parts_stay_small_enough_for_a_hub(
     long = [{"ResourceId": f"{n:02}" + "é" * 2000} for n in range(5)]
     ingest(farm, found(tmp_path, *long))
     assert standing(farm)[0][3] == 5
+
+
+def test_the_same_in_postgresql(postgres_url: str, tmp_path: Path) -> None:
+    store = PostgresStore(postgres_url)
+    try:
+        farm = TestFarm(store=store)
+        assert ingest(farm, found(tmp_path, *HOURS)) == "bills: 1 stored"
+        assert ingest(farm, found(tmp_path, *HOURS)) == "bills: 1 known already"
+        assert ingest(farm, found(tmp_path, *HOURS, {"ResourceId": "late"})).startswith(
+            "bills: 1 stored, 1 of"
+        )
+        assert standing(farm) == [("a1", "1.546", "13.75", 11)]
+    finally:
+        store.close()
