@@ -18,7 +18,7 @@ from penstock.model.machine import Machine
 from penstock.model.rules import Budget, Grant, Guard
 from penstock.model.states import GuardState, Power
 from penstock.model.units import DAY_MS
-from penstock.ports import StoreError
+from penstock.ports import StoreError, Tx
 from tests.farms import Agent, TestFarm, planned
 from tests.ledgers import BOOKS, NOW_MS, RULES, SPENT, TODAY, UNIT, direct, ledger_farm, tally, write
 
@@ -159,12 +159,17 @@ def test_counters_only_rise() -> None:
 def test_days_that_are_over_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     farm = ledger_farm(*SPENT)
     sums, reads = Spending(), []
-    real = spending.reading.tallies
-    monkeypatch.setattr(spending.reading, "tallies", lambda tx, days: reads.append(days) or real(tx, days))
+
+    def read(tx: Tx, farm: Farm) -> Ledger | None:
+        real = tx.added
+        monkeypatch.setattr(
+            tx, "added", lambda *asked: reads.append(asked[-2:]) or real(*asked), raising=False
+        )
+        return sums.catch_up(tx)
 
     def catch_up() -> Ledger | None:
         reads.clear()
-        return look(farm.hub, lambda tx, farm: sums.catch_up(tx))
+        return look(farm.hub, read)
 
     def entered(day: int, *records: Tally) -> None:
         write(farm.store, *records)
@@ -173,18 +178,18 @@ def test_days_that_are_over_are_read_once(monkeypatch: pytest.MonkeyPatch) -> No
 
     catch_up()
     assert sum(sums.totals.values()) == 78.5 * UNIT
-    assert reads[0].first <= BOOKS.from_ms // DAY_MS
+    assert reads[0][0] <= BOOKS.from_ms // DAY_MS
     catch_up()
-    assert [days.first for days in reads] == [TODAY - 1]
+    assert {first for first, _ in reads} == {TODAY - 1}
     entered(TODAY + 2, direct(2, day=TODAY + 1), direct(4, day=TODAY + 2))
     catch_up()
-    assert [days.first for days in reads] == [TODAY - 1, TODAY + 1]
+    assert {first for first, _ in reads} == {TODAY - 1, TODAY + 1}
     assert sum(sums.totals.values()) == 84.5 * UNIT
     assert sums.daily[TODAY + 2, "burst"] == (4 * UNIT, 4 * 3_600_000)
     entered(TODAY)  # as after a restore
     catch_up()
     assert sum(sums.totals.values()) == 84.5 * UNIT
-    assert len(reads) > 2
+    assert len(reads) > 4
 
 
 def test_projects_beyond_the_first_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,7 @@ ones it knows.
 """
 
 from collections import Counter
-from collections.abc import Iterable
 
-from penstock.hub.costs import reading
-from penstock.hub.costs.reading import Days
 from penstock.model.ledger import Account, Ledger, Tally, day_of
 from penstock.ports import Tx
 
@@ -22,6 +19,8 @@ LAST_DAY = 1 << 31
 """After all days."""
 Series = tuple[str, str, str]
 """Pool, account, project."""
+BY_SERIES, BY_DAY = ("pool", "account", "project"), ("day", "pool", "account")
+SUMS = ("amount_micros", "quantity")
 Sums = tuple[Counter[Series], dict[tuple[int, str], tuple[int, int]]]
 
 
@@ -54,20 +53,22 @@ class Spending:
             self._books, self._next = books, day_of(ledger.from_ms) - LATE_DAYS
         over = max(self._next, ledger.day - LATE_DAYS)
         for first in range(self._next, over, DAYS_AT_ONCE):
-            self._add(reading.tallies(tx, Days(first, min(over, first + DAYS_AT_ONCE))), self._over)
+            self._add(tx, (first, min(over, first + DAYS_AT_ONCE)), self._over)
         self._next = over
         totals, daily = self._over
         self.totals, self.daily = totals.copy(), dict(daily)
-        self._add(reading.tallies(tx, Days(over, LAST_DAY)), (self.totals, self.daily))
+        self._add(tx, (over, LAST_DAY), (self.totals, self.daily))
         return ledger
 
-    def _add(self, tallies: Iterable[Tally], sums: Sums) -> None:
+    def _add(self, tx: Tx, days: tuple[int, int], sums: Sums) -> None:
         totals, daily = sums
-        for tally in tallies:
-            totals[tally.pool, str(tally.account), self._project(tally.project)] += tally.amount_micros
-            amount, held_ms = daily.get((tally.day, tally.pool), (0, 0))
-            held_ms += tally.quantity if tally.account == Account.DIRECT else 0
-            daily[tally.day, tally.pool] = amount + tally.amount_micros, held_ms
+        # In one order, so that the same projects are told apart after a restart.
+        for pool, account, project, amount in sorted(tx.added(Tally, BY_SERIES, ("amount_micros",), *days)):
+            totals[pool, str(account), self._project(project)] += amount
+        for day, pool, account, amount, quantity in tx.added(Tally, BY_DAY, SUMS, *days):
+            before, held_ms = daily.get((day, pool), (0, 0))
+            held_ms += quantity if account == Account.DIRECT else 0
+            daily[day, pool] = before + amount, held_ms
 
     def _project(self, name: str) -> str:
         if not name or name in self._projects:
