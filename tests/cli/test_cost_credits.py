@@ -55,7 +55,7 @@ def test_a_table_of_budgets(state: list[str], capsys: pytest.CaptureFixture[str]
     out, err = capsys.readouterr()
     assert out.splitlines()[0].split("\t")[:4] == ["budget", "period", "unit", "amount"]
     assert out.splitlines()[1].split("\t")[0] == "shared minutes"
-    assert "UTC; a day: the mean of the last 10 whole days" in err
+    assert "UTC; rates are the mean of the last 10 whole days" in err
 
 
 def test_a_table_of_grants_and_the_plan(state: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,10 +66,17 @@ def test_a_table_of_grants_and_the_plan(state: list[str], capsys: pytest.Capture
     assert "sponsor: the books begin on" in out
     assert "burst: sponsor from" in out
     assert "burst: cash from" in out
-    assert err.endswith("at the mean of the last 10 whole days\n")
+    assert err.endswith("; rates are the mean of the last 10 whole days\n")
 
 
 @pytest.mark.parametrize("what", ["budgets", "grants"])
 def test_a_farm_without_any(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["costs", what, *ledger_state(tmp_path)]) == 0
     assert f"farm.toml names no [[{what[:-1]}]]" in capsys.readouterr().err
+
+
+def test_a_farm_of_today(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ledger_state(tmp_path)
+    (tmp_path / "farm.toml").write_text(FARM_TOML + MORE)
+    assert run(["costs", "budgets", *options]) == 0
+    assert capsys.readouterr().err == "nothing is entered yet; no whole day is known yet\n"

@@ -47,12 +47,12 @@ def budgets(
 
 
 def _say(document: dict) -> None:  # type: ignore[type-arg]
-    from penstock.cli.costs.printing import entered
+    from penstock.cli.costs.printing import entered, paced
     from penstock.cli.output import say
 
     if not document["budgets"]:
         say("farm.toml names no [[budget]]")
-    say(f"{entered(document)}; a day: the mean of the last {document['rate_days']} whole days")
+    say(f"{entered(document)}; {paced(document)}")
     for line in document["budgets"]:
         if line["known_from"]:
             say(f"{line['name']}: the books begin on {line['known_from']}; what was used before is not in it")

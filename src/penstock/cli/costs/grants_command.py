@@ -29,14 +29,14 @@ def grants(
 
 
 def _say(document: dict[str, Any]) -> None:
-    from penstock.cli.costs.printing import entered
+    from penstock.cli.costs.printing import entered, paced
     from penstock.cli.output import clean, print_sentences, say
 
     if not document["grants"]:
         say("farm.toml names no [[grant]]")
         return
     print_sentences([clean(line) for line in _sentences(document)])
-    say(f"{entered(document)}; at the mean of the last {document['rate_days']} whole days")
+    say(f"{entered(document)}; {paced(document)}")
 
 
 def _sentences(document: dict[str, Any]) -> Iterator[str]:

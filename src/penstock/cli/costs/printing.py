@@ -11,6 +11,12 @@ def moment(at_s: float) -> str:
     return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def paced(document: Mapping[str, Any]) -> str:
+    """By which days the rates of an answer are."""
+    days = document["rate_days"]
+    return f"rates are the mean of the last {days} whole days" if days else "no whole day is known yet"
+
+
 def cents(amount: str) -> str:
     """Money of a document in a sentence: two places are enough there."""
     return f"{Decimal(amount):.2f}"
