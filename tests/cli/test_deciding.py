@@ -12,14 +12,17 @@ import pytest
 
 from penstock.cli import deciding
 from penstock.cli.deciding import STUCK_MS, Deciding
+from penstock.hub import sessions
 from penstock.hub.leader import Leader
 from penstock.hub.loop import Services
+from penstock.model.farm import Farm
+from penstock.model.ledger import Ledger, Meter
 from penstock.ports import StoreError
 from penstock.store.logs import FolderLogs
 from penstock.store.marks import open_marks
 from penstock.web.bell import Bell
 from penstock.wiring import Parts, SystemClock, open_git
-from tests.farms import TestFarm
+from tests.farms import KEY, TestFarm
 
 LIMIT_S = 20
 
@@ -100,6 +103,42 @@ def test_services_run_when_it_leads_and_a_failing_pass_is_told_and_tried_again(
     assert made.begun.wait(LIMIT_S)
     assert made.leads
     assert made.opened is not None
+
+
+def test_what_happened_is_in_the_books_before_it_stops(make: Make) -> None:
+    made, leader, noted = make()
+    made.start()
+    assert made.begun.wait(LIMIT_S)
+    assert leader.term is not None
+    hub = leader.term.hub
+    asked = sessions.Registration(name="m1", key=KEY)
+    machine = sessions.register(hub, sessions.create_token(hub, "own"), asked).machine
+    made.stop()
+    look = hub.store.read
+    assert look(lambda tx: tx.get(Meter, machine.id)) is not None
+    ledger, farm = look(lambda tx: (tx.get(Ledger, "ledger"), tx.get(Farm, "farm")))
+    assert ledger is not None
+    assert farm is not None
+    assert ledger.position == farm.position > 0
+    assert noted.problems == []
+
+
+def test_a_process_that_cannot_write_its_last_words_stops_all_the_same(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, _, noted = make()
+    asked = threading.Event()
+
+    def away(self: Services) -> None:
+        asked.set()
+        raise StoreError("away")
+
+    monkeypatch.setattr(Services, "finish", away)
+    made.start()
+    assert made.begun.wait(LIMIT_S)
+    made.stop()
+    assert asked.is_set()
+    assert noted.problems == []
 
 
 def test_a_leader_that_was_replaced_watches_and_its_local_agents_are_to_end(make: Make) -> None:

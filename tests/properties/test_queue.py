@@ -12,6 +12,7 @@ from schedules import Queue
 from penstock.hub.fsck import fsck
 from penstock.model.farm import Event
 from penstock.model.job import Job
+from penstock.model.ledger import BuildCost, Entry, Span, Tally
 from penstock.store.open import open_store
 
 Queue.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
@@ -49,6 +50,7 @@ def test_the_same_happens_in_every_store(seed: int, tmp_path: Path) -> None:
         farm.teardown()
     assert in_memory.farm.all(Event) == in_sqlite.farm.all(Event)
     assert in_memory.farm.all(Job) == in_sqlite.farm.all(Job)
+    assert in_memory.farm.all(Entry) == in_sqlite.farm.all(Entry)
     in_sqlite.store.close()
 
 
@@ -66,5 +68,7 @@ def test_the_same_happens_in_postgres(seed: int, postgres_url: str, tmp_path: Pa
     ]
     assert told[0] == told[1]
     assert in_memory.farm.all(Job) == in_postgres.farm.all(Job)
+    for kind in (Span, Tally, BuildCost):
+        assert in_memory.farm.all(kind) == in_postgres.farm.all(kind)
     assert fsck(in_postgres.farm.hub) == []
     in_postgres.store.close()
