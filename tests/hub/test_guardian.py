@@ -14,7 +14,7 @@ from penstock.hub.costs import guards as asked
 from penstock.hub.explain import explain
 from penstock.hub.sessions import Registration
 from penstock.model.change import Build
-from penstock.model.farm import Event
+from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.ledger import Account, Guarding, Ledger, Meter, Tally
 from penstock.model.machine import Machine
@@ -367,3 +367,32 @@ def test_a_guard_over_a_grant_and_without_books() -> None:
     (line,) = asked.guards(farm.hub)["guards"]
     assert [(one["name"], one["counts"]) for one in line["watched"]] == [("credit", True), ("month", False)]
     assert line["next"] == "is armed above 95 %"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "approval", "later_ms", "says"),
+    [
+        (S.ARMED, "auto", HOUR_MS, "fires in 60 min, unless it falls below its limit before"),
+        (
+            S.ARMED,
+            "manual",
+            0,
+            "asks for a person's word within a minute, unless it falls below its limit before",
+        ),
+        (S.COOLING, "auto", HOUR_MS, "ends in 60 min, if it stays below its limit"),
+        (
+            S.ACTIVE,
+            "auto",
+            0,
+            "ends 24 h after it fell below its limit; `penstock costs undo g` takes it back",
+        ),
+    ],
+)
+def test_what_comes_next(wanted: GuardState, approval: str, later_ms: int, says: str) -> None:
+    farm = Rented(rules(guard("frozen", approval=approval)))
+    now_ms = farm.store.read(lambda tx: tx.get(Farm, "farm")).time_ms
+    lasts_ms = {S.ARMED: 48 * HOUR_MS, S.COOLING: 24 * HOUR_MS}.get(wanted, 0)
+    row = Guarding(name="g", state=wanted, since_ms=now_ms - lasts_ms + later_ms)
+    farm.store.write(lambda tx: tx.insert(row))
+    (line,) = asked.guards(farm.hub)["guards"]
+    assert line["next"] == says

@@ -147,19 +147,19 @@ def _figure(figure: Figure, worst: bool) -> Document:
 def _next(guard: Guard, row: Guarding, reading: Reading | None, now_ms: int) -> str:
     """What happens next, and what a person can do."""
     due = due_ms(guard, row)
-    left = span(max(0, due - now_ms)) if due is not None else ""
+    left = "" if due is None else f"in {span(due - now_ms)}" if due > now_ms else "within a minute"
     if row.undone:
         return f"nothing until its period ends; `penstock costs approve {guard.name}` lets it act again"
     if row.state == GuardState.ARMED:
         then = "asks for a person's word" if guard.approval == "manual" else "fires"
-        return f"{then} in {left}, unless it falls below its limit before"
+        return f"{then} {left}, unless it falls below its limit before"
     if row.state == GuardState.PENDING:
         return f"waits for a person: `penstock costs approve {guard.name}`"
     if row.state == GuardState.ACTIVE:
         after = span(guard.cooldown_ms)
         return f"ends {after} after it fell below its limit; `penstock costs undo {guard.name}` takes it back"
     if row.state == GuardState.COOLING:
-        return f"ends in {left}, if it stays below its limit"
+        return f"ends {left}, if it stays below its limit"
     if reading is None:
         return "nothing is known yet of what it watches"
     return f"is armed above {reading.limit} %"
