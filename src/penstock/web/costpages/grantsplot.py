@@ -46,10 +46,10 @@ def _draw(shown: Runways, width: float) -> Markup:
     across = Scale(low * DAY_MS, high * DAY_MS, LEFT, width - 8)
     bottom = HEAD + LANE * len(shown.grants)
     content = time_axis(across, HEAD, bottom, 80)
-    for number, one in enumerate(shown.grants):
-        content += _lane(one, shown.today, across, HEAD + LANE * number)
     x = across(shown.today * DAY_MS)
     content += [line(x, HEAD - 6, x, bottom, "today"), label(x, HEAD - 7, "today", "mark", "middle")]
+    for number, one in enumerate(shown.grants):
+        content += _lane(one, shown.today, across, HEAD + LANE * number)
     return picture(width, bottom + FOOT, content, shown.title)
 
 
