@@ -1,6 +1,7 @@
 """Guards at work in a farm that rents: what they see, what they keep from happening, and what goes on all the same."""
 
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 import pytest
@@ -11,8 +12,10 @@ from renting import BURST, Rented
 from penstock.hub import queue, sessions
 from penstock.hub.context import NotFound, Refused
 from penstock.hub.costs import guards as asked
+from penstock.hub.costs.agreed import Agreed
 from penstock.hub.explain import explain
 from penstock.hub.sessions import Registration
+from penstock.hub.steps import look as look_at
 from penstock.model.change import Build
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
@@ -396,3 +399,41 @@ def test_what_comes_next(wanted: GuardState, approval: str, later_ms: int, says:
     farm.store.write(lambda tx: tx.insert(row))
     (line,) = asked.guards(farm.hub)["guards"]
     assert line["next"] == says
+
+
+def _enter(tx: Tx, row: Ledger, more: list[Tally]) -> None:
+    tx.replace(row)
+    for one in more:
+        tx.insert(one)
+
+
+def test_sums_that_are_kept_are_those_that_are_read_anew() -> None:
+    farm = Rented(rules())
+    spend(farm, 3)
+    kept, day = Agreed(), farm.clock.wall // DAY_MS
+
+    def figures(one: Agreed):  # type: ignore[no-untyped-def]
+        return look_at(farm.hub, lambda tx, row: one.figures(farm.hub, tx, row))
+
+    assert figures(kept) == figures(Agreed())
+    for passed in range(40):
+        known = farm.get(Ledger, "ledger")
+        row = msgspec.structs.replace(known, day=day + passed + 1, until_ms=(day + passed + 1) * DAY_MS)
+        more = [
+            Tally(
+                day=day + passed,
+                project=str(number),
+                platform="",
+                pool="burst",
+                klass="",
+                account=Account.IDLE,
+                outcome="",
+                amount_micros=passed * 100 + number,
+            )
+            for number in range(3)
+        ]
+        farm.store.write(partial(_enter, row=row, more=more))
+        farm.clock.wall += DAY_MS
+        assert figures(kept) == figures(Agreed())
+    farm.clock.wall -= 20 * DAY_MS
+    assert figures(kept) == figures(Agreed())
