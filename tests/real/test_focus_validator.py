@@ -63,6 +63,8 @@ def exported(tmp_path: Path) -> Path:
 def judged(file: Path) -> tuple[int, set[str]]:
     """How many rules hold, and which do not."""
     validator = ENVIRONMENT / "bin" / "focus-validator"
+    if (ENVIRONMENT / "why").is_file():
+        pytest.skip((ENVIRONMENT / "why").read_text(encoding="utf-8").strip())  # no set-up could mend it
     if not validator.is_file():
         not_run("the validator of cost exports is not installed: scripts/setup test, with a Python 3.12")
     (packages,) = ENVIRONMENT.glob("lib/python*/site-packages")
