@@ -149,6 +149,19 @@ class TestPrices:
         to_midnight(farm)
         assert sums(farm, pool="own")["idle"] == 716_800
 
+    def test_a_local_pool_that_farm_toml_has_no_more_costs_nothing(self) -> None:
+        farm = kept(LOCAL)
+        Agent(farm, "l1", pool="here")
+        later(farm, 10 * MINUTE)
+        farm.with_rules(rules(OWN))
+        later(farm, 10 * MINUTE)
+        to_midnight(farm)
+        assert sums(farm, pool="here")["idle"] == PRICE // 6
+        assert [one.source for one in farm.all(Price) if one.pool == "here" and one.what == "hour"] == [
+            "farm.toml",
+            "gone",
+        ]
+
 
 class TestOwned:
     def test_a_machine_that_never_registered_costs_what_the_others_cost(self) -> None:

@@ -124,6 +124,9 @@ def test_machines_of_this_process_count_while_the_farm_lives() -> None:
     assert counted_ms(meter, TERMS, at(-5)) == 0, "clocks that go back charge nothing"
     closed = cut(meter, terms, at(3_600_000, 60_000))
     assert amounts(closed) == {"idle": 6_720}
+    assert cut(meter, Terms(), at(3_600_000, 60_000)).span == closed.span, (
+        "its meter knows, whatever farm.toml says"
+    )
     assert closed.meter.farm_ms == 60_000
 
 

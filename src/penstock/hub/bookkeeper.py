@@ -35,6 +35,8 @@ PAGES = 5
 """The most in one pass: what is behind goes on in the next."""
 BLOBS = 1_000
 """Blobs that are read at once."""
+NOTHING = (0, 0, 0)
+"""Prices of what is not there any more."""
 _POWERS = frozenset(str(power) for power in Power)
 _AT_WORK = (JobState.OFFERED, JobState.RUNNING)
 
@@ -199,6 +201,11 @@ def _agree(page: Page, rules: Rules, at: Moment) -> bool:
         if page.prices.get(pool.name) != _prices(pool):
             page.price(pool.name, _prices(pool), "tco" if pool.tco else "farm.toml", at)
         page.count_absent(pool.name, at)
+    # No hub starts agents of a local pool that is not in farm.toml any more.
+    known = {pool.name for pool in rules.pools}
+    for pool_name in {meter.pool for meter in page.meters.values() if meter.mortal} - known:
+        if page.prices.get(pool_name) != NOTHING:
+            page.price(pool_name, NOTHING, "gone", at)
     for pool_name in {meter.pool for meter in page.meters.values()}:
         page.count_absent(pool_name, at)
     return before != (page.meters, page.prices)

@@ -95,8 +95,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
 
     `run_ms`: when what its provider bills as one start began, 0 = nothing runs; `what` price it is billed at: "hour",
     "stopped", "" = none. Spans that were closed have `run_paid_micros` and `run_counted_ms` of it; `carry` is what
-    their rounding left, in micro-units x ms an hour. `farm_ms`: farm time at `since_ms`, for machines that only count
-    while the farm lives. `held`: the attempts on it, by id; each has one of `slots`.
+    their rounding left, in micro-units x ms an hour. `mortal`: it only counts while the farm lives; `farm_ms`: farm time
+    at `since_ms`. `held`: the attempts on it, by id; each has one of `slots`.
     """
 
     machine: str
@@ -107,6 +107,7 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 1
     slots: int = 1
     what: str = "hour"
+    mortal: bool = False
     farm_ms: int = 0
     direct_micros: int = 0
     direct_ms: int = 0

@@ -79,6 +79,7 @@ def begin(machine: Machine, terms: Terms, at: Moment) -> Meter:
         price_micros=terms.price(what),
         slots=max(1, machine.slots),
         what=what,
+        mortal=terms.mortal,
         farm_ms=at.farm_ms,
         run_ms=at.wall_ms if what else 0,
     )
@@ -115,7 +116,7 @@ def rounded(carry: int, price: int, lasted_ms: int) -> tuple[int, int]:
 def counted_ms(meter: Meter, terms: Terms, at: Moment) -> int:
     """How much of the time since the meter was cut counts, for one machine."""
     wall_ms = max(0, at.wall_ms - meter.since_ms)
-    return min(wall_ms, max(0, at.farm_ms - meter.farm_ms)) if terms.mortal else wall_ms
+    return min(wall_ms, max(0, at.farm_ms - meter.farm_ms)) if meter.mortal or terms.mortal else wall_ms
 
 
 def cut(meter: Meter, terms: Terms, at: Moment) -> Closed:

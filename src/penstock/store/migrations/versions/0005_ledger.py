@@ -16,7 +16,7 @@ TABLES = {
         ("id",),
     ),
     "meter": (
-        "machine pool power since_ms# price_micros# count# slots# what farm_ms# direct_micros# direct_ms# "
+        "machine pool power since_ms# price_micros# count# slots# what mortal# farm_ms# direct_micros# direct_ms# "
         "run_ms# run_paid_micros# run_counted_ms# carry# held version#",
         ("machine",),
     ),
