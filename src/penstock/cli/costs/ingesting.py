@@ -15,7 +15,7 @@ from penstock.cli.queries import AnyFarm, OwnFarm, opened
 from penstock.config.statement import read_statement
 from penstock.reports.bills import amount_text, begun, linked, name_of
 from penstock.reports.costs import day_text
-from penstock.web.costs.bills import BillHead, BillPart, GivenLine, bill_of
+from penstock.web.costs.bills import MOST_LINES, BillHead, BillPart, GivenLine, bill_of
 
 Document = dict[str, Any]
 
@@ -27,7 +27,7 @@ class Size(NamedTuple):
     bytes: int
 
 
-AWAY = Size(2000, 700_000)
+AWAY = Size(MOST_LINES, 700_000)
 """To a hub: well below what it takes, whatever the way JSON is written."""
 HERE = Size(20_000, 0)
 """To a farm that this process has open: a commit each."""

@@ -28,7 +28,8 @@ Month = Annotated[str, Meta(pattern=rf"^(20[0-9][0-9]-(0[1-9]|1[0-2]))?{END}", e
 Rows = Annotated[int, Meta(ge=1, le=1 << 53)]
 Place = Annotated[int, Meta(ge=0, le=1 << 53)]
 After = Annotated[str, Meta(pattern=rf"^[0-9]{{1,9}}-[0-9]{{1,15}}{END}", examples=["0-0"])]
-MOST_LINES = 20_000
+MOST_LINES = 1000
+"""Of a part that is called for; a body of JSON holds no more of the usual length."""
 MOST_BILLS = 500
 
 
