@@ -144,6 +144,7 @@ ASKS = {
         run=_read,
         query=GuardQuery,
         answer=Guards,
+        errors={404: d.Problem},
     )
 }
 TELLS = {
