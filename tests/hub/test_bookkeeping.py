@@ -1,12 +1,16 @@
 """Books that are kept through everything: rented machines, frozen farms, copies, other leaders, much at once."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import msgspec
 import pytest
-from bookfarm import HOUR, LOCAL, MINUTE, PRICE, T0, kept, later, one_job, rules, sums, to_midnight
-from farms import Agent, TestFarm, passed, planned
+from bookfarm import HOUR, LOCAL, MINUTE, OWN, PRICE, T0, kept, later, one_job, rules, sums, to_midnight
+from farms import Agent, MemoryBlobs, TestFarm, passed, planned
 from renting import BURST, Rented
 
 from penstock.hub import bookkeeper, incarnation, people, queue, steps
+from penstock.hub.backup import Place, backup, restore
 from penstock.hub.context import NotLeading
 from penstock.hub.fsck import fsck
 from penstock.model.farm import Event, Farm
@@ -25,7 +29,10 @@ from penstock.model.rules import Billing, Pool
 from penstock.model.states import Power
 from penstock.model.units import DAY_MS
 from penstock.ports import NoCapacity
+from penstock.store.logs import FolderLogs
+from penstock.store.memory import MemoryStore
 from penstock.store.open import open_store
+from penstock.store.tables import TableFiles
 
 
 class TestRented:
@@ -129,6 +136,30 @@ class TestKeeping:
         assert sum(one.amount_micros for one in spans) >= paid > 0
         assert farm.get(Ledger, "ledger").farm == farm.get(Farm, "farm").uid
         assert not [one for one in farm.all(Entry) if one.attempt == attempt.id and one.final]
+
+    def test_a_farm_from_a_backup_does_not_pay_its_own_machine_for_the_time_between(
+        self, tmp_path: Path
+    ) -> None:
+        farm = kept(OWN, LOCAL)
+        Agent(farm, "m1")
+        Agent(farm, "l1", pool="here")
+        later(farm, 10 * MINUTE)
+        farm.services.finish()
+        place = Place(TableFiles(tmp_path / "first"), MemoryBlobs(), FolderLogs(tmp_path / "saved"))
+        backup(farm.hub, FolderLogs(tmp_path / "logs"), place, "1.0")
+        later(farm, 10 * MINUTE)  # what happens after it is lost
+        farm.clock.wall += 50 * MINUTE
+        farm.store = MemoryStore()
+        farm.hub = replace(farm.hub, store=farm.store)
+        restore(farm.hub, FolderLogs(tmp_path / "new logs"), place)
+        farm.restart()
+        later(farm, MINUTE)
+        assert farm.get(Ledger, "ledger").until_ms == T0 + 10 * MINUTE, "frozen, it enters nothing"
+        incarnation.adopt(farm.hub)
+        to_midnight(farm)
+        assert sums(farm, pool="own") == {"idle": 716_800}
+        lived_ms = 11 * MINUTE + 30_000  # to midnight it takes one step of farm time at most
+        assert PRICE * 10 * MINUTE // HOUR <= sums(farm, pool="here")["idle"] <= PRICE * lived_ms // HOUR
 
     def test_who_does_not_lead_any_more_enters_nothing(self) -> None:
         farm = kept()
