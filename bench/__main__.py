@@ -26,6 +26,7 @@ NAMES = (
     "sizes",
     "bills",
     "costs",
+    "costpage",
 )
 OUT = Path("build/bench.json")
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from penstock.hub.costs.daily import daily
+from penstock.hub.costs.latency import latency
 from penstock.hub.costs.reading import Days
 from penstock.hub.costs.report import report
 from penstock.model.change import Build
+from penstock.model.job import Attempt, Job
 from penstock.model.ledger import BuildCost, Entry, Ledger, Tally
+from penstock.model.states import AttemptState
 from penstock.web.shown import amount
 from tests import costfarm
 from tests.busyfarm import Busy
@@ -158,6 +161,35 @@ def test_the_page_says_what_is_to_come(seen: Seen) -> None:
         "windows minutes",
     ):
         assert said in text, said
+
+
+def test_price_and_latency_are_those_of_the_newest_runs(made: Busy) -> None:
+    found = latency(made.farm.hub, Days(TODAY + 1 - SHOWN, TODAY + 1))
+    runs = [one for one in made.farm.all(Attempt) if one.state == AttemptState.PASSED]
+    jobs = {job.id: job for job in made.farm.all(Job)}
+    assert {line["pool"] for line in found["pools"]} == {run.pool for run in runs} != set()
+    for line in found["pools"]:
+        mine = [run for run in runs if run.pool == line["pool"]]
+        took = sorted(run.ended_ms - jobs[run.job].ready_ms for run in mine)
+        waited = sorted(run.started_ms - jobs[run.job].ready_ms for run in mine)
+        assert line["runs"] == len(mine)
+        assert line["took_p50_s"] == took[-(-len(took) // 2) - 1] / 1000
+        assert line["wait_p95_s"] == waited[-(-95 * len(waited) // 100) - 1] / 1000
+    spent = report(made.farm.hub, Days(TODAY + 1 - SHOWN, TODAY + 1), ("pool",))
+    (rack,) = [row for row in spent["rows"] if row["of"]["pool"] == "rack"]
+    (line,) = [one for one in found["pools"] if one["pool"] == "rack"]
+    assert Decimal(line["loaded"]) == pytest.approx(
+        Decimal(rack["loaded"]) / rack["attempts"], abs=Decimal("0.000002")
+    )
+
+
+def test_pages_of_builds_and_jobs_lead_to_what_is_entered_of_them(seen: Seen) -> None:
+    attempt = next(one for one in seen.made.farm.all(Attempt) if one.state == AttemptState.PASSED)
+    page = seen.page(f"/jobs/{attempt.job}")
+    (link,) = [link for link in page.links if link.startswith("/costs/")]
+    assert f"{attempt.cost_micros / 1e6:.6f}" in seen.page(link).text
+    (link,) = [link for link in seen.page(f"/builds/{attempt.build}").links if link.startswith("/costs/")]
+    assert f"{attempt.cost_micros / 1e6:.6f}" in seen.page(link).text
 
 
 def test_an_empty_farm_says_what_will_be_here(tmp_path: Path) -> None:
