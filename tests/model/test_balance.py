@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from conformance import samples
 
-from penstock.model.balance import Accounts, unbalanced
+from penstock.model.balance import Accounts, unbalanced, unfollowed
 from penstock.model.job import Attempt
 from penstock.model.ledger import Account, BuildCost, Entry, Ledger, Meter, Span, Tally
+from penstock.model.machine import Machine
 from penstock.model.states import AttemptState, Power
 
 HOUR_MS = 3_600_000
@@ -126,3 +127,32 @@ def test_entries_of_no_machine_belong_to_no_span() -> None:
     add(direct(5, account=Account.OVERHEAD, machine="", span_ms=0, attempt="", day=9))(records)
     (text,) = wrong(records)
     assert text.endswith("entered is (5, 0, 1)")
+
+
+def machine(name: str, **changes: object) -> Machine:
+    return samples.machine(name, **({"power": Power.UP, "name": "box"} | changes))
+
+
+@pytest.mark.parametrize(
+    ("machines", "wrong"),
+    [
+        ([machine("m", power=Power.SUSPENDED)], []),
+        ([machine("m")], [("m", "is up, its meter says suspended")]),
+        (
+            [machine("m", power=Power.SUSPENDED), machine("n", name="other")],
+            [("n", "is up, its meter says GONE")],
+        ),
+        ([machine("m", power=Power.SUSPENDED), machine("n")], []),
+        (
+            [machine("m", power=Power.SUSPENDED), machine("n", session="s")],
+            [("n", "is up, its meter says GONE")],
+        ),
+        ([machine("gone", power=Power.GONE)], []),
+    ],
+)
+def test_machines_have_meters_that_know_their_power(
+    machines: list[Machine], wrong: list[tuple[str, str]]
+) -> None:
+    """One of the same name that nobody speaks for may have been replaced."""
+    accounts = Accounts(list(sound().values()))
+    assert list(unfollowed(accounts, {one.id: one for one in machines})) == wrong
