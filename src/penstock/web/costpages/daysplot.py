@@ -37,12 +37,14 @@ class Bar(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """What the picture shows: days in order, what the accounts are called, in which currency, what it is called."""
+    """What the picture shows: days in order, what the accounts are called, in which currency, what it is called,
+    and what is asked for of the page of a day ("?pool=NAME")."""
 
     bars: Sequence[Bar]
     accounts: Sequence[str]
     currency: str
     title: str
+    query: str = ""
 
 
 def date_of(day: int) -> datetime:
@@ -92,7 +94,7 @@ def _bar(stack: Stack, bar: Bar, up: Scale, left: float, room: float) -> str:
         base += height
     drawn.append(box(left, HEAD, room, TALL, "hit"))
     klass = "day" if bar.whole else "day begun"
-    return linked(f"/costs/day/{date_of(bar.day):%Y-%m-%d}", drawn, _told(stack, bar), klass)
+    return linked(f"/costs/day/{date_of(bar.day):%Y-%m-%d}{stack.query}", drawn, _told(stack, bar), klass)
 
 
 def _told(stack: Stack, bar: Bar) -> str:

@@ -23,13 +23,13 @@ def day(text: str) -> int:
     return day_number(date.fromisoformat(text))
 
 
-def days(document: Document, title: str) -> Both:
-    """The stacked days of hub.costs.daily."""
+def days(document: Document, title: str, query: str = "") -> Both:
+    """The stacked days of hub.costs.daily; `query`: what of a day its bar leads to, "" = all."""
     bars = [
         Bar(day(one["day"]), [micros(one[name]) for name in document["accounts"]], one["whole"])
         for one in document["days"]
     ]
-    return days_picture(Stack(bars, document["accounts"], document["currency"], title))
+    return days_picture(Stack(bars, document["accounts"], document["currency"], title, query))
 
 
 def months(spent: Sequence[Document], forecast: Document) -> Both:

@@ -1,6 +1,7 @@
 """What the page of one pool or one project shows."""
 
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from penstock.hub.context import Hub, NotFound
 from penstock.hub.costs.daily import Asked, daily
@@ -44,6 +45,7 @@ def values(hub: Hub, shelf: Visit, thing: Thing, days: int) -> Document:
     spent = found["tables"]["pool"] or any(float(day["total"]) for day in by_day["days"])
     if not spent and not thing.known(hub):
         raise NotFound(f"cost of {thing.kind}", thing.name)
+    asked = urlencode({thing.kind: thing.name})
     beside = "project" if thing.kind == "pool" else "pool"
     return {
         "days": days,
@@ -53,7 +55,10 @@ def values(hub: Hub, shelf: Visit, thing: Thing, days: int) -> Document:
         "entered_until_s": by_day["entered_until_s"],
         "by_day": by_day,
         "accounts": accounts(found["total"]),
-        "days_picture": drawn.days(by_day, f"What each day cost, {thing.kind} {thing.said or 'none'}"),
+        "days_picture": drawn.days(
+            by_day, f"What each day cost, {thing.kind} {thing.said or 'none'}", f"?{asked}"
+        ),
+        "about": f"&{asked}",
         "tables": [
             {"by": by, "rows": rows(found["tables"][by], by)}
             for by in (beside, "platform", "class", "outcome")

@@ -5,10 +5,11 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from litestar import Response, get
+from litestar import Request, Response, get
 from litestar.params import FromPath, FromQuery
 
 from penstock.hub.context import Hub, NotFound
+from penstock.hub.costs.daily import Asked
 from penstock.hub.costs.entries import Wanted, entries
 from penstock.hub.costs.front import front
 from penstock.hub.costs.ranges import FIRST
@@ -19,7 +20,7 @@ from penstock.model.ledger import BuildCost, day_of
 from penstock.reports.costs import day_number, day_text
 from penstock.web.costpages.frontpage import accounts, rows
 from penstock.web.costs.entries import VALUES
-from penstock.web.rendering import Asked, Pages
+from penstock.web.rendering import Pages
 
 Document = dict[str, Any]
 ROWS_A_PAGE = 200
@@ -30,21 +31,23 @@ def row_pages(pages: Pages) -> list[Any]:
     hub = pages.hub
 
     @get("/costs/day/{day:str}", sync_to_thread=True)
-    def day_page(request: Asked, day: FromPath[str]) -> Response[str]:
+    def day_page(request: Request[Any, Any, Any], day: FromPath[str]) -> Response[str]:
         number = _day(day)
         asked = _asked(request.query_params)
         values = _rows(hub, f"/costs/day/{day}", Wanted(Days(number, number + 1), asked), request)
-        return pages.render("costs_day.html", "/costs", **values, **_of_day(hub, number))
+        return pages.render("costs_day.html", "/costs", **values, **_of_day(hub, number, asked))
 
     @get("/costs/entries", sync_to_thread=True)
-    def entries_page(request: Asked, since: FromQuery[str] = "", until: FromQuery[str] = "") -> Response[str]:
+    def entries_page(
+        request: Request[Any, Any, Any], since: FromQuery[str] = "", until: FromQuery[str] = ""
+    ) -> Response[str]:
         today = day_of(hub.clock.wall_ms())
         days = Days(_day(since) if since else FIRST, (_day(until) if until else today) + 1)
         values = _rows(hub, "/costs/entries", Wanted(days, _asked(request.query_params)), request)
         return pages.render("costs_entries.html", "/costs", since=since, until=until, **values)
 
     @get("/costs/build/{build:str}", sync_to_thread=True)
-    def build_page(request: Asked, build: FromPath[str]) -> Response[str]:
+    def build_page(request: Request[Any, Any, Any], build: FromPath[str]) -> Response[str]:
         cost = look(hub, lambda tx, farm: tx.get(BuildCost, build))
         if cost is None:
             raise NotFound("cost of build", build)
@@ -60,7 +63,7 @@ def _asked(said: Mapping[str, str]) -> dict[str, str]:
     return {name: "" if said[name] == "-" else said[name] for name in VALUES if said.get(name)}
 
 
-def _rows(hub: Hub, path: str, wanted: Wanted, request: Asked) -> Document:
+def _rows(hub: Hub, path: str, wanted: Wanted, request: Request[Any, Any, Any]) -> Document:
     """One page of entries, and where the next one is."""
     after = request.query_params.get("after", "")
     place = after if all(part.isdigit() and len(part) < 16 for part in after.split("-")[:2]) else ""
@@ -76,9 +79,9 @@ def _rows(hub: Hub, path: str, wanted: Wanted, request: Asked) -> Document:
     }
 
 
-def _of_day(hub: Hub, day: int) -> Document:
-    """Sums of one day, and the days beside it."""
-    found = front(hub, Days(day, day + 1))
+def _of_day(hub: Hub, day: int, asked: Mapping[str, str]) -> Document:
+    """Sums of one day, of one pool or project where that is asked for, and the days beside it."""
+    found = front(hub, Days(day, day + 1), Asked(asked.get("pool"), asked.get("project")))
     today = day_of(hub.clock.wall_ms())
     return {
         "day": day_text(day),
