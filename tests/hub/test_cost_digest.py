@@ -56,7 +56,7 @@ def test_yesterday_beside_the_same_weekdays_before() -> None:
     assert [(one["name"], one["state"]) for one in found["guards"]] == [("stop", "pending")]
     assert found["forecast"]["window_days"] == 28
     assert (found["bills"], found["missing"]) == (None, [])
-    assert "burst                                      30.00       20.00       +50 %" in text(found)
+    assert "burst                              30.00       20.00       +50 %" in text(found)
 
 
 def test_a_day_that_is_asked_for_and_not_over() -> None:

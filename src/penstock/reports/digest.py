@@ -14,7 +14,8 @@ COLUMNS = 78
 """No line is longer: what mail programs and terminals show without breaking it."""
 WEEKS = 8
 """What is usual for a weekday is the median of so many of them."""
-NAME = 36
+NAME = 28
+MOST_PERCENT = 999
 Document = Mapping[str, Any]
 CAUSES = {
     "quantity": ("less was used", "more was used"),
@@ -67,8 +68,8 @@ def _spent(document: Document) -> Iterator[str]:
         yield f"  {'pool':<{NAME}}{'spent':>12}{'usual':>12}"
     for line in document["pools"]:
         change = _percent(line["spent"], line["usual"]) if line["weeks"] else ""
-        usual = _money(line["usual"]) if line["weeks"] else "-"
-        row = f"{_name(line['pool'] or '(no pool)')}{_money(line['spent']):>12}{usual:>12}{change:>12}"
+        usual = _amount(line["usual"]) if line["weeks"] else "-"
+        row = f"{_name(line['pool'] or '(no pool)')}{_amount(line['spent'])}{usual:>12}{change:>12}"
         yield "  " + row.rstrip()
 
 
@@ -190,11 +191,18 @@ def _money(amount: str, sign: str = "") -> str:
     return f"{Decimal(amount).quantize(CENT, ROUND_HALF_UP):{sign},}"
 
 
+def _amount(amount: str) -> str:
+    """In a column of its own, however large it is."""
+    return f" {_money(amount):>11}"
+
+
 def _percent(now: str, usual: str) -> str:
     if not Decimal(usual):
         return ""
-    return f"{(Decimal(now) / Decimal(usual) - 1) * 100:+.0f} %"
+    change = (Decimal(now) / Decimal(usual) - 1) * 100
+    return f"{change:+.0f} %" if change <= MOST_PERCENT else f"> {MOST_PERCENT} %"
 
 
 def _clean(letter: str) -> str:
-    return "".join(c if c.isprintable() or c == "\n" else "?" for c in letter)
+    shown = "".join(c if c.isprintable() or c == "\n" else "?" for c in letter)
+    return "\n".join(line.rstrip() for line in shown.split("\n"))
