@@ -113,9 +113,7 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     BuildCost: Shape("build_cost", ("build",), {"day": ("day", "build")}),
     Footprint: Shape("footprint", ("day", "project", "name", "platform")),
     Bill: Shape("bill", ("id",), {"period": ("current", "provider", "account", "first")}),
-    BillLine: Shape(
-        "bill_line", ("seq",), {"bill": ("bill", "day", "seq")}, numbered=True
-    ),
+    BillLine: Shape("bill_line", ("seq",), {"bill": ("bill", "day", "seq")}, numbered=True),
     Guarding: Shape("guarding", ("name",)),
     Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),
     Failure: Shape("failure", ("trust", "key")),
