@@ -119,6 +119,11 @@ class Rows:
         self.farm.jobs[c.JOB_NAME][row] = self.name(name, self.farm.asks[c.ASK_ISLAND][ask])
         return row
 
+    def not_running(self) -> list[str]:
+        """Jobs that wait or will, in the order of their rows: that one outlives a change of leader."""
+        state = self.farm.jobs[c.JOB_STATE]
+        return [job for row, job in enumerate(self.job_ids) if job and state[row] != c.RUNNING]
+
     def forget_job(self, job: str) -> None:
         """Its row, which is in no list any more, is free."""
         row = self.jobs.pop(job)

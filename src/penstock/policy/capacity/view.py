@@ -170,18 +170,18 @@ def _run(rows: Rows, found: Found) -> None:
 
 def _forget_waiting(rows: Rows, now_ms: int) -> None:
     """What waits comes anew: whom it is for may count now, or count no more."""
-    for job, row in list(rows.jobs.items()):
-        if rows.farm.jobs[c.JOB_STATE][row] != c.RUNNING:
-            if rows.farm.jobs[c.JOB_STATE][row] == c.PENDING:
-                changes.withdrawn(rows.farm, row, now_ms)
-            rows.forget_job(job)
+    for job in rows.not_running():
+        row = rows.jobs[job]
+        if rows.farm.jobs[c.JOB_STATE][row] == c.PENDING:
+            changes.withdrawn(rows.farm, row, now_ms)
+        rows.forget_job(job)
 
 
 def _queue(rows: Rows, seen: Seen) -> set[int]:
     """What waits, waits; what does not any more is forgotten, unless it only backs off."""
     farm, wanted, touched = rows.farm, {one.job for one in seen.waiting}, set()
     later = set(seen.later)
-    for job in [job for job, row in rows.jobs.items() if farm.jobs[c.JOB_STATE][row] != c.RUNNING]:
+    for job in rows.not_running():
         row = rows.jobs[job]
         if job not in wanted:
             if farm.jobs[c.JOB_STATE][row] == c.PENDING:
