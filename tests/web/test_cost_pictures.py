@@ -184,3 +184,13 @@ def test_few_documents_are_kept() -> None:
         shelf.visit().get(f"page {n}", dict)
     assert shelf.known("page 0") is None
     assert shelf.known("page 299") == {}
+
+
+def test_what_nobody_looked_at_for_long_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf(patience_s=0.0)
+    assert shelf.visit().get("a", lambda: {"n": 1})["n"] == 1
+    assert not shelf.old("a")
+    monkeypatch.setattr("penstock.web.costpages.shelf.OLD_S", -1.0)
+    monkeypatch.setattr("penstock.web.costpages.shelf.OLD_PATIENCE_S", 20.0)
+    monkeypatch.setattr(shelf, "_fresh_s", -1.0)
+    assert shelf.visit().get("a", lambda: {"n": 2})["n"] == 2
