@@ -129,8 +129,8 @@ def test_entries_of_no_machine_belong_to_no_span() -> None:
     assert text.endswith("entered is (5, 0, 1)")
 
 
-def machine(name: str, **changes: object) -> Machine:
-    return samples.machine(name, **({"power": Power.UP, "name": "box"} | changes))
+def machine(id_: str, **changes: object) -> Machine:
+    return samples.machine(id_, **({"power": Power.UP, "name": "box"} | changes))
 
 
 @pytest.mark.parametrize(
