@@ -14,12 +14,16 @@ from penstock.hub.costs.report import report
 from penstock.model.change import Build
 from penstock.model.job import Attempt, Job
 from penstock.model.ledger import BuildCost, Entry, Ledger, Tally
+from penstock.model.rules import Charge
 from penstock.model.states import AttemptState
+from penstock.store.logs import FolderLogs
 from penstock.web.shown import amount
 from tests import costfarm
+from tests.bookfarm import MINUTE, kept, later, one_job, to_midnight
 from tests.busyfarm import Busy
 from tests.costhistory import made_up
 from tests.costrules import TODAY
+from tests.farms import Agent
 from tests.web.test_pages import HOSTILE, Seen, served
 
 PAGES = (
@@ -218,6 +222,27 @@ def test_a_ledger_of_an_hour_is_a_page(tmp_path: Path) -> None:
         text = words(one, "/costs")
         assert "There is no forecast before a whole day is entered" in text
         assert "not over yet" in one.client.get("/costs").text
+
+
+def test_a_day_as_the_bookkeeper_enters_it(tmp_path: Path) -> None:
+    """docs/explanation/ledger.md has these numbers."""
+    farm = kept(charges=(Charge(name="switch", per_month_micros=30_000_000, pool="own"),))
+    agent = Agent(farm, "m1")
+    later(farm, 10 * MINUTE, agent)
+    one_job(farm, agent, 25 * MINUTE)
+    to_midnight(farm)
+    with served(Busy(farm, FolderLogs(tmp_path))) as one:
+        (day, *_) = [link for link in one.page("/costs").links if link.startswith("/costs/day/")][1:]
+        for path, said in {
+            "/costs": ("qt", "own", "dev"),
+            day: ("0.084000", "0.632800", "1.000000", "switch", "zlib:test"),
+            f"/costs/build/{farm.all(BuildCost)[0].build}": ("0.084000",),
+            "/costs/project/qt": ("0.08",),
+        }.items():
+            text = words(one, path)
+            for figure in said:
+                assert figure in text, (path, figure)
+        assert "Not Found" not in words(one, f"/builds/{farm.all(BuildCost)[0].build}")
 
 
 def test_names_from_outside_are_text(tmp_path: Path) -> None:
