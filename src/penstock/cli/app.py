@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from penstock import __version__
-from penstock.cli import farm_commands, history, hub_commands, query_commands, simulation_commands
+from penstock.cli import farm_commands, history, hub_commands, pools, query_commands, simulation_commands
 from penstock.cli.costs import app as costs
 from penstock.cli.hubs import reaching
 from penstock.cli.options import (
@@ -45,6 +45,7 @@ app.command()(hub_commands.serve)
 app.command()(hub_commands.migrate)
 app.add_typer(hub_commands.tokens_app, name="tokens")
 app.add_typer(costs.app, name="costs")
+app.add_typer(pools.app, name="pools")
 app.add_typer(history.app, name="history")
 for simulating in simulation_commands.ALL:
     app.command()(simulating)

@@ -22,8 +22,18 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.budget} {self.period}"
 
 
+class Stopped(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool that a person has stopped, since `since_ms` of farm time: nothing starts there, what runs goes on."""
+
+    pool: str
+    since_ms: int
+    reason: str
+    version: int = 0
+
+
 class Curb(msgspec.Struct, frozen=True, kw_only=True):
-    """What one guard forbids, since `since_ms` of farm time; `why` it was fired, as a clause.
+    """What one guard forbids, since `since_ms` of farm time; `why` it was fired, as a clause. `stopped`: it is no guard, a
+    person has stopped that pool.
 
     `barred`: pools whose machines start nothing. `most`: rented pools, each with how many of its machines may be at work
     so that one more is ordered. `off`: classes whose jobs start nowhere. Jobs of the classes in `exempt` are spared.
@@ -36,3 +46,4 @@ class Curb(msgspec.Struct, frozen=True, kw_only=True):
     most: tuple[tuple[str, int], ...] = ()
     off: tuple[str, ...] = ()
     exempt: tuple[str, ...] = ()
+    stopped: str = ""

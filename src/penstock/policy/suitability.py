@@ -55,7 +55,11 @@ def kind_refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Re
 def _curbed(ask: Ask, pool: str, snapshot: Snapshot) -> Iterator[Reason]:
     """Which guards let such jobs start nothing in a pool; they let go some day."""
     for one in snapshot.curbs:
-        if room((one,), ask, pool) == BARRED:
+        if room((one,), ask, pool) != BARRED:
+            continue
+        if one.stopped:
+            yield Reason("stopped", f"pool {pool} is stopped: {one.why}")
+        else:
             yield Reason("guard", f"guard {one.guard} keeps jobs of class {ask.klass} from it")
 
 

@@ -284,6 +284,24 @@ class Machines(Document):
     machines: list[MachineLine]
 
 
+class PoolLine(Document):
+    """One pool of farm.toml. `machines` by power, `running`: slots that are held; why and how long a person has stopped it."""
+
+    name: str
+    provider: str
+    machines: dict[str, int]
+    running: int
+    stopped: bool
+    stopped_for_s: float | None
+    reason: str
+
+
+class Pools(Document):
+    """All pools, in the order of farm.toml."""
+
+    pools: list[PoolLine]
+
+
 class Violations(Document):
     """What is not as it must be; empty when all is well."""
 

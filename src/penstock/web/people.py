@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.hub import people, views
+from penstock.hub import people, pools, views
 from penstock.hub.context import Hub, Moved, NotFound, Refused
 from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
@@ -52,6 +52,7 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
     "job": views.job_view,
     "explain": _explanation,
     "machines": lambda hub, _: views.machines_view(hub),
+    "pools": lambda hub, _: pools.pools_view(hub),
     "fsck": _checked,
     "known": _known,
     "outputs": outputs_view,
@@ -133,6 +134,16 @@ ACTS: dict[str, Callable[..., Document]] = {
         lambda hub, name, reason, who: people.undrain(hub, name, _why("drain taken back", who, reason)),
         "takes work again",
         "did not drain",
+    ),
+    "stop-pool": _act(
+        lambda hub, name, reason, who: pools.stop_pool(hub, name, _why("stopped", who, reason)),
+        "is stopped: nothing starts there until it is started again",
+        "was stopped already",
+    ),
+    "start-pool": _act(
+        lambda hub, name, reason, who: pools.start_pool(hub, name, _why("started", who, reason)),
+        "is used again",
+        "was not stopped",
     ),
     "freeze": freezing.freeze,
     "move": freezing.move,

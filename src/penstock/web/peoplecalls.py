@@ -120,6 +120,7 @@ def _documents(hub: Hub) -> list[Call]:
             "known", "What the archive has of a key: what `penstock plan` asks.", d.Known, {"key": d.KeyName}
         ),
         read("machines", "All machines, their states and what runs on them.", d.Machines, {}),
+        read("pools", "All pools, their machines, and which people have stopped.", d.Pools, {}),
         read(
             "fsck", "Checks the books against the invariants; reads all of them.", d.Violations, {}, OPERATING
         ),
@@ -166,6 +167,11 @@ ACT_TEXTS = {
     "unquarantine": (OPERATING, "Trusts a machine again and forgets its record."),
     "drain": (OPERATING, "Lets a machine end what it runs and take nothing more."),
     "undrain": (OPERATING, "Takes a drain back."),
+    "stop-pool": (
+        OPERATING,
+        "Lets nothing start in a pool, and nothing be rented for it; what runs there goes on, jobs go elsewhere or wait.",
+    ),
+    "start-pool": (OPERATING, "Uses a stopped pool again."),
     "freeze": (ADMIN, "Lets the farm (`farm`) decide nothing until it is thawed; what runs goes on."),
     "move": (
         ADMIN,
@@ -191,7 +197,7 @@ def _act(hub: Hub, what: str, role: Role, text: str) -> Call:
     return Call(
         method="POST",
         path=f"/api/v1/{what}/{{id}}",
-        name=what,
+        name=what.replace("-", "_"),
         text=f"{text} A repeat changes nothing and says so." if what != "retry" else text,
         run=run,
         role=role,

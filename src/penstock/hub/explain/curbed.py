@@ -34,6 +34,9 @@ def _told(view: View, one: Curb, ask: Ask, taking: list[Pool]) -> About | None:
     if not keeps:
         return None
     since = span(max(0, view.farm.time_ms - one.since_ms))
+    if one.stopped:
+        text = f"pool {one.stopped} is stopped since {since}: {one.why}; an operator can start it again: penstock pools start"
+        return About(subject=one.stopped, code="stopped", text=f"{text} {one.stopped}")
     undo = f"an operator can take it back: penstock costs undo {one.guard}"
     return About(
         subject=one.guard,

@@ -8,7 +8,7 @@ A guard that names a grant or budget is about the pools of that; one that does n
 
 from collections.abc import Callable, Iterable, Sequence
 
-from penstock.model.curb import Curb
+from penstock.model.curb import Curb, Stopped
 from penstock.model.ledger import Guarding
 from penstock.model.rules import Guard, Pool, Rules
 from penstock.model.snapshot import Ask
@@ -25,6 +25,16 @@ def curbs(rules: Rules, rows: Iterable[Guarding]) -> tuple[Curb, ...]:
     fired = {row.name: row for row in rows if row.state in IN_FORCE}
     made = (curb(guard, rules, fired[guard.name]) for guard in rules.guards if guard.name in fired)
     return tuple(one for one in made if one.barred or one.most or one.off)
+
+
+def stops(rules: Rules, rows: Iterable[Stopped]) -> tuple[Curb, ...]:
+    """What is forbidden because people have stopped pools; one that is not in farm.toml any more stops nothing."""
+    known = {pool.name for pool in rules.pools}
+    return tuple(
+        Curb(guard="", since_ms=row.since_ms, why=row.reason, barred=(row.pool,), stopped=row.pool)
+        for row in rows
+        if row.pool in known
+    )
 
 
 def curb(guard: Guard, rules: Rules, row: Guarding) -> Curb:

@@ -1,0 +1,83 @@
+"""`penstock pools`: how pools stand, and stopping one by hand."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penstock.cli.hubs import reaching
+from penstock.cli.options import AsJson, FarmFile, HubUrl, StateFolder
+
+app = typer.Typer(
+    help="How pools stand; stop one, start it again.", no_args_is_help=True, rich_markup_mode=None
+)
+PoolArgument = Annotated[str, typer.Argument(help="A pool of farm.toml.")]
+Why = Annotated[str, typer.Option("--reason", help="Why; shown wherever a job waits for it.")]
+
+
+@app.callback()
+def group() -> None:
+    """How pools stand; stop one, start it again."""
+
+
+@app.command("list")
+@reaching
+def list_pools(
+    farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
+) -> None:
+    """List pools with their machines, what runs there, and which are stopped."""
+    from penstock.cli.output import print_json, print_table
+    from penstock.cli.queries import opened
+
+    with opened(farm, state, hub) as found:
+        document = found.read("pools", "")
+    if as_json:
+        print_json(document)
+        return
+    rows = [
+        (
+            one["name"],
+            one["provider"],
+            ", ".join(f"{count} {power}" for power, count in one["machines"].items()),
+            one["running"],
+            one["reason"] if one["stopped"] else "",
+        )
+        for one in document["pools"]
+    ]
+    print_table(("pool", "provider", "machines", "running", "stopped"), rows)
+
+
+@app.command()
+@reaching
+def stop(
+    pool: PoolArgument,
+    reason: Why = "",
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let nothing start in a pool; what runs there goes on, jobs go to other pools or wait."""
+    _act("stop-pool", pool, reason, (farm, state, hub), as_json)
+
+
+@app.command()
+@reaching
+def start(
+    pool: PoolArgument,
+    reason: Why = "",
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Use a stopped pool again."""
+    _act("start-pool", pool, reason, (farm, state, hub), as_json)
+
+
+def _act(
+    what: str, pool: str, reason: str, where: tuple[Path | None, Path | None, str | None], as_json: bool
+) -> None:
+    from penstock.cli.queries import act
+
+    act(what, pool, reason, *where, as_json)

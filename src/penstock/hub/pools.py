@@ -1,0 +1,79 @@
+"""Pools as people handle them: stopped, so that nothing starts there, and started again; and how each stands."""
+
+from collections import Counter
+from typing import Any
+
+from penstock.hub.context import Hub, NotFound
+from penstock.hub.steps import Step, change, look
+from penstock.model.curb import Stopped
+from penstock.model.farm import Event, Farm
+from penstock.model.machine import Machine
+from penstock.model.rules import Pool
+from penstock.model.states import Power
+from penstock.model.units import seconds
+from penstock.ports import Tx
+
+Document = dict[str, Any]
+
+
+def stop_pool(hub: Hub, pool: str, reason: str) -> bool:
+    """Let nothing start in a pool, and nothing be rented for it, until it is started again. What runs there goes on; jobs go
+    to other pools that take them, or wait. False when it was stopped already. Raises NotFound."""
+    _known(hub, pool)
+
+    def act(step: Step) -> bool:
+        if step.tx.get(Stopped, pool) is not None:
+            return False
+        step.tx.insert(Stopped(pool=pool, since_ms=step.now_ms, reason=reason))
+        _tell(step, f"pool {pool} is stopped: {reason}")
+        return True
+
+    return change(hub, act)
+
+
+def start_pool(hub: Hub, pool: str, reason: str) -> bool:
+    """Use a pool again. False when it was not stopped. Raises NotFound."""
+
+    def act(step: Step) -> bool:
+        row = step.tx.get(Stopped, pool)
+        if row is None:
+            _known(hub, pool)
+            return False
+        step.tx.delete(row)
+        _tell(step, f"pool {pool} is used again: {reason}")
+        return True
+
+    return change(hub, act)
+
+
+def pools_view(hub: Hub) -> Document:
+    """All pools of farm.toml in its order: machines by power, jobs that run, and whether a person has stopped it."""
+
+    def read(tx: Tx, farm: Farm) -> Document:
+        stopped = {row.pool: row for row in tx.find(Stopped, "key")}
+        return {"pools": [_line(tx, farm, pool, stopped.get(pool.name)) for pool in hub.rules.pools]}
+
+    return look(hub, read)
+
+
+def _line(tx: Tx, farm: Farm, pool: Pool, stopped: Stopped | None) -> Document:
+    machines = [one for one in tx.find(Machine, "pool", pool.name) if one.power != Power.GONE]
+    return {
+        "name": pool.name,
+        "provider": pool.provider,
+        "machines": dict(sorted(Counter(str(one.power) for one in machines).items())),
+        "running": sum(len(one.busy) for one in machines),
+        "stopped": stopped is not None,
+        "stopped_for_s": seconds(farm.time_ms - stopped.since_ms) if stopped else None,
+        "reason": stopped.reason if stopped else "",
+    }
+
+
+def _known(hub: Hub, pool: str) -> None:
+    if pool not in {one.name for one in hub.rules.pools}:
+        raise NotFound("pool", pool)
+
+
+def _tell(step: Step, reason: str) -> None:
+    step.tell(Event(kind="farm", state="pool", reason=reason))
+    step.woken.add("farm")

@@ -1,0 +1,98 @@
+"""A pool that a person stops: nothing starts there, what runs goes on, jobs go elsewhere or wait, and back."""
+
+import msgspec
+import pytest
+from farms import POOL, Agent, TestFarm, planned
+from farms import RULES as OWNED
+from renting import RULES, Rented
+
+from penstock.hub import pools, queue
+from penstock.hub.context import NotFound
+from penstock.hub.explain import explain
+from penstock.model.curb import Stopped
+from penstock.model.farm import Event
+from penstock.model.job import Job
+from penstock.model.machine import Machine
+from penstock.model.rules import Waiting
+from penstock.model.states import JobState, Power
+
+HASTY = msgspec.structs.replace(RULES, waiting=Waiting(price_per_hour_micros=200_000_000))
+
+
+@pytest.fixture
+def farm() -> Rented:
+    farm = Rented(HASTY)
+    farm.tick(6000)
+    return farm
+
+
+def test_nothing_is_rented_for_a_stopped_pool_and_the_job_says_why(farm: Rented) -> None:
+    assert pools.stop_pool(farm.hub, "burst", "stopped by ada: the bill")
+    farm.submit("c1", planned("zlib"))
+    for _ in range(60):
+        farm.tick(10_000)
+    assert farm.all(Machine) == []
+    (job,) = farm.all(Job)
+    said = " ".join(explain(farm.hub, job.id).sentences)
+    assert "Pool burst is stopped since 10 min: stopped by ada: the bill" in said
+    assert "penstock pools start burst" in said
+    assert pools.start_pool(farm.hub, "burst", "started by ada")
+    farm.until(Power.BOOTING)
+
+
+def test_what_runs_goes_on_and_its_machine_is_given_back(farm: Rented) -> None:
+    who, attempt = farm.started()
+    pools.stop_pool(farm.hub, "burst", "stopped by ada")
+    farm.submit("c2", planned("later"))
+    farm.tick(30_000)
+    assert farm.get(Machine, attempt.machine).busy == (0,)
+    queue.finish(farm.hub, who.session, attempt.id, attempt.fence, "fin", queue.Ending(result="failed"))
+    for _ in range(2000):
+        farm.tick(1000)
+    assert {one.power for one in farm.all(Machine)} <= {Power.SUSPENDED, Power.GONE}
+    assert JobState.QUEUED in {one.state for one in farm.all(Job)}
+
+
+def test_jobs_go_to_the_next_pool_that_takes_them() -> None:
+    other = msgspec.structs.replace(POOL, name="other")
+    farm = TestFarm(msgspec.structs.replace(OWNED, pools=(POOL, other)))
+    first, second = Agent(farm, "m1"), Agent(farm, "m2", pool="other")
+    pools.stop_pool(farm.hub, POOL.name, "stopped by ada")
+    farm.submit("c1", planned("a"))
+    farm.tick(1000)
+    assert [len(one.poll().offers) for one in (first, second)] == [0, 1]
+
+
+def test_stopping_twice_and_starting_what_runs_change_nothing(farm: Rented) -> None:
+    assert pools.stop_pool(farm.hub, "burst", "one")
+    assert not pools.stop_pool(farm.hub, "burst", "two")
+    assert farm.get(Stopped, "burst").reason == "one"
+    assert pools.start_pool(farm.hub, "burst", "three")
+    assert not pools.start_pool(farm.hub, "burst", "four")
+    told = [one.reason for one in farm.all(Event) if one.state == "pool"]
+    assert told == ["pool burst is stopped: one", "pool burst is used again: three"]
+
+
+@pytest.mark.parametrize("act", [pools.stop_pool, pools.start_pool])
+def test_a_pool_that_there_is_not_is_not_found(farm: Rented, act) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(NotFound, match="pool 'nowhere' does not exist"):
+        act(farm.hub, "nowhere", "why")
+
+
+def test_how_pools_stand(farm: Rented) -> None:
+    farm.started()
+    pools.stop_pool(farm.hub, "burst", "the bill")
+    farm.tick(30_000)
+    (line,) = pools.pools_view(farm.hub)["pools"]
+    assert line["machines"]["up"] == 1
+    assert (line["running"], line["stopped"], line["reason"]) == (1, True, "the bill")
+    assert line["stopped_for_s"] == 30.0
+
+
+def test_a_pool_that_left_farm_toml_stops_nothing(farm: Rented) -> None:
+    pools.stop_pool(farm.hub, "burst", "the bill")
+    renamed = msgspec.structs.replace(HASTY.pools[0], name="burst2")
+    farm.with_rules(msgspec.structs.replace(HASTY, pools=(renamed,)))
+    farm.submit("c1", planned("zlib"))
+    farm.tick(6000)
+    assert "is stopped" not in " ".join(explain(farm.hub, farm.all(Job)[0].id).sentences)
