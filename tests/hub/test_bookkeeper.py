@@ -224,3 +224,17 @@ class TestOwned:
         later(farm, 20 * MINUTE)
         to_midnight(farm)
         assert sum(sums(farm).values()) == 716_800
+
+
+def test_what_is_left_at_the_end_is_entered_though_months_went_by() -> None:
+    """The last pages were given up after five days without an event: a clock that was set, a hub that was off."""
+    farm = kept()
+    agent = Agent(farm, "m1")
+    farm.services.finish()
+    farm.clock.wall += 40 * DAY_MS
+    one_job(farm, agent, MINUTE)
+    farm.services.finish()
+    (ledger,) = farm.all(Ledger)
+    assert ledger.day == day_of(farm.clock.wall)
+    assert [one.final for one in farm.all(Entry) if one.attempt] == [True]
+    assert fsck(farm.hub) == []

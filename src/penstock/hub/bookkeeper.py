@@ -65,9 +65,10 @@ class Bookkeeper:
     def finish(self, now_ms: int) -> int:
         """Enter all that has happened until now. Returns how many events that were."""
         self._written_ms = None
-        entered = 0
-        while count := self._enter(now_ms, PAGES):
-            entered += count
+        entered = self._enter(now_ms, PAGES)
+        # A page without an event may be a day that ended: there may be months of them.
+        while self._heard:
+            entered += self._enter(now_ms, PAGES)
         return entered
 
     def _due(self, now_ms: int) -> bool:
