@@ -114,7 +114,8 @@ def test_an_agent_without_the_option_calls_the_guard_off(hub, agent, off: Path) 
     until(1, agent.work)
     agent.end(signal.SIGKILL)
     agent.start()
-    until(0, agent.work)
+    assert until(0, agent.work) == []
+    assert not (agent.work / "dead-man").exists()
 
 
 def test_a_second_agent_in_the_folder_changes_nothing(hub, agent, off: Path) -> None:

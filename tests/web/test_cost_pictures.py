@@ -2,6 +2,7 @@
 
 import re
 import threading
+from math import isfinite
 from xml.etree import ElementTree as Tree
 
 import pytest
@@ -67,7 +68,9 @@ def test_the_line_of_seven_days_needs_eight() -> None:
 
 @given(st.lists(st.lists(st.integers(-(10**9), 10**15), min_size=6, max_size=6), max_size=70))
 def test_any_amounts_can_be_drawn(amounts: list[list[int]]) -> None:
-    drawn(days_picture(Stack([Bar(FRIDAY + n, one) for n, one in enumerate(amounts)], NAMES, "USD", "any")))
+    bars = [Bar(FRIDAY + n, one) for n, one in enumerate(amounts)]
+    wide, _ = drawn(days_picture(Stack(bars, NAMES, "USD", "any")))
+    assert all(isfinite(float(one.get("height", "0"))) for one in wide.iter("rect"))
 
 
 def test_months_have_what_is_spent_below_what_is_expected_and_its_band() -> None:
