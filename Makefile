@@ -36,7 +36,7 @@ format: setup-test ## put code into the form that `make check` wants
 	@$(BIN)/ruff format .
 
 coverage: setup-test ## every branch of model/, policy/ and reports/ must be run by their own tests
-	@$(BIN)/python -m pytest -q tests/model tests/policy tests/reports --cov=penstock.model --cov=penstock.policy \
+	@$(BIN)/python -m pytest -q -n 2 tests/model tests/policy tests/reports --cov=penstock.model --cov=penstock.policy \
 		--cov=penstock.reports --cov-branch \
 		--cov-report=term-missing:skip-covered --cov-fail-under=100 $(ARGS)
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from real.killing import LIMIT_S, wait_for
+from real.killing import LIMIT_S, found_below, wait_for
 
 Document = dict[str, Any]
 FARM = """
@@ -112,7 +112,7 @@ class AgentProcess:
 
     def gate(self) -> Path | None:
         """The pipe before which its job stands."""
-        return next(self.home.glob("work/**/gate"), None)
+        return found_below(self.home / "work", "gate")
 
     def let_through(self) -> None:
         """Open the gate, once its job reads there."""

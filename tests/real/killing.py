@@ -226,7 +226,7 @@ class Place:
         return running.wait()
 
     def _gate(self, gate: str) -> Path | None:
-        return next(self.state.glob(f"agents/*/*/slots/*/**/{gate}"), None)
+        return found_below(self.state / "agents", gate)
 
     def _open(self, gate: str) -> bool:
         """Write to the pipe, if somebody reads it now."""
@@ -240,6 +240,14 @@ class Place:
         with open(handle, "w") as opened:
             opened.write("go\n")
         return True
+
+
+def found_below(folder: Path, name: str) -> Path | None:
+    """A file of this name below a folder in which others make and remove folders: Path.glob raises where one is gone."""
+    for where, _, files in os.walk(folder):
+        if name in files:
+            return Path(where, name)
+    return None
 
 
 def gated(gate: str, *commands: str) -> str:
