@@ -52,6 +52,7 @@ lock: ## choose versions anew and write them with their hashes (ARGS=--upgrade f
 	@$(COMPILE) $(ARGS) --extra sim pyproject.toml requirements/build.in -o requirements/run.txt
 	@$(COMPILE) $(ARGS) -c requirements/run.txt --all-extras pyproject.toml requirements/build.in requirements/dev.in \
 		-o requirements/dev.txt
+	@$(COMPILE) $(ARGS) requirements/doubles.in -o requirements/doubles.txt
 	@$(COMPILE) $(ARGS) requirements/bench.in -o requirements/bench.txt
 	@$(subst --python-version 3.11,--python-version 3.12,$(COMPILE)) $(ARGS) requirements/focus.in -o requirements/focus.txt
 

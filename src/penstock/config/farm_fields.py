@@ -6,6 +6,11 @@ from typing import Any
 
 from penstock.config.items import Desk, Field, Fields, Item, Refused, each, read_table, record, shown
 from penstock.config.money_fields import NAMES, TCO, TCO_RECORD
+from penstock.config.pool_ec2 import EC2, EC2_RECORD
+from penstock.config.pool_foreign import SERVES, SERVES_RECORD
+from penstock.config.pool_kubernetes import KUBERNETES, KUBERNETES_RECORD
+from penstock.config.pool_libvirt import LIBVIRT, LIBVIRT_RECORD
+from penstock.config.pool_power import CONTROL, CONTROL_RECORD
 from penstock.config.values import (
     choice,
     count,
@@ -127,6 +132,10 @@ FARM: Fields = {
         read=_either("file:", "s3://"), about="where outputs are kept: file:FOLDER or s3://BUCKET/PREFIX"
     ),
     "currency": Field(read=currency, about="the currency of all prices, three capitals"),
+    "address": Field(
+        read=_either("https://", "http://"),
+        about="where rented machines find the hub, such as https://hub.example.org",
+    ),
 }
 LEASE: Fields = {
     "contact_s": Field(
@@ -240,6 +249,31 @@ POOL: Fields = {
     "uses": Field(
         read=count(),
         about="jobs until a machine is replaced; 1 = a fresh machine for every job, 0 = no limit",
+    ),
+    "network": Field(
+        read=choice("full", "hub-only"),
+        about='what its machines reach: "full", or "hub-only", where sources, caches and blobs come through the hub',
+    ),
+    "power_off_after_s": Field(
+        read=seconds,
+        into="power_off_after_ms",
+        about="seconds without a word of the hub until a rented machine powers itself off; 0 = never",
+    ),
+    "agent": Field(
+        read=choice("penstock", "buildbot-worker", "gitlab-runner"),
+        about='whose agent its machines run: "penstock", "buildbot-worker" or "gitlab-runner"',
+    ),
+    "serves": Field(
+        read=SERVES_RECORD, inner=SERVES, about="the other system whose queue its machines serve"
+    ),
+    "libvirt": Field(read=LIBVIRT_RECORD, inner=LIBVIRT, about="of provider libvirt: its virtual machines"),
+    "ec2": Field(read=EC2_RECORD, inner=EC2, about="of provider ec2: its instances"),
+    "kubernetes": Field(read=KUBERNETES_RECORD, inner=KUBERNETES, about="of provider kubernetes: its pods"),
+    "control": Field(
+        read=each(CONTROL_RECORD, "[[pool.control]] with two brackets"),
+        into="controls",
+        inner=CONTROL,
+        about="how an owned machine is switched on and off",
     ),
     "classes": Field(read=NAMES, about="classes of jobs that it takes; none named = all"),
     "projects": Field(read=NAMES, about="projects whose jobs it takes; none named = all"),

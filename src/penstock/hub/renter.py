@@ -145,7 +145,12 @@ class Renter:
             TAG_POOL: machine.pool,
         }
         return Order(
-            offer=machine.offer, token=machine.client_token, tags=tags, secret=self._secrets[machine.id]
+            offer=machine.offer,
+            token=machine.client_token,
+            tags=tags,
+            secret=self._secrets[machine.id],
+            name=machine.name,
+            hub=self._hub.rules.address,
         )
 
     def _answered(self, machine: Machine, answer: str | ProviderError, now_ms: int) -> None:

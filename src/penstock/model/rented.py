@@ -34,12 +34,14 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be made. Equal `token`: the same machine, however often it is asked for. `secret`: what the machine's
-    agent enrols with; it is given to that machine alone."""
+    agent enrols with; it is given to that machine alone. `name`: what people call it. `hub`: the address that it calls."""
 
     offer: str
     token: str
     tags: dict[str, str]
     secret: str = ""
+    name: str = ""
+    hub: str = ""
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,6 +5,11 @@ from decimal import Decimal
 import msgspec
 
 from penstock.model.job import Trust
+from penstock.model.pool_ec2 import Ec2
+from penstock.model.pool_foreign import Serves
+from penstock.model.pool_kubernetes import Kubernetes
+from penstock.model.pool_libvirt import Libvirt
+from penstock.model.pool_power import Control
 from penstock.model.units import Size
 
 
@@ -70,7 +75,12 @@ class Tco(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
-    """Interchangeable machines. `size` is None where the pool runs one job per slot whatever its size."""
+    """Interchangeable machines. `size` is None where the pool runs one job per slot whatever its size.
+
+    `network`: "full", or "hub-only": its machines reach nothing but the hub. `agent`: whose agent its machines run,
+    "penstock", "buildbot-worker" or "gitlab-runner"; what the others serve says `serves`. `power_off_after_ms`: a rented
+    machine that no hub answers for so long powers itself off, 0 = never.
+    """
 
     name: str
     provider: str
@@ -96,6 +106,14 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     projects: tuple[str, ...] = ()
     tco: Tco | None = None
     egress_per_gb_micros: int = 0
+    network: str = "full"
+    power_off_after_ms: int = 3_600_000
+    agent: str = "penstock"
+    serves: Serves | None = None
+    libvirt: Libvirt | None = None
+    ec2: Ec2 | None = None
+    kubernetes: Kubernetes | None = None
+    controls: tuple[Control, ...] = ()
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -187,13 +205,14 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """All of farm.toml. `state` and `blobs` are URLs as written; `folder` is what relative ones are relative to.
 
-    `groups`: for each name the people in it. `projects`: those that have settings of their own. `git_hosts`: those of
+    `address`: where machines find the hub, "" = they must be told. `groups`: for each name the people in it. `projects`: those that have settings of their own. `git_hosts`: those of
     git servers that may be in a private network."""
 
     name: str = "farm"
     state: str = "sqlite:///penstock.db"
     blobs: str = "file:blobs"
     currency: str = "USD"
+    address: str = ""
     folder: str = "."
     lease: Lease = Lease()
     waiting: Waiting = Waiting()
