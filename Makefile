@@ -5,6 +5,7 @@ export PYTHON
 BIN := .venv/bin
 PENSTOCK := $(BIN)/penstock
 PURE := src/penstock/model src/penstock/policy src/penstock/reports
+COVERED := tests/model tests/policy tests/reports
 # Unit and property tests: no socket, no sleep, no component of another project.
 QUICK := $(wildcard tests/model tests/policy tests/reports tests/config tests/wire tests/store tests/hub tests/properties tests/conformance tests/test_*.py)
 UV := uv==0.13.9
@@ -20,9 +21,12 @@ help: ## say what can be made
 run: setup-run ## set up, then `penstock demo $(ARGS)`
 	@$(PENSTOCK) demo $(ARGS)
 
+# Three runs that are the whole suite together: what must be covered, what needs no component of another project, and what
+# does. The last has the machine for itself: farms of processes that are killed and watched by the clock.
 test: setup-test ## set up, real components included, then the whole test suite
 	@$(MAKE) --no-print-directory coverage ARGS=
-	@$(BIN)/python -m pytest tests $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests $(addprefix --ignore=,tests/real $(COVERED)) $(ARGS)
+	@$(BIN)/python -m pytest tests/real $(ARGS)
 
 check: setup-test ## lint, types, layers, unit and property tests: under 3 minutes
 	@$(BIN)/ruff check .
@@ -36,7 +40,7 @@ format: setup-test ## put code into the form that `make check` wants
 	@$(BIN)/ruff format .
 
 coverage: setup-test ## every branch of model/, policy/ and reports/ must be run by their own tests
-	@$(BIN)/python -m pytest -q -n 2 tests/model tests/policy tests/reports --cov=penstock.model --cov=penstock.policy \
+	@$(BIN)/python -m pytest -q -n 2 $(COVERED) --cov=penstock.model --cov=penstock.policy \
 		--cov=penstock.reports --cov-branch \
 		--cov-report=term-missing:skip-covered --cov-fail-under=100 $(ARGS)
 

@@ -12,7 +12,7 @@ def terminal(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> pytest.CaptureFixture[str]:
     monkeypatch.setattr(type(sys.stdout), "isatty", lambda _: True, raising=False)
-    for name, value in (("TERM", "dumb"), ("NO_COLOR", "1")):
+    for name, value in (("TERM", "dumb"), ("NO_COLOR", "1"), ("COLUMNS", "80")):
         monkeypatch.setenv(name, value)
     return capsys
 

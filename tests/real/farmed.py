@@ -241,9 +241,25 @@ class Farmed:
         return [one for one in self.attempts() if one.state == AttemptState.RUNNING]
 
     def wait_all_ended(self) -> list[Job]:
-        """Until no job is open."""
-        wait_for(lambda: not self.read(lambda tx: tx.find(Job, "open", True, limit=1)), "all jobs to end")
+        """Until no job is open; in vain, what is open still and who was there to do it is told."""
+        try:
+            wait_for(lambda: not self.open_jobs(1), "all jobs to end")
+        except AssertionError as vain:
+            raise AssertionError(f"{vain}: {self._standstill()}") from None
         return self.jobs()
+
+    def open_jobs(self, limit: int | None = None) -> list[Job]:
+        return self.read(lambda tx: tx.find(Job, "open", True, limit=limit))
+
+    def _standstill(self) -> str:
+        """All that is open, who could do it, and the last lines that hubs and agents said."""
+        open_ids = {job.id for job in self.open_jobs()}
+        parts: list[object] = [self.farm(), *self.open_jobs(5), *self.machines()]
+        parts += [one for one in self.attempts() if one.job in open_ids][-20:]
+        for process in [*self.hubs.values(), *self.agents.values()]:
+            last = process.log.read_text("utf-8", "replace")[-1500:]
+            parts.append(f"{process.name}, {'alive' if process.lives else 'dead'}: {last}")
+        return "\n".join([f"{len(open_ids)} jobs are open", *map(str, parts)])
 
     def log_of(self, attempt: Attempt) -> bytes:
         return self.parts.logs.read(attempt.id, 0, 1 << 30)
