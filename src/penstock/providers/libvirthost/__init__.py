@@ -1,0 +1,1 @@
+"""A libvirt of one's own, unprivileged, whose machines reach the hub's port and nothing else."""
