@@ -22,12 +22,16 @@ from penstock.store.marks import open_marks
 from penstock.store.open import open_reading, open_store
 
 PROVIDERS = {
+    "libvirt": "penstock.providers.libvirt.provider:Libvirt",
+    "ec2": "penstock.providers.ec2.instances:Ec2",
+    "kubernetes": "penstock.providers.kubernetes.provider:Provider",
     "local": "penstock.providers.local:Local",
+    "owned": "penstock.providers.owned:Owned",
     "simulated": "penstock.providers.simulated:Simulated",
 }
 """Provider names of farm.toml and who fulfils them; imported when used."""
 
-RENTED = ("simulated",)
+RENTED = ("ec2", "kubernetes", "libvirt", "simulated")
 """Those that give machines, as ports.Provider says; the hub orders from them."""
 
 HISTORIES = {
@@ -188,11 +192,11 @@ def open_submitter(hub: Hub, folder: Path) -> Submitter:
 
 
 def rented(rules: Rules, clock: Clock) -> dict[str, Provider]:
-    """Who gives the machines of each pool that can be rented."""
+    """Who gives the machines of each pool that can be rented, or switches those of a pool that can be switched."""
     return {
         pool.name: provider(pool.provider)(pool, clock.wall_ms)
         for pool in rules.pools
-        if pool.provider in RENTED
+        if pool.provider in RENTED or pool.controls
     }
 
 

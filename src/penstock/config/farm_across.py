@@ -6,6 +6,10 @@ from typing import Any
 
 from penstock.config.farm_named import repositories_once
 from penstock.config.items import Desk, Item, near, shown
+from penstock.config.pool_ec2 import check_ec2
+from penstock.config.pool_kubernetes import check_kubernetes
+from penstock.config.pool_libvirt import check_libvirt
+from penstock.config.pool_power import switches
 from penstock.model.rules import Rules
 from penstock.policy.planning import CLASSES
 
@@ -25,6 +29,10 @@ def across(desk: Desk, document: Item) -> None:
     for pool in pools:
         _names_known(desk, pool, "platforms", platforms if isinstance(platforms, dict) else {}, "platform")
         _limits(desk, pool)
+        check_libvirt(desk, pool, get(document, "farm"))
+        check_ec2(desk, pool, get(document, "farm"))
+        check_kubernetes(desk, pool, get(document, "farm"))
+    switches(desk, pools)
     _pools_known(desk, document, names)
     repositories_once(desk, get(document, "project"))
     _money(desk, document, names)

@@ -63,6 +63,13 @@ def choice(*known: str) -> Read:
     return read
 
 
+def flag(desk: Desk, item: Item, where: str) -> bool:
+    """Yes or no."""
+    if not isinstance(item.value, bool):
+        raise Refused(f"{where} is {shown(item.value)}", "write true or false")
+    return item.value
+
+
 def number(item: Item, where: str) -> Decimal:
     """A finite number that is not negative, exact."""
     value = item.value

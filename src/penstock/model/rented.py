@@ -20,7 +20,8 @@ TAG_FARM, TAG_INCARNATION, TAG_MACHINE, TAG_POOL = (
 class Offer(msgspec.Struct, frozen=True, kw_only=True):
     """One way to get a machine of a pool now. Prices in micro-units an hour; `resume` None = it cannot be suspended.
 
-    `quota_left`: how many more there may be, None = not known. `reclaimed`: it may be taken away at any time.
+    `quota_left`: how many more there may be, None = not known. `reclaimed`: it may be taken away at any time. `speed`: beside
+    other offers of its pool.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     resume: Quantiles | None = None
     quota_left: int | None = None
     reclaimed: bool = False
+    speed: float = 1.0
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,11 +47,12 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
-    """One machine as its provider knows it."""
+    """One machine as its provider knows it. `why`: what its provider says about that state, one line, "" = nothing."""
 
     id: str
     state: InstanceState
     tags: dict[str, str] = {}
+    why: str = ""
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
