@@ -1,13 +1,95 @@
-"""How `[pool.libvirt]` is read."""
+"""How `[pool.libvirt]` is read, and what a pool of provider libvirt must and must not say beside it."""
 
-from penstock.config.items import Field, Fields, record
-from penstock.config.values import text
+import re
+from typing import Any
+
+from penstock.config.items import Desk, Field, Fields, Item, Refused, record, shown
+from penstock.config.values import choice, flag, name, text
 from penstock.model.pool_libvirt import Libvirt
 
+URI = re.compile(r"[a-z]+(\+[a-z]+)?://\S*")
+CPU = re.compile(r"host|[A-Za-z0-9._-]+(\+[A-Za-z0-9._-]+)*")
+
+
+def _uri(desk: Desk, item: Item, where: str) -> str:
+    value = text(desk, item, where)
+    if not URI.fullmatch(value):
+        raise Refused(
+            f"{where} is {shown(value)}", "write libvirt's address of a host, such as qemu:///session"
+        )
+    return value
+
+
+def _folder(desk: Desk, item: Item, where: str) -> str:
+    """A whole path: the daemon of libvirt does not work where farm.toml lies."""
+    value = text(desk, item, where)
+    if not value.startswith("/"):
+        raise Refused(
+            f"{where} is {shown(value)}", "write the whole path of the folder, such as /srv/images/1"
+        )
+    return value.rstrip("/") or "/"
+
+
+def _cpu(desk: Desk, item: Item, where: str) -> str:
+    value = text(desk, item, where)
+    if not CPU.fullmatch(value):
+        raise Refused(f"{where} is {shown(value)}", 'write "host" or a model of qemu, such as qemu64+rdrand')
+    return value
+
+
 LIBVIRT: Fields = {
-    "uri": Field(read=text, required=True, about="libvirt's address of the host, such as qemu:///session"),
+    "uri": Field(read=_uri, required=True, about="libvirt's address of the host, such as qemu:///session"),
     "image": Field(
-        read=text, required=True, about="folder of the image on that host, as scripts/build-image writes it"
+        read=_folder,
+        required=True,
+        about="folder of the image on that host, as scripts/build-image writes it",
     ),
+    "clone": Field(read=flag, about="whether each machine goes on from the memory of one that has booted"),
+    "folder": Field(
+        read=_folder,
+        about="folder on that host for sockets, consoles and saved memory; the hub's user writes there",
+    ),
+    "type": Field(
+        read=choice("kvm", "qemu"),
+        into="kind",
+        about="kvm, or qemu: a processor imitated in software, slowly",
+    ),
+    "machine": Field(
+        read=name, about="machine type of qemu; a whole one, such as pc-q35-7.2, outlives updates"
+    ),
+    "cpu": Field(
+        read=_cpu, about="host, or a model of qemu with features behind a plus, such as qemu64+rdrand"
+    ),
+    "bridge": Field(read=name, about="libvirt network that the machines are in; without it user networking"),
 }
 LIBVIRT_RECORD = record(Libvirt, LIBVIRT)
+
+
+def check_libvirt(desk: Desk, pool: Item, farm: Any) -> None:
+    """What is only seen beside the rest of the pool. `farm`: what [farm] holds, None where it is not there."""
+    table = pool.value.get("libvirt") if isinstance(pool.value, dict) else None
+    provider = _value(pool, "provider")
+    if provider != "libvirt":
+        if table is not None:
+            what = f"`libvirt` in a pool of provider {shown(provider)}"
+            desk.wrong(table.line, what, 'write provider = "libvirt", or remove the table')
+        return
+    served = isinstance(farm, dict) and "address" in farm
+    if table is None:
+        # Without an address it is a farm for simulations, which need no host.
+        if served:
+            desk.wrong(
+                pool.line, "provider libvirt needs a table [pool.libvirt]", "write uri and image in it"
+            )
+        return
+    if not served:
+        what = "virtual machines must know where the hub is"
+        desk.wrong(table.line, what, 'write address = "https://..." in [farm]')
+    if _value(pool, "reclaim_per_hour"):
+        line = pool.value["reclaim_per_hour"].line
+        desk.wrong(line, "a host of virtual machines reclaims none", "remove `reclaim_per_hour`")
+
+
+def _value(table: Item, key: str) -> Any:
+    inner = table.value.get(key) if isinstance(table.value, dict) else None
+    return inner.value if inner else None

@@ -1,0 +1,63 @@
+"""Words with a guest over its channel: one line of JSON each way. docs/decisions/0211 has the messages.
+
+A guest that is not there yet is no error: what was sent waits in the channel until it opens its side.
+"""
+
+import json
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LINE_MAX = 65_536
+LOOK_S = 0.2
+"""How often it is looked whether anybody still wants an answer."""
+AGAIN_S = 0.05
+"""A channel that is not there yet is tried again after so long."""
+
+Tell = Callable[[Path, Callable[[], dict[str, Any]], Callable[[], bool]], bool]
+"""Takes a channel, what makes the message (again for each try: it carries the time), and whether to go on. True when the
+guest has said ok; False when nobody wanted to know any more."""
+
+
+def tell(path: Path, message: Callable[[], dict[str, Any]], wanted: Callable[[], bool]) -> bool:
+    """The `Tell` of real machines."""
+    while wanted():
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+                channel.settimeout(LOOK_S)
+                channel.connect(str(path))
+                channel.sendall(json.dumps(message()).encode() + b"\n")
+                if _answered(channel, wanted):
+                    return True
+        except OSError:
+            pass  # not there yet, or not any more
+        time.sleep(AGAIN_S)
+    return False
+
+
+def _answered(channel: socket.socket, wanted: Callable[[], bool]) -> bool:
+    """Whether it said ok. Anything else that a guest says is no answer: it is a stranger's text."""
+    said = b""
+    while wanted() and len(said) < LINE_MAX:
+        try:
+            more = channel.recv(4096)
+        except TimeoutError:
+            continue
+        if not more:
+            return False
+        said += more
+        while b"\n" in said:
+            line, _, said = said.partition(b"\n")
+            if _is_ok(line):
+                return True
+    return False
+
+
+def _is_ok(line: bytes) -> bool:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.get("kind") == "ok"

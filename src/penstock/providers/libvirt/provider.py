@@ -1,0 +1,349 @@
+"""Provider "libvirt": one pool's virtual machines on one host.
+
+Whose a machine is stands in its definition at the host, before it runs; so a hub that is killed at any moment finds all that
+it began. Its id follows from the order's token: asked for twice, it is there once.
+"""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import libvirt
+import msgspec
+
+from penstock.model.pool_libvirt import Libvirt as Settings
+from penstock.model.rented import TAG_POOL, Instance, InstanceState, Listing, Notice, Offer, Order
+from penstock.model.rules import Pool
+from penstock.model.units import Size
+from penstock.ports import NoAnswer, ProviderError, QuotaReached, UnknownMachine
+from penstock.providers.libvirt.channel import Tell, tell
+from penstock.providers.libvirt.domain import (
+    URI,
+    Build,
+    Named,
+    domain_xml,
+    id_of,
+    mac_of,
+    machine_id_of,
+    tags_of,
+)
+from penstock.providers.libvirt.files import Files
+from penstock.providers.libvirt.image import Image, read_image
+from penstock.providers.libvirt.link import Connection, Link
+from penstock.providers.libvirt.machines import Domain, Machine, Machines, Wish
+from penstock.providers.libvirt.template import Templates
+from penstock.providers.starting import agent_words
+
+KEPT_MS = 3_600_000
+"""What is gone is listed for so long, by the process that saw it."""
+BEGUN_S = 3.0
+"""A call waits so long for its machine to run, to tell a refusal; then it goes on by itself."""
+TOKEN_FILE, WORK_DIR = "/run/penstock/token", "/var/penstock"
+"""Where the guest puts its secret and its work."""
+MEMORY_MB = 1024
+SEED_BYTES = 32
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One domain of ours as a look found it."""
+
+    id: str
+    tags: dict[str, str]
+    active: bool
+    saved: bool
+
+
+Sight = tuple[tuple[Seen, ...], bool]
+"""What a look found, and whether the host told of each."""
+
+
+class Libvirt:
+    """One pool's machines. `now`: wall milliseconds. `link` and `say`: how the host and guests are spoken to."""
+
+    def __init__(
+        self, pool: Pool, now: Callable[[], int], link: Link | None = None, say: Tell = tell
+    ) -> None:
+        settings = pool.libvirt or Settings(uri="qemu:///session", image=".")
+        self._pool, self._now, self._settings = pool, now, settings
+        self._link = link or Link(settings.uri)
+        self._files = Files(Path(settings.folder or _default_folder(pool)))
+        self._machines = Machines(self._link, self._files, say, self._boot)
+        self._machines.wall_ms, self._machines.words = now, self._words
+
+    # As ports.Provider
+
+    def offers(self) -> tuple[Offer, ...]:
+        """As ports.Provider: one, named like the pool. Without an answer from the host the quota is not known."""
+        pool = self._pool
+        try:
+            left = None if pool.max is None else max(0, pool.max - len(self._there()))
+        except ProviderError:
+            left = None
+        return (
+            Offer(
+                name=pool.name,
+                price_per_hour_micros=pool.price_per_hour_micros,
+                stopped_price_per_hour_micros=pool.stopped_price_per_hour_micros,
+                boot=pool.boot,
+                resume=pool.resume,
+                quota_left=left,
+            ),
+        )
+
+    def create(self, order: Order) -> str:
+        """As ports.Provider. A refusal of the host is told; where it takes longer, the machine is on its way."""
+        id_ = id_of(order.token)
+        machine = self._machines.known.get(id_) or self._found(id_)
+        if machine is None:
+            machine = self._new(id_, order)
+        if machine.fresh and machine.thread is None and not machine.begun.is_set():
+            self._define(machine, order)
+            self._machines.want(machine, "up")
+        if not machine.begun.wait(BEGUN_S) or machine.wrong is None or not machine.fresh:
+            return id_
+        wrong = machine.wrong
+        self._forget(machine)
+        raise wrong
+
+    def resume(self, id_: str) -> None:
+        """As ports.Provider."""
+        self._want(id_, "up")
+
+    def suspend(self, id_: str) -> None:
+        """As ports.Provider."""
+        self._want(id_, "stopped")
+
+    def delete(self, id_: str) -> None:
+        """As ports.Provider."""
+        self._want(id_, "gone")
+
+    def list(self) -> Listing:
+        """As ports.Provider: this pool's machines of any farm."""
+        before = {one.id: one.turns for one in [*self._machines.known.values()]}
+        seen, complete = self._look()
+        found = [Instance(id=one.id, state=self._state(one, before), tags=one.tags) for one in seen]
+        listed = {one.id for one in seen}
+        for machine in [*self._machines.known.values()]:
+            if machine.id not in listed and self._is_told(machine):
+                state: InstanceState = "gone" if machine.thread is None else "going"
+                found.append(Instance(id=machine.id, state=state, tags=machine.tags))
+        return Listing(instances=tuple(found), complete=complete)
+
+    def notices(self) -> tuple[Notice, ...]:
+        """As ports.Provider: a host of one's own takes nothing back."""
+        return ()
+
+    # Making one
+
+    def _new(self, id_: str, order: Order) -> Machine:
+        """One more, as far as the pool lets there be."""
+        most = self._pool.max
+        if most is not None and len(self._there()) >= most:
+            raise QuotaReached(f"{self._pool.name}: no more than {most} machines")
+        return self._machines.add(Machine(id_, dict(order.tags) | {TAG_POOL: self._pool.name}))
+
+    def _define(self, machine: Machine, order: Order) -> None:
+        """Whose it is and what it will be told, written down before anything runs. Repeats are harmless."""
+        try:
+            self._files.make()
+            self._files.leave(machine.id, self._identity(order, machine.id))
+            xml = domain_xml(self._build(), self._named(machine, order.name))
+        except OSError as problem:
+            raise NoAnswer(f"{self._pool.name}: {problem}") from problem
+        self._link.change("define", lambda there: there.defineXML(xml))
+
+    def _boot(self, machine: Machine) -> None:
+        """Begin one that never ran: a copy of one that has booted, where the pool says so."""
+        name = self._link.call("look", lambda there: there.lookupByUUIDString(machine.id).name())
+        if not self._settings.clone:
+            self._link.change("start", lambda there: there.lookupByUUIDString(machine.id).create(), 0)
+            return
+        saved = self._files.saved(machine.id)
+        build, image = self._build(), self._the_image()
+        templates = Templates(self._link, self._files.folder, build, image.digest)
+        try:
+            xml = templates.copy(self._named(machine, name), saved, lambda: machine.wants("up"))
+            self._link.change("define", lambda there: there.defineXML(xml))
+            self._link.change("restore", lambda there: there.restore(str(saved)), 0)
+        except OSError as problem:
+            raise NoAnswer(f"{saved}: {problem}") from problem
+        finally:
+            saved.unlink(missing_ok=True)
+
+    def _build(self) -> Build:
+        settings, size = self._settings, self._pool.size or Size(1, None)
+        image = self._the_image()
+        cpu = settings.cpu or ("host" if settings.kind == "kvm" else "qemu64+rdrand")
+        return Build(
+            image=image.folder,
+            kind=settings.kind,
+            machine=settings.machine,
+            cpu=cpu,
+            cores=size.cores,
+            memory_mb=size.memory_mb or MEMORY_MB,
+            bridge=settings.bridge,
+            words=image.words,
+        )
+
+    def _the_image(self) -> Image:
+        """What lies in the folder now: an image that is replaced makes other machines from then on."""
+        return read_image(Path(self._settings.image))
+
+    def _named(self, machine: Machine, name: str) -> Named:
+        files, id_ = self._files, machine.id
+        called = name if name.endswith(id_[:8]) else f"{name or self._pool.name}-{id_[:8]}"
+        return Named(
+            id=id_,
+            name=called,
+            mac=mac_of(id_),
+            channel=files.channel(id_).absolute(),
+            console=files.console(id_).absolute(),
+            tags=machine.tags,
+        )
+
+    def _identity(self, order: Order, id_: str) -> dict[str, Any]:
+        """Who the guest is and what it does then; the moment and the seed are added when it is told."""
+        words = agent_words(self._pool, order, TOKEN_FILE, WORK_DIR)
+        return {
+            "kind": "identity",
+            "name": order.name or id_[:8],
+            "mac": mac_of(id_),
+            "machine_id": machine_id_of(id_),
+            "hub": order.hub,
+            "token": order.secret,
+            "agent_sha256": "",
+            "words": words,
+            "ca": "",
+        }
+
+    def _words(self, message: dict[str, Any]) -> dict[str, Any]:
+        """A message as it is sent now: a guest that slept or was copied has an old clock and a known state of chance."""
+        return message | {"time_ms": self._now(), "seed": secrets.token_hex(SEED_BYTES)}
+
+    # Finding and following
+
+    def _want(self, id_: str, wish: Wish) -> None:
+        machine = self._machines.known.get(id_) or self._found(id_)
+        if machine is None:
+            raise UnknownMachine(f"{self._pool.name} has no machine {id_}")
+        if machine.gone_ms is None:
+            self._machines.want(machine, wish)
+
+    def _found(self, id_: str) -> Machine | None:
+        """One that an earlier process made."""
+
+        def find(there: Connection) -> dict[str, str] | None:
+            try:
+                return _tags(there.lookupByUUIDString(id_))
+            except libvirt.libvirtError as problem:
+                if problem.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
+                    return None
+                raise
+
+        tags = self._link.call("find", find)
+        if tags is None or tags.get(TAG_POOL) != self._pool.name:
+            return None
+        machine = Machine(id_, tags, fresh=False)
+        machine.begun.set()
+        return machine
+
+    def _forget(self, machine: Machine) -> None:
+        """It was refused: nothing of it stays, and its token may ask again."""
+        self._machines.want(machine, "gone")
+        if machine.thread is not None:
+            machine.thread.join(BEGUN_S)
+        self._machines.known.pop(machine.id, None)
+
+    def _look(self) -> Sight:
+        """All of this pool."""
+
+        def look(there: Connection) -> Sight:
+            found, complete = [], True
+            for domain in there.listAllDomains(0):
+                try:
+                    tags = _tags(domain)
+                    if tags is not None and tags.get(TAG_POOL) == self._pool.name:
+                        found.append(_seen(domain, tags))
+                except libvirt.libvirtError as problem:
+                    # One that went meanwhile is no gap.
+                    complete &= problem.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN
+            return tuple(found), complete
+
+        return self._link.call("list", look)
+
+    def _there(self) -> tuple[Seen, ...]:
+        """What counts against the quota: all but what is over."""
+        before = {one.id: one.turns for one in [*self._machines.known.values()]}
+        return tuple(one for one in self._look()[0] if self._state(one, before) != "gone")
+
+    def _state(self, one: Seen, before: dict[str, int]) -> InstanceState:
+        machine = self._machines.known.get(one.id)
+        if machine is not None and machine.thread is not None:
+            return self._on_its_way(one, machine)
+        if one.active:
+            return self._running(one)
+        if one.saved:
+            return "stopped"
+        if machine is not None and (machine.turns != before.get(one.id) or machine.expected):
+            return "coming"  # it turned while it was looked at: the next look knows more
+        self._sweep(one)
+        return "gone"
+
+    def _on_its_way(self, one: Seen, machine: Machine) -> InstanceState:
+        """Where something is done with it, or what was wanted was so already."""
+        if machine.wish == "up":
+            return "up" if one.active and not self._files.has_unsaid(one.id) else "coming"
+        if machine.wish == "stopped":
+            return "stopped" if one.saved else "stopping"
+        return "going"
+
+    def _running(self, one: Seen) -> InstanceState:
+        """Up, or still to be told something: by an earlier process that did not come to it."""
+        if not self._files.has_unsaid(one.id):
+            return "up"
+        machine = self._machines.known.get(one.id) or Machine(one.id, one.tags, fresh=False)
+        self._machines.want(machine, "up")
+        return "coming"
+
+    def _sweep(self, one: Seen) -> None:
+        """It crashed, or its hub did before it ran: what is left of it goes, where this hub has to do with it."""
+        machine = self._machines.known.get(one.id)
+        if machine is None and not self._files.has_any(one.id):
+            return
+        machine = machine or self._machines.add(Machine(one.id, one.tags, fresh=False))
+        machine.gone_ms = machine.gone_ms or self._now()
+        self._machines.want(machine, "gone")
+
+    def _is_told(self, machine: Machine) -> bool:
+        """Whether one that is not at the host any more is still listed."""
+        if machine.thread is not None:
+            return machine.wish == "gone"
+        if machine.gone_ms is None:
+            return False
+        if self._now() - machine.gone_ms <= KEPT_MS:
+            return True
+        self._machines.known.pop(machine.id, None)
+        return False
+
+
+def _tags(domain: Domain) -> dict[str, str] | None:
+    """Whose a domain is, None where no farm made it."""
+    try:
+        return tags_of(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, URI, 0))
+    except libvirt.libvirtError as problem:
+        if problem.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
+            return None
+        raise
+
+
+def _seen(domain: Domain, tags: dict[str, str]) -> Seen:
+    active = bool(domain.isActive())
+    return Seen(domain.UUIDString(), tags, active, not active and bool(domain.hasManagedSaveImage()))
+
+
+def _default_folder(pool: Pool) -> str:
+    """Where a user's programs keep their state."""
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return str(Path(base) / "penstock" / "machines" / pool.name)

@@ -1,0 +1,164 @@
+"""The suite of providers over libvirt's own driver for tests: real definitions, states and saved machines, no guests."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from conformance.provider_suite import ProviderSuite, listed
+
+from penstock.model.pool_libvirt import Libvirt as Settings
+from penstock.model.rules import Pool, Quantiles
+from penstock.ports import NoAnswer
+
+libvirt = pytest.importorskip("libvirt")
+from penstock.providers.libvirt.link import Link  # noqa: E402
+from penstock.providers.libvirt.provider import Libvirt  # noqa: E402
+
+URI = "test:///default"
+BUSY = (libvirt.VIR_ERR_OPERATION_TIMEOUT, 0, "the machine's lock is held", 0, "", None, None, 0, 0)
+LIMIT_S = 20.0
+
+
+def pool(folder: Path) -> Pool:
+    settings = Settings(
+        uri=URI, image=str(folder / "image"), folder=str(folder / "m"), kind="test", machine=""
+    )
+    return Pool(
+        name="burst",
+        provider="libvirt",
+        platforms=("linux",),
+        max=6,
+        boot=Quantiles(4_000, 9_000),
+        resume=Quantiles(1_000, 2_000),
+        libvirt=settings,
+    )
+
+
+def image(folder: Path) -> None:
+    (folder / "image").mkdir(exist_ok=True)
+    (folder / "image" / "image.json").write_text('{"digest": "sha256:0", "cmdline": "quiet"}')
+    for name in ("vmlinux", "initramfs.cpio", "root.erofs"):
+        (folder / "image" / name).touch()
+
+
+class Mute:
+    """A domain that does not say whose it is."""
+
+    def __init__(self, domain: Any) -> None:
+        self._domain = domain
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._domain, name)
+
+    def metadata(self, *_: Any) -> str:
+        raise libvirt.libvirtError("an error of its own")
+
+
+class Faulty(Link):
+    """A link on which things go wrong, whoever calls."""
+
+    def __init__(self) -> None:
+        super().__init__(URI)
+        self.chances: dict[str, float] = {}
+        self._chance, self._guard = Random("libvirt"), threading.Lock()
+
+    def happens(self, fault: str) -> bool:
+        with self._guard:
+            return self._chance.random() < self.chances.get(fault, 0.0)
+
+    def call(self, what: str, act: Callable[[Any], Any], limit_s: float | None = None) -> Any:
+        if not self.happens("no_answer"):
+            return super().call(what, self._spoiled(what, act), limit_s)
+        if self.happens("half") or self._chance.random() < 0.5:
+            super().call(what, act, limit_s)
+        raise NoAnswer(f"{what}: lost")
+
+    def _spoiled(self, what: str, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def spoiled(there: Any) -> Any:
+            if what == "start" and self.happens("no_capacity"):
+                raise libvirt.libvirtError("cannot allocate memory")
+            if what in ("find", "define", "save") and self.happens("throttled"):
+                busy = libvirt.libvirtError("busy")
+                busy.err = BUSY
+                raise busy
+            return act(Gappy(there, self) if what == "list" else there)
+
+        return spoiled
+
+
+class Gappy:
+    """A connection that lists domains of which some do not say whose they are."""
+
+    def __init__(self, there: Any, faults: Faulty) -> None:
+        self._there, self._faults = there, faults
+
+    def listAllDomains(self, flags: int) -> list[Any]:  # noqa: N802
+        found = self._there.listAllDomains(flags)
+        return [Mute(one) if self._faults.happens("part_missing") else one for one in found]
+
+
+class LibvirtDriver:
+    """Time passes until nothing is under way. `deaf`: guests that never answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.most, self.now_ms = folder, 6, 1_000_000
+        image(folder)
+        self.link = Faulty()
+        self.deaf: set[Path] = set()
+        self.told: list[dict[str, Any]] = []
+        self.provider = self.another()
+
+    def another(self) -> Libvirt:
+        """As a hub that was started again has it."""
+        made = Libvirt(pool(self.folder), lambda: self.now_ms, self.link, self.tell)
+        made._machines.again_s = 0.001
+        return made
+
+    def tell(self, path: Path, message: Callable[[], dict[str, Any]], wanted: Callable[[], bool]) -> bool:
+        if not self.link.happens("boot_failed"):
+            self.told.append(message())
+            return True
+        self.deaf.add(path)
+        while wanted():
+            time.sleep(0.002)
+        self.deaf.discard(path)
+        return False
+
+    def wait(self) -> None:
+        until_s = time.monotonic() + LIMIT_S
+        while self._under_way():
+            assert time.monotonic() < until_s, "something does not end"
+            time.sleep(0.001)
+
+    def _under_way(self) -> bool:
+        """Whether anything goes on that will end by itself."""
+        known, channel = [*self.provider._machines.known.values()], self.provider._files.channel
+        return any(
+            one.thread is not None and not (one.wish == "up" and channel(one.id) in self.deaf)
+            for one in known
+        )
+
+    def fault(self, name: str, chance: float) -> None:
+        self.link.chances[name] = chance
+
+
+class TestLibvirt(ProviderSuite):
+    @pytest.fixture
+    def driver(self) -> Iterator[LibvirtDriver]:
+        with tempfile.TemporaryDirectory(prefix="libvirt") as short:
+            yield from self.driven(LibvirtDriver(Path(short)))
+
+    def driven(self, driver: LibvirtDriver) -> Iterator[LibvirtDriver]:
+        """However a test ends, nothing of it is left: the library has one such host in each process."""
+        yield driver
+        driver.link.chances.clear()
+        for one in listed(driver):
+            driver.provider.delete(one)
+        driver.wait()
+        left = [one.name() for one in libvirt.open(URI).listAllDomains(0)]
+        assert left == ["test"]
