@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,12 +15,24 @@ from penstock.forges.git import Git
 from penstock.history.report import Unreadable
 from penstock.history.rows import Rows
 from penstock.hub.context import Hub
+from penstock.model.pool_foreign import Serves
 from penstock.model.rules import Rules
-from penstock.ports import BlobStore, Clock, LogStore, Marks, Notifier, Provider, Store, StoreError
+from penstock.ports import (
+    BlobStore,
+    Clock,
+    LogStore,
+    Marks,
+    Notifier,
+    Provider,
+    Queue,
+    Store,
+    StoreError,
+)
 from penstock.store.blobs import open_blobs
 from penstock.store.logs import open_logs
 from penstock.store.marks import open_marks
 from penstock.store.open import open_reading, open_store
+from penstock.wire.rest import Rest, read_secret
 
 PROVIDERS = {
     "libvirt": "penstock.providers.libvirt.provider:Libvirt",
@@ -33,6 +46,12 @@ PROVIDERS = {
 
 RENTED = ("ec2", "kubernetes", "libvirt", "simulated")
 """Those that give machines, as ports.Provider says; the hub orders from them."""
+
+QUEUES = {
+    "buildbot-worker": "penstock.forges.buildbot_queue:open_queue",
+    "gitlab-runner": "penstock.forges.gitlab_queue:open_queue",
+}
+"""Agents of other systems that pools may name, and what opens the queue that they work for; imported when used."""
 
 HISTORIES = {
     "bitcoin-ci": "penstock.history.bitcoin_ci:rows",
@@ -175,6 +194,7 @@ def _parts(rules: Rules, folder: Path, objects: Objects, store: Store, wake: Not
         rules=rules,
         wake=wake,
         providers=rented(rules, SystemClock()),
+        queues=queues(rules),
     )
     return Parts(hub, logs, open_git(folder), folder, marks, alone=not rules.state.startswith(SHARED))
 
@@ -198,6 +218,29 @@ def rented(rules: Rules, clock: Clock) -> dict[str, Provider]:
         for pool in rules.pools
         if pool.provider in RENTED or pool.controls
     }
+
+
+def queues(rules: Rules) -> dict[str, Queue]:
+    """The queues of other systems that pools serve, by their addresses."""
+    found: dict[str, Queue] = {}
+    for pool in rules.pools:
+        if pool.serves is not None and pool.agent in QUEUES:
+            module, _, attribute = QUEUES[pool.agent].partition(":")
+            open_queue = getattr(import_module(module), attribute)
+            mine = [one.serves for one in rules.pools if one.serves and one.serves.url == pool.serves.url]
+            found[pool.serves.url] = open_queue(mine, partial(_rest, pool.serves), partial(_secrets, mine))
+    return found
+
+
+def _rest(serves: Serves, headers: Callable[[str], dict[str, str]]) -> Callable[[], Any]:
+    """What asks another system's interface, for one look."""
+    return Rest(serves.url, serves.token_file, serves.ca_file, headers).within
+
+
+def _secrets(serves: Iterable[Serves]) -> dict[str, str]:
+    """What agents log in with, by name: lines "NAME SECRET" of the files. Raises QueueError."""
+    lines = [line.split() for one in serves for line in read_secret(one.secrets_file).splitlines()]
+    return {words[0]: words[1] for words in lines if len(words) == 2}
 
 
 def provider(name: str) -> Callable[..., Any]:

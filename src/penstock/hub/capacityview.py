@@ -1,7 +1,7 @@
 """What the capacity policy is told: what changed since it was told last, from the view of the queue and the store."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -9,11 +9,13 @@ from penstock.hub.context import Hub
 from penstock.hub.curbing import curbs_now
 from penstock.hub.placer import about
 from penstock.hub.queueview import QueueView
+from penstock.hub.wishes import wish_of
 from penstock.model.curb import Curb
 from penstock.model.decision import Place
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
+from penstock.model.pool_foreign import OURS
 from penstock.model.snapshot import Ask, Queued, ask_of, queued
 from penstock.model.states import AttemptState, JobState, Power
 from penstock.model.units import Size
@@ -35,6 +37,8 @@ from penstock.ports import Tx
 
 REFUSED_MAX, REFUSED_MS = 3, 60_000
 """A job whose offers are refused so often in a row is left out for so long."""
+EXPECTED_MS = 30_000
+"""So long a job of another system is awaited where it was thought to begin."""
 PHASES: dict[Power, Phase] = {
     Power.REQUESTED: "coming",
     Power.BOOTING: "coming",
@@ -61,6 +65,9 @@ class CapacityView:
         self._refused: dict[str, tuple[int, int]] = {}
         self._now_ms = 0
         self._curbs: tuple[Curb, ...] = ()
+        self._expected: dict[str, tuple[str, int]] = {}
+        self._served = frozenset(pool.name for pool in hub.rules.pools if pool.agent != OURS)
+        self.away: Mapping[str, str] = {}
 
     def failed(self, failures: Sequence[tuple[str, Failure]]) -> None:
         """Orders that came to nothing, to be told."""
@@ -70,14 +77,17 @@ class CapacityView:
         """What is new. Afterwards it counts as told."""
         view.hear(tx.find(Event, "position", 0))
         view.follow(tx)
-        self._now_ms, self._curbs = farm.time_ms, curbs_now(self._hub, tx)
+        self._now_ms = farm.time_ms
+        self._curbs = (*curbs_now(self._hub, tx), *(_unknown(*one) for one in sorted(self.away.items())))
         groups, _ = view.groups(farm.time_ms, MOST_WAITING)
         waiting = tuple(self._waiting([(group.ask, group.jobs) for group in groups]))
-        ended, lost = self._gone_jobs(tx, view)
         there = (*view.asleep.values(), *view.machines.values())
         known = {one.id: one for one in there if one.pool in self._pools and is_ours(self._hub, one)}
+        moved = self._moved(tx, known) if self._adopted else ()
+        ended, lost = self._gone_jobs(tx, view)
+        ended = (*ended, *(Ended(one.wanted.job) for one in moved if one.wanted.job in self.rows.jobs))
         failed, self._failed = tuple(self._failed), []
-        running = () if self._adopted else tuple(self._running(tx))
+        running = moved if self._adopted else tuple(self._running(tx))
         self._adopted = True
         return Seen(
             now_ms=farm.time_ms,
@@ -103,6 +113,18 @@ class CapacityView:
                 self._refused[place.job] = (count, self._now_ms + REFUSED_MS)
             else:
                 self._refused.pop(place.job, None)
+
+    def expect(self, view: QueueView, places: Sequence[Place]) -> list[Place]:
+        """Of these starts those of jobs of our own. The others are begun by another system, here or elsewhere: that is
+        awaited for a while, as if it had begun them."""
+        ours: list[Place] = []
+        for place in places:
+            ask = view.ask_of(place.job)
+            if ask is None or ask.agent == OURS:
+                ours.append(place)
+            else:
+                self._expected[place.job] = (place.machine, self._now_ms + EXPECTED_MS)
+        return ours
 
     def fitting(self, view: QueueView, places: Sequence[Place]) -> tuple[list[Place], list[Place]]:
         """Columns know pools; a machine can differ from its pool. Returns what fits there, and what does not."""
@@ -168,6 +190,9 @@ class CapacityView:
         lost: list[tuple[int, Lost]] = []
         for name, row in self.rows.jobs.items():
             if state[row] != c.RUNNING or view.works(name):
+                self._expected.pop(name, None)
+                continue
+            if self._is_expected(name, view):
                 continue
             number = self._numbers.get(name, 0)
             job = tx.get(Job, name)
@@ -181,14 +206,42 @@ class CapacityView:
         lost.sort(key=lambda one: one[0])
         return tuple(one for _, _, one in ended), tuple(one for _, one in lost)
 
+    def _is_expected(self, job: str, view: QueueView) -> bool:
+        """Whether another system may still begin this job where it was thought to."""
+        _, until_ms = self._expected.get(job, ("", 0))
+        if until_ms > self._now_ms and view.ask_of(job) is not None:
+            return True
+        self._expected.pop(job, None)
+        return False
+
+    def _moved(self, tx: Tx, known: Mapping[str, Machine]) -> tuple[Found, ...]:
+        """What another system has begun elsewhere than it was thought to. Whoever was thought to begin there waits again."""
+        rows, found = self.rows, []
+        for one in known.values() if self._served else ():
+            if one.pool not in self._served or rows.machine_versions.get(one.id) == one.version:
+                continue
+            new = [
+                each
+                for each in tx.find(Attempt, "machine", one.id, True)
+                if rows.place_of(each.job) != one.id
+            ]
+            found += [self._found(tx, each) for each in new]
+            if new:
+                self._expected = {job: at for job, at in self._expected.items() if at[0] != one.id}
+        return tuple(found)
+
     def _running(self, tx: Tx) -> Iterator[Found]:
         """Live attempts on our machines, when this leader begins."""
         for attempt in tx.find(Attempt, "live", True):
-            job = tx.get(Job, attempt.job)
-            if attempt.pool in self._pools and job is not None:
-                known = queued(job)
-                wanted = Wanted(job.id, ask_of(job), known.name, attempt.granted_ms, job.version)
-                yield Found(wanted, attempt.machine, attempt.granted_ms)
+            if attempt.pool in self._pools and tx.get(Job, attempt.job) is not None:
+                yield self._found(tx, attempt)
+
+    def _found(self, tx: Tx, attempt: Attempt) -> Found:
+        """A live attempt, as the policy is told of it."""
+        job = tx.get(Job, attempt.job)
+        assert job is not None
+        wanted = Wanted(job.id, ask_of(job), queued(job).name, attempt.granted_ms, job.version)
+        return Found(wanted, attempt.machine, attempt.granted_ms)
 
     # Machines
 
@@ -220,9 +273,16 @@ def is_ours(hub: Hub, one: Machine) -> bool:
 
 
 def _phase(one: Machine) -> Phase:
+    if one.power == Power.DRAINING:
+        return PHASES[wish_of(one) or one.power]
     if one.power != Power.UP:
         return PHASES[one.power]
     return "up" if one.accepting and one.health in FIT and not one.leaves_ms else "closed"
+
+
+def _unknown(pool: str, why: str) -> Curb:
+    """Nothing is ordered for a system of whose queue nothing is known."""
+    return Curb(guard="", why=f"its system does not answer: {why}", barred=(pool,), stopped=pool)
 
 
 def _free(machine: Machine | None) -> list[int]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from penstock.model.rules import Rules
-from penstock.ports import BlobStore, Clock, Entropy, Notifier, Provider, Store
+from penstock.ports import BlobStore, Clock, Entropy, Notifier, Provider, Queue, Store
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,8 @@ class Hub:
     """One hub process: the world behind ports, and the rules of the farm.
 
     `epoch`: the leader's epoch under which this process decides; None where it only serves agents and people.
-    `providers`: who gives the machines of a pool, by pool; those of other pools come by themselves.
+    `providers`: who gives the machines of a pool, by pool; those of other pools come by themselves. `queues`: those of
+    other systems that pools serve, by the address that `[pool.serves]` has.
     """
 
     store: Store
@@ -23,6 +24,7 @@ class Hub:
     wake: Notifier
     epoch: int | None = None
     providers: Mapping[str, Provider] = field(default_factory=dict)
+    queues: Mapping[str, Queue] = field(default_factory=dict)
 
 
 class Refused(Exception):

@@ -15,6 +15,7 @@ from penstock.hub.provisioner import Provisioner
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
 from penstock.hub.timekeeper import Timekeeper
+from penstock.hub.watcher import Watcher
 from penstock.model.farm import Event, Farm
 from penstock.model.states import JOB
 from penstock.ports import Tx
@@ -52,6 +53,7 @@ class Services:
         self._beside = beside or AtOnce()
         self.view = QueueView()
         self.provisioner = provisioner(self.hub)
+        self._watcher = Watcher(self.hub, self._beside)
         self._guardian = Guardian(self.hub)
         self._forgetter = Forgetter(self.hub)
         self._bookkeeper = Bookkeeper(self.hub) if books else None
@@ -67,7 +69,9 @@ class Services:
     def wake_ms(self) -> int | None:
         """At which reading of the monotonic clock a pass is due though nothing happens; None where none is. What ends by
         its silence is found a little later, by the passes that are made anyway."""
-        wake_ms, last_ms = self.provisioner.next_ms(self.view), self._timekeeper.last_ms
+        moments = [self.provisioner.next_ms(self.view), self._watcher.next_ms()]
+        wake_ms = min((one for one in moments if one is not None), default=None)
+        last_ms = self._timekeeper.last_ms
         if wake_ms is None or last_ms is None:
             return None
         return last_ms + wake_ms - look(self.hub, lambda tx, farm: farm.time_ms)
@@ -109,9 +113,11 @@ class Services:
             self.view.check(machines=True)
         counts |= self._guardian.run_once(now_ms)
         self._stamped = 0
+        watched = self._watcher.run_once(now_ms)
+        self.provisioner.away, self.provisioner.unheard = self._watcher.away(), self._watcher.unheard(now_ms)
         rented = self.provisioner.run_once(now_ms, self.view)
         placed = placer.run_once(self.hub, now_ms, self.view, self._follow_up, self.provisioner.without)
-        counts |= rented | {name: placed[name] + rented[name] for name in placed}
+        counts |= watched | rented | {name: placed[name] + rented[name] for name in placed}
         if not self._stamped or self.view.unstamped:
             self._stamp()
         ended, self._ended = self._ended, set()

@@ -17,6 +17,7 @@ from penstock.model.decision import Place
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
+from penstock.model.pool_foreign import OURS
 from penstock.model.rules import Pool
 from penstock.model.snapshot import Ask, PoolFacts, Snapshot
 from penstock.model.states import AttemptState, JobState
@@ -117,6 +118,7 @@ def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView, without: Without) -> Sn
     if farm.frozen or not free:
         return None
     groups, wake_ms = view.groups(farm.time_ms, free + 1)
+    groups = tuple(group for group in groups if group.ask.agent == OURS)
     machines = tuple(view.machines.values())
     if without.pools:
         groups = tuple(group for group in groups if not without.takes(group.ask))
@@ -160,6 +162,8 @@ def _facts(pool: Pool, machines: Sequence[Machine], now_ms: int) -> PoolFacts:
         suspect=retry.pool_failed(machines, (), now_ms),
         classes=pool.classes,
         projects=pool.projects,
+        hub_only=pool.network == "hub-only",
+        agent=pool.agent,
     )
 
 

@@ -5,7 +5,7 @@ between) with a pool that somebody gives machines of, this service places jobs, 
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import msgspec
@@ -40,7 +40,8 @@ NOTHING = {"offered": 0, "stale": 0, "ordered": 0, "commanded": 0, "called": 0, 
 
 class Provisioner:
     """One leader's. `beside` calls providers; `lasts_ms` says for how long nobody else can lead yet: without that no call
-    is begun; `every_ms`: how often providers are listed while anything is on its way."""
+    is begun; `every_ms`: how often providers are listed while anything is on its way. `away`: pools of whose queue nothing
+    is known, and why; `unheard`: those whose agents may be there unseen."""
 
     def __init__(
         self,
@@ -64,6 +65,8 @@ class Provisioner:
         mine = frozenset(pool for pool, island in owners.items() if island in self._islands)
         self.without = Without(mine, self._takes)
         self.told: Callable[[Rows, Seen], None] = lambda rows, seen: None
+        self.away: Mapping[str, str] = {}
+        self.unheard: frozenset[str] = frozenset()
         self._journal = Journalist(hub, choice)
 
     def run_once(self, now_ms: int, view: QueueView) -> dict[str, int]:
@@ -76,7 +79,8 @@ class Provisioner:
             self.wake_ms = self._quiet_ms
             return dict(counts)
         counts["listed"] += self._reconciler.run_once(self._machines(view), now_ms)
-        counts["expired"] += self._reconciler.expire(self._machines(view), now_ms)
+        heard = [one for one in self._machines(view) if one.pool not in self.unheard]
+        counts["expired"] += self._reconciler.expire(heard, now_ms)
         counts["called"] += self._renter.carry(self._machines(view), now_ms)
         for _ in range(TRIES):
             if not self._decide(sight, view, counts):
@@ -118,6 +122,7 @@ class Provisioner:
         sight.failed(self._renter.failures + self._reconciler.failures)
         self._renter.failures, self._reconciler.failures = [], []
         seen = look(self._hub, partial(sight.seen, view=view))
+        sight.away = {pool: why for pool, why in self.away.items() if pool in self.without.pools}
         self.told(sight.rows, seen)
         self._journal.tell(sight.rows, seen)
         decision = policy.decide(sight.rows, seen)
@@ -125,8 +130,9 @@ class Provisioner:
         if not decision.places and not decision.power:
             self._journal.quiet(seen.now_ms)
             return False
-        stale = self._offer(sight, view, decision.places)
-        counts["offered"] += len(decision.places) - stale
+        places = tuple(sight.expect(view, decision.places))
+        stale = self._offer(sight, view, places)
+        counts["offered"] += len(places) - stale
         counts["stale"] += stale
         refused = self._command(sight.rows, decision.power, counts)
         self._write_down(sight.rows, seen, decision)

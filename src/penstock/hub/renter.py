@@ -14,7 +14,8 @@ from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
 from penstock.hub.ender import lose
 from penstock.hub.sessions import TOKEN_MS, digest, end_session
-from penstock.hub.steps import Step, lead
+from penstock.hub.steps import Step, lead, look
+from penstock.hub.wishes import drains, free_name, served
 from penstock.model.decision import Boot, Delete, PowerCommand, Resume, Suspend
 from penstock.model.farm import Event
 from penstock.model.job import Attempt
@@ -29,6 +30,7 @@ from penstock.ports import (
     NoAnswer,
     NoCapacity,
     ProviderError,
+    QueueError,
     QuotaReached,
     Throttled,
     UnknownMachine,
@@ -83,7 +85,7 @@ class Renter:
         """Write the intent of any other command. False where the machine is not what it was any more."""
         assert not isinstance(command, Boot)
         power = {Resume: Power.RESUMING, Suspend: Power.SUSPENDING, Delete: Power.DELETING}[type(command)]
-        return lead(self._hub, partial(turn, machine_id=command.machine, power=power, why=command.reason))
+        return lead(self._hub, partial(_command, machine_id=command.machine, power=power, why=command.reason))
 
     def carry(self, machines: Iterable[Machine], now_ms: int) -> int:
         """Call providers for all intents that were not answered yet. Returns how many calls were answered now."""
@@ -147,10 +149,20 @@ class Renter:
         return Order(
             offer=machine.offer,
             token=machine.client_token,
+    def _secret(self, machine: Machine, pool: Pool | None) -> str:
+        """What the machine's agent says who it is with: to us, or to the system that it works for."""
+        if pool is None or pool.serves is None:
+            return self._secrets[machine.id]
+        try:
+            return self._hub.queues[pool.serves.url].secret(machine.name)
+        except QueueError as problem:
+            raise QuotaReached(str(problem)) from None
+
             tags=tags,
-            secret=self._secrets[machine.id],
+            secret=self._secret(machine, pool),
+        pool = served(self._hub.rules.pools, machine.pool)
             name=machine.name,
-            hub=self._hub.rules.address,
+            hub=(pool.serves.master or pool.serves.url) if pool and pool.serves else self._hub.rules.address,
         )
 
     def _answered(self, machine: Machine, answer: str | ProviderError, now_ms: int) -> None:
@@ -185,7 +197,9 @@ def _intend(step: Step, pool: Pool, machine_id: str, token: str, why: str, secre
     farm = step.farm
     machine = Machine(
         id=machine_id,
-        name=f"{pool.name}-{machine_id[-6:]}",
+        name=free_name(pool, step.tx.find(Machine, "pool", pool.name))
+        if pool.serves
+        else f"{pool.name}-{machine_id[-6:]}",
         pool=pool.name,
         platforms=pool.platforms,
         trust=pool.trust,
@@ -204,12 +218,30 @@ def _intend(step: Step, pool: Pool, machine_id: str, token: str, why: str, secre
     enrolment = Credential(
         digest=digest(secret),
         kind="enrolment",
-        pool=pool.name,
-        machine=machine_id,
+        pool=machine.pool,
+        machine=machine.id,
         expires_ms=step.now_ms + TOKEN_MS,
     )
     step.tx.insert(enrolment)
-    _tell(step, machine)
+
+
+def _command(step: Step, machine_id: str, power: Power, why: str) -> bool:
+    """One command, if nothing runs there. What works for another system drains first, until that has let go of it."""
+    machine = step.tx.get(Machine, machine_id)
+    if machine is None or machine.busy or machine.power != Power.UP:
+        return turn(step, machine_id, power, why)
+    if served(step.hub.rules.pools, machine.pool) is None:
+        return turn(step, machine_id, power, why)
+    drains(step, machine, power, why)
+    return True
+
+
+def _turn_to(step: Step, machine_id: str, offer: str, why: str) -> Machine | None:
+    """The intent of a machine that is now ordered from another offer; None where it is not to be ordered any more."""
+    machine = step.need(Machine, machine_id)
+    if machine.power != Power.REQUESTED or machine.provider_id:
+        return None
+    return step.put(msgspec.structs.replace(machine, offer=offer, power_reason=why))
 
 
 def turn(step: Step, machine_id: str, power: Power, why: str) -> bool:
@@ -239,6 +271,13 @@ def vanished(step: Step, machine_id: str, why: str, reclaimed: bool = False) -> 
     after = end_session(step, step.need(Machine, machine_id))
     after = powered(after, Power.GONE, why, step.now_ms)
     step.put(after)
+    if pool.serves is None:
+        _let_enrol(step, machine, secret)
+    _tell(step, machine)
+
+
+def _let_enrol(step: Step, machine: Machine, secret: str) -> None:
+    """What the machine's agent will enrol with."""
     for credential in step.tx.find(Credential, "machine", machine_id):
         step.tx.delete(credential)
     _tell(step, after)

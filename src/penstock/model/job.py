@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from penstock.model import states
+from penstock.model.pool_foreign import OURS
 from penstock.model.states import AttemptState, JobState
 from penstock.model.units import DAY_MS, NEVER_MS, Size
 
@@ -35,7 +36,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `source_from` says what the working folder starts as: the source itself, what a fetch job left, or the
     packed working tree of the module's build. `needs_modules` are the (module, platform) pairs asked for
-    directly. `identity` is the platform's: an image digest or a measured fingerprint.
+    directly. `identity` is the platform's: an image digest or a measured fingerprint. `secrets`: names of those that it
+    is given; values are in no record. `agent`: whose agent runs it: a job of another system is only watched here.
     """
 
     kind: Kind
@@ -57,6 +59,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     trust: Trust = "untrusted"
     klass: str = "change"
     identity: str = ""
+    agent: str = OURS
+    secrets: tuple[str, ...] = ()
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

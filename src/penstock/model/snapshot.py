@@ -11,6 +11,7 @@ import msgspec
 from penstock.model.curb import Curb
 from penstock.model.job import Job, Trust
 from penstock.model.machine import Machine
+from penstock.model.pool_foreign import OURS
 from penstock.model.units import Size
 
 TURN_BITS = 33
@@ -22,7 +23,8 @@ class Ask(msgspec.Struct, frozen=True, order=True):
 
     `steady`: it was reclaimed before and wants a machine that is not. `lost_on`: machines that it rather avoids.
     `pools`: those that its change may use, empty = all. `level`: the part of its rank that goes before all turns,
-    lower first; a job that one of a higher class waits for has that one's level, but a class of its own.
+    lower first; a job that one of a higher class waits for has that one's level, but a class of its own. `secrets`: it is
+    given some. `network`, `agent`: as in JobSpec.
     """
 
     platform: str
@@ -35,6 +37,9 @@ class Ask(msgspec.Struct, frozen=True, order=True):
     project: str = ""
     pools: tuple[str, ...] = ()
     level: int = 0
+    secrets: bool = False
+    network: str = "none"
+    agent: str = OURS
 
 
 class Queued(msgspec.Struct, frozen=True, order=True):
@@ -59,7 +64,8 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class PoolFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What placement must know of a pool. `classes` and `projects` empty = all."""
+    """What placement must know of a pool. `classes` and `projects` empty = all. `hub_only`: it reaches nothing but the hub.
+    `agent`: whose its machines run."""
 
     name: str
     rented: bool = False
@@ -67,6 +73,8 @@ class PoolFacts(msgspec.Struct, frozen=True, kw_only=True):
     suspect: bool = False
     classes: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
+    hub_only: bool = False
+    agent: str = OURS
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +111,9 @@ def ask_of(job: Job) -> Ask:
         project=job.project,
         pools=job.pools,
         level=job.rank >> TURN_BITS,
+        secrets=bool(spec.secrets),
+        network=spec.network,
+        agent=spec.agent,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
+from penstock.model.pool_foreign import OURS
 from penstock.model.states import AttemptState, Health
 
 LOSSES_MAX = 5
@@ -100,6 +101,9 @@ def pool_failed(machines: Sequence[Machine], also: Sequence[str], now_ms: int) -
 
 def after(job: Job, attempt: Attempt, cause: Cause, now_ms: int) -> Again | Over:
     """What follows for `job` when `attempt` (still as it was before its end) ends by `cause` at `now_ms`."""
+    if job.spec.agent != OURS:  # whether it is tried again says the system whose job it is
+        reason = f"attempt {attempt.n} ended: {cause.text}"
+        return Again(losses=0, lost_on=(), not_before_ms=0, steady=False, reason=reason)
     begun = attempt.state != AttemptState.OFFERED
     if begun and job.spec.retry == "never":
         return Over(f"may have run, and must not run twice (retry: never): {cause.text}")

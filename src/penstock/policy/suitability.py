@@ -11,6 +11,7 @@ from penstock.model.units import Size
 from penstock.policy.budgets.curbs import BARRED, room
 
 FIT = (Health.UNKNOWN, Health.GOOD)
+OPEN_TO_ALL = "the job is given secrets, and it takes untrusted jobs, too"
 
 
 def refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> list[Reason]:
@@ -86,7 +87,9 @@ def of_pool(ask: Ask, pool: Pool) -> list[Reason]:
         found.append(Reason("platform", f"it has no {ask.platform}"))
     if ask.trust not in pool.trust:
         found.append(Reason("trust", f"it takes no {ask.trust} jobs"))
-    facts = PoolFacts(name=pool.name, classes=pool.classes, projects=pool.projects)
+    if ask.secrets and "untrusted" in pool.trust:
+        found.append(Reason("secrets", OPEN_TO_ALL))
+    facts = facts_of(pool)
     found += _pool_refusals(ask, pool.name, facts)
     if pool.size is not None and not ask.size.fits(pool.size):
         found.append(
@@ -97,6 +100,17 @@ def of_pool(ask: Ask, pool: Pool) -> list[Reason]:
 
 def of_all(
     ask: Ask, pools: Iterable[Pool], machines: Mapping[str, Sequence[Machine]], snapshot: Snapshot
+def facts_of(pool: Pool) -> PoolFacts:
+    """What farm.toml alone says of a pool."""
+    return PoolFacts(
+        name=pool.name,
+        classes=pool.classes,
+        projects=pool.projects,
+        hub_only=pool.network == "hub-only",
+        agent=pool.agent,
+    )
+
+
 ) -> list[tuple[str, Reason]] | None:
     """Why no pool that there is can ever take such jobs, pool by pool; None when one might.
 
@@ -120,6 +134,8 @@ def _of_each(ask: Ask, machines: Sequence[Machine], snapshot: Snapshot) -> list[
 def _pool_refusals(ask: Ask, pool: str, facts: PoolFacts) -> Iterator[Reason]:
     if ask.pools and pool not in ask.pools:
         given = f"pool{'s' if len(ask.pools) > 1 else ''} {', '.join(ask.pools)}"
+    if ask.agent != facts.agent:
+        yield Reason("agent", f"its machines run {facts.agent}, the job is for {ask.agent}")
         yield Reason("rule", f"the rule for this change gives it the {given}, not {pool}")
     if facts.classes and ask.klass not in facts.classes:
         yield Reason("class", f"its pool takes no jobs of class {ask.klass}")

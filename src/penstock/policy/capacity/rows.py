@@ -124,6 +124,13 @@ class Rows:
         state = self.farm.jobs[c.JOB_STATE]
         return [job for row, job in enumerate(self.job_ids) if job and state[row] != c.RUNNING]
 
+    def place_of(self, job: str) -> str:
+        """The machine that the columns have this job running on, "" where they do not."""
+        row = self.jobs.get(job)
+        if row is None or self.farm.jobs[c.JOB_STATE][row] != c.RUNNING:
+            return ""
+        return self.machine_ids[self.farm.jobs[c.JOB_LANE][row] // self.farm.rules[c.RULE_WIDTH]]
+
     def forget_job(self, job: str) -> None:
         """Its row, which is in no list any more, is free."""
         row = self.jobs.pop(job)

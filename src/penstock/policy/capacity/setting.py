@@ -127,7 +127,8 @@ def islands(pools: Sequence[Pool]) -> tuple[int, ...]:
 def _meet(one: Pool, other: Pool) -> bool:
     """Whether there can be a job that suits both, sizes aside."""
     return (
-        not set(one.platforms).isdisjoint(other.platforms)
+        one.agent == other.agent
+        and not set(one.platforms).isdisjoint(other.platforms)
         and (not one.classes or not other.classes or not set(one.classes).isdisjoint(other.classes))
         and (not one.projects or not other.projects or not set(one.projects).isdisjoint(other.projects))
     )
