@@ -88,8 +88,15 @@ class Cluster:
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """Server and sessions are gone at once, as after a power cut (but what the kernel has is kept)."""
+        """Server and sessions are gone at once, as after a power cut (but what the kernel has is kept).
+
+        It is stopped first: a session that it began after its children were looked up would outlive it, hold its shared
+        memory, and keep the next server from starting.
+        """
         assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+        while self._server_state() not in "TXZ":
+            time.sleep(0.001)
         killed = self._children()
         for pid in [self._server.pid, *killed]:
             with contextlib.suppress(ProcessLookupError):
@@ -166,6 +173,10 @@ class Cluster:
             return self.ask("SELECT 1") == [(1,)]
         except psycopg.OperationalError:
             return False
+
+    def _server_state(self) -> str:
+        assert self._server is not None
+        return _stat(Path(f"/proc/{self._server.pid}/stat"))[0]
 
     def _children(self) -> list[int]:
         """The processes that the server began: one for each session, and its own."""

@@ -118,10 +118,10 @@ def test_old_decisions_are_let_go_and_the_rest_still_agrees(monkeypatch: pytest.
 
 
 def test_a_journal_holds_no_address_of_the_farms_data(farm: Rented) -> None:
-    secret = msgspec.structs.replace(farm.hub.rules, state="postgresql://user:secret@db/farm")
-    farm.with_rules(secret)
+    private = msgspec.structs.replace(farm.hub.rules, state="postgresql://user:hunter2@db/farm")
+    farm.with_rules(private)
     farm.submit("c4", planned("one"))
     farm.tick(1000)
     begun = [row.content for row in farm.all(Journal) if row.begins]
     assert begun
-    assert all(b"secret" not in content for content in begun)
+    assert all(b"hunter2" not in content for content in begun)

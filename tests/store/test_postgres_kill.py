@@ -98,3 +98,20 @@ def test_kills_lose_nothing_and_keep_nothing_that_was_refused(
     assert kept == set(found), "answered and lost, or kept and not answered"
     assert not refused & set(found), "refused and kept"
     assert set(found.values()) == {2}, "half of a transaction"
+
+
+def test_a_server_that_is_killed_begins_no_session_that_outlives_it(
+    server: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One did, now and then, and the next server would not start beside it."""
+    states, look = [], server._children
+
+    def children() -> list[int]:
+        states.append(server._server_state())
+        return look()
+
+    monkeypatch.setattr(server, "_children", children)
+    server.kill()
+    server.start()
+    assert states == ["T"]
+    assert server.ask("SELECT 1") == [(1,)]
