@@ -27,8 +27,9 @@ class LibvirtHost:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
+            said = self.errors.read_text().strip()
             self.close()
-            raise OSError(self.errors.read_text().strip())
+            raise OSError(said)
         self.said: dict[str, Any] = json.loads(line)
 
     @property
@@ -66,4 +67,5 @@ class LibvirtHost:
         if self._process.stdout is not None:
             self._process.stdout.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.errors.unlink()
         return status

@@ -242,7 +242,10 @@ def _read_token(path: Path) -> str:
 
 
 def _listen_to_signals(loop: Any) -> None:
-    """The first SIGTERM drains, everything else kills. A thread acts on it: a handler may interrupt a lock's holder."""
+    """The first SIGTERM drains, SIGUSR1 (the machine was asleep) has it poll anew, everything else kills.
+
+    A thread acts on it: a handler may interrupt a lock's holder.
+    """
     read, write = os.pipe()
 
     def tell(number: int, _frame: object) -> None:
@@ -255,12 +258,15 @@ def _listen_to_signals(loop: Any) -> None:
             if number == signal.SIGTERM and not drained:
                 drained = True
                 loop.drain()
+            elif number == signal.SIGUSR1:
+                loop.ask_again()
             else:
                 loop.kill()
 
     threading.Thread(target=act, name="signals", daemon=True).start()
     signal.signal(signal.SIGTERM, tell)
     signal.signal(signal.SIGINT, tell)
+    signal.signal(signal.SIGUSR1, tell)
 
 
 if __name__ == "__main__":

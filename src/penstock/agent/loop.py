@@ -63,6 +63,10 @@ class Loop:
         self._wake.set()
         self._client.interrupt()
 
+    def ask_again(self) -> None:
+        """The machine was asleep: the answer that is waited for may never come. May be called from any thread."""
+        self._interrupt()
+
     def run(self) -> int:
         """Run until drained or killed; returns the exit status. Raises Unwelcome when the first enrolment fails."""
         if not self._register(first=True):

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import time
 from typing import Any
 
 from penstock.providers.guest import agent, machine
@@ -22,6 +23,7 @@ _LOADED = (
 )
 """What agents import; loading takes longer than all the rest of a start."""
 _LOOK_MS = 1000
+_ANSWER_S = 0.05
 
 
 class Guest:
@@ -51,6 +53,8 @@ class Guest:
             self._tell(signal.SIGUSR1)
         elif kind == "bye":
             self._channel.say({"kind": "ok", "name": self.name})
+            # The answer has to leave the machine before its end does.
+            time.sleep(_ANSWER_S)
             machine.power_off()
         else:
             raise ValueError("kind: write identity, resumed or bye")

@@ -2,6 +2,7 @@
 
 import os
 import runpy
+import signal
 import sys
 import time
 import traceback
@@ -55,11 +56,10 @@ def command(identity: dict[str, Any], ca_file: str) -> list[str]:
 
 
 def lead(host: str, hosts: Path = Path("/etc/hosts")) -> None:
-    """Have a name lead to the relay; there is no DNS here."""
-    line = f"{hub.GATEWAY} {host}\n"
-    if host and line not in hosts.read_text():
-        with hosts.open("a") as file:
-            file.write(line)
+    """Have a name lead to the gateway, and nowhere else; there is no DNS here. Commands of jobs have a file of their own."""
+    if host:
+        others = [line for line in hosts.read_text().splitlines() if host not in line.split()[1:]]
+        hosts.write_text("\n".join([f"{hub.GATEWAY} {host}", *others, ""]))
 
 
 def write_private(path: Path, data: bytes) -> None:
@@ -78,6 +78,7 @@ def _cache_mb() -> int:
 
 def _become(words: list[str], digest: str, ca_file: Path | None) -> int:
     """In the child: be the agent. Nothing of this package may be taken for the agent's own."""
+    _let_go()
     file = RUN / "agent.pyz"
     url = words[words.index("--hub") + 1]
     write_private(file, _patiently(url, digest, str(ca_file) if ca_file else None))
@@ -87,6 +88,15 @@ def _become(words: list[str], digest: str, ca_file: Path | None) -> int:
     sys.argv = [str(file), *words]
     runpy.run_path(str(file), run_name="__main__")
     return 0
+
+
+def _let_go() -> None:
+    """Of what process 1 has: its signals and its line to the host. Until the agent listens, SIGUSR1 says nothing new."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGCHLD, signal.SIGIO, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    os.closerange(3, 256)
 
 
 def _patiently(url: str, digest: str, ca_file: str | None) -> bytes:

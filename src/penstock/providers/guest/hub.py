@@ -14,28 +14,30 @@ _LIMIT_S = 30.0
 
 
 class Seen(NamedTuple):
-    """A hub's address as this machine has to write it; `host`: a name that must lead to the gateway, or ""."""
+    """A hub's address as this machine has to write it; `host`: a name that must lead to the gateway, or "".
+
+    `plain`: http that stays on the host, which the agent would take for http to another machine.
+    """
 
     url: str
-    host: str
-    plain: bool
+    host: str = ""
+    plain: bool = False
 
 
 def seen(url: str) -> Seen:
-    """A name stays, so that its certificate fits, and is led to the relay; a number becomes the relay's.
+    """A name stays as it is, so that a certificate fits and the hub knows it for its own, and is led to the gateway.
 
-    `plain`: http that was meant to stay on the host, which the agent would take for http to another machine.
+    A number is called as it is; only what means the host itself there is called localhost here, and led there, too.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    number = host == "localhost" or ":" in host or host.replace(".", "").isdigit()
-    plain = parts.scheme == "http" and (
-        host == "localhost" or host == "::1" or host.startswith("127.") or host == GATEWAY
-    )
-    if not number:
-        return Seen(url, host, plain)
-    port = f":{parts.port}" if parts.port else ""
-    return Seen(parts._replace(netloc=f"{GATEWAY}{port}").geturl(), "", plain)
+    if host == GATEWAY:
+        return Seen(url, plain=parts.scheme == "http")
+    if host in ("localhost", "::1") or host.startswith("127."):
+        port = f":{parts.port}" if parts.port else ""
+        return Seen(parts._replace(netloc=f"localhost{port}").geturl(), "localhost")
+    number = ":" in host or host.replace(".", "").isdigit()
+    return Seen(url, "" if number else host)
 
 
 def fetch(url: str, digest: str, ca_file: str | None) -> bytes:

@@ -88,6 +88,8 @@ def _inside(folder: Path, owner: pwd.struct_passwd | None, hubs: Sequence[Hub], 
                 apart.become(owner)
             daemon.prepare(folder)
             apart.leave()
+            for number, address in enumerate(sorted({hub.number for hub in hubs} - {""}), 1):
+                apart.add_address(number, address)
             listening = [listener(hub) for hub in hubs]
             socket.send_fds(above, [b"up"], [one.fileno() for one in listening])
         except OSError as error:

@@ -15,6 +15,8 @@ _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 4, 36, 38
 _GET_FLAGS, _SET_FLAGS = 0x8913, 0x8914
 """SIOCGIFFLAGS and SIOCSIFFLAGS of linux/sockios.h."""
+_SET_ADDRESS = 0x8916
+"""SIOCSIFADDR, of the same file."""
 _UP = 1
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -45,6 +47,13 @@ def settle(die_with_parent: int) -> None:
     _prctl(_PR_SET_SUBREAPER, 1)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _prctl(_PR_SET_PDEATHSIG, die_with_parent)
+
+
+def add_address(number: int, address: str) -> None:
+    """Give loopback one more IPv4 address. `number`: from 1, another one each time. Raises OSError."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        there = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(address))
+        fcntl.ioctl(any_socket, _SET_ADDRESS, struct.pack("16s16s", f"lo:{number}".encode(), there))
 
 
 def _loopback_up() -> None:

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import re
 import socket
 from typing import NamedTuple
 
 _PIECE = 1 << 16
+_IPV4 = re.compile(r"\d+(\.\d+){3}")
 
 
 class Hub(NamedTuple):
@@ -22,10 +24,18 @@ class Hub(NamedTuple):
             raise ValueError(f"--hub {text}: write HOST:PORT, such as 127.0.0.1:8800")
         return cls(host.strip("[]"), int(port))
 
+    @property
+    def number(self) -> str:
+        """The IPv4 address by which machines call it; "" where that is a name, or means the host itself."""
+        return self.host if _IPV4.fullmatch(self.host) and not self.host.startswith("127.") else ""
+
 
 def listener(hub: Hub) -> socket.socket:
-    """A socket on this namespace's loopback, at the hub's own port. It stays of this namespace wherever it is given."""
-    return socket.create_server(("127.0.0.1", hub.port), backlog=128)
+    """A socket on this namespace's loopback, at the hub's own port. It stays of this namespace wherever it is given.
+
+    Machines find it there by the hub's own number; by their gateway's where they call it by name.
+    """
+    return socket.create_server((hub.number or "127.0.0.1", hub.port), backlog=128)
 
 
 async def serve(listening: socket.socket, hub: Hub) -> None:
