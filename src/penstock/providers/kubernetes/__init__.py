@@ -1,0 +1,1 @@
+"""Provider "kubernetes": agents as pods; see docs/how-to/kubernetes.md."""
