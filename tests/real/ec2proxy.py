@@ -6,6 +6,7 @@ that is done here as the documentation of EC2 has it ("Ensuring idempotency", "E
 "Eventual consistency"). States take time by the clock that is given.
 """
 
+import base64
 import random
 import re
 import threading
@@ -43,6 +44,8 @@ class Machine:
     made_ms: int
     spot: bool
     hibernates: bool
+    user_data: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
     turns: list[tuple[int, str]] = field(default_factory=list)
 
     def state(self, now_ms: int) -> str:
@@ -122,6 +125,7 @@ class Ec2Proxy:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             timeout = 30
+            wbufsize = 1 << 16  # head and body in one packet, or the kernel waits between them
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -154,6 +158,7 @@ class Ec2Proxy:
         to.send_header("Content-Length", str(len(body) // 2 if fault == "garbled" else len(body)))
         to.end_headers()
         to.wfile.write(body[: len(body) // 2] if fault in ("garbled", "cut-off") else body)
+        to.wfile.flush()
         to.close_connection = to.close_connection or fault == "cut-off"
 
     def _fault(self, call: Call) -> str:
@@ -230,6 +235,12 @@ class Ec2Proxy:
             made_ms=now_ms,
             spot=said.get("InstanceMarketOptions.MarketType") == "spot",
             hibernates=said.get("HibernationOptions.Configured") == "true",
+            user_data=base64.b64decode(said.get("UserData", "")).decode(),
+            tags={
+                said[f"TagSpecification.1.Tag.{n}.Key"]: said[f"TagSpecification.1.Tag.{n}.Value"]
+                for n in range(1, 20)
+                if f"TagSpecification.1.Tag.{n}.Key" in said
+            },
             turns=[(0, "pending"), (up_ms, "running")],
         )
 
