@@ -8,6 +8,9 @@ kubectl in its own tests (test_kubedouble.py), so that it is not shaped by our o
 import contextlib
 import json
 import socket
+import ssl
+import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +28,15 @@ NAMESPACED = ("pods", "secrets", "resourcequotas", "serviceaccounts")
 OPERATOR = "operator-token"
 """May do everything, as who has a cluster's own kubeconfig."""
 VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
+
+
+def certificate(folder: Path) -> Path:
+    """A certificate for loopback, its own authority, with key.pem beside it. kubectl sends its token nowhere without one."""
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    words += ["-days", "2", "-subj", "/CN=double", "-addext", "subjectAltName=IP:127.0.0.1"]
+    words += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(words, check=True, capture_output=True)
+    return folder / "cert.pem"
 
 
 class Faults:
@@ -55,13 +67,22 @@ class KubeDouble(Calls):
         handler = type("Bound", (_Handler,), {"double": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self.folder = tempfile.TemporaryDirectory(prefix="kube")
+        place = Path(self.folder.name)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate(place), place / "key.pem")
+        # Hands are shaken in the thread of each connection.
+        self._server.socket = context.wrap_socket(
+            self._server.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.url = f"https://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
 
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
         self.cut()
+        self.folder.cleanup()
 
     def apply(self, text: str) -> None:
         """Objects as a person would send them, namespaces and roles included; each must be valid."""
@@ -81,10 +102,13 @@ class KubeDouble(Calls):
 
     def kubeconfig(self, file: Path, token: str = OPERATOR) -> Path:
         """A file by which clients find this cluster."""
+        authority = str(Path(self.folder.name) / "cert.pem")
         document = {
             "apiVersion": "v1",
             "kind": "Config",
-            "clusters": [{"name": "double", "cluster": {"server": self.url}}],
+            "clusters": [
+                {"name": "double", "cluster": {"server": self.url, "certificate-authority": authority}}
+            ],
             "users": [{"name": "caller", "user": {"token": token}}],
             "contexts": [
                 {
@@ -199,7 +223,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _document(self, body: bytes) -> Document:
         kind = (self.headers.get("Content-Type") or "").partition(";")[0]
-        if kind != "application/json":
+        # Without a word it is JSON: the official client says none.
+        if kind not in ("", "application/json"):
             raise Status(
                 415, "UnsupportedMediaType", f"the body of the request was in an unknown format - {kind}"
             )
