@@ -3,6 +3,8 @@
 import pytest
 from renting import Rented
 
+from penstock.hub import pools
+from penstock.hub.context import NotFound
 from penstock.hub.renter import Renter
 from penstock.model.decision import Delete, Resume
 from penstock.model.farm import Farm
@@ -24,7 +26,8 @@ class TestReconciling:
         ours = farm.get(Farm, "farm")
         base = {TAG_FARM: ours.uid, TAG_INCARNATION: ours.incarnation, TAG_MACHINE: "nobody"}
         for number in range(count):
-            farm.provider.create(Order(offer="burst", token=f"strange {number}", tags={**base, **tags}))
+            token = f"strange {farm.clock.monotonic} {number}"
+            farm.provider.create(Order(offer="burst", token=token, tags={**base, **tags}))
 
     def alive(self, farm: Rented) -> int:
         return sum(state not in ("going", "gone") for state in farm.provider.states().values())
@@ -59,7 +62,27 @@ class TestReconciling:
         for _ in range(20):
             farm.tick(20_000)
         assert self.alive(farm) == 4
-        assert farm.alerts() == ["4 machines of burst are in no book: none was deleted"]
+        (said,) = farm.alerts()
+        assert said.startswith("4 machines of burst are in no book: none was deleted")
+        assert "penstock pools clear burst" in said
+
+    def test_a_person_lets_them_go_for_a_while(self, farm: Rented) -> None:
+        self.strange(farm, 4)
+        for _ in range(20):
+            farm.tick(20_000)
+        assert pools.clear_pool(farm.hub, "burst", "cleared by ada")
+        assert not pools.clear_pool(farm.hub, "burst", "cleared by ada")
+        for _ in range(8):
+            farm.tick(20_000)
+        assert self.alive(farm) == 0
+        farm.pass_time(pools.CLEARED_MS)
+        self.strange(farm, 4)
+        for _ in range(20):
+            farm.tick(20_000)
+        assert self.alive(farm) == 4
+        assert pools.clear_pool(farm.hub, "burst", "cleared by bob")
+        with pytest.raises(NotFound):
+            pools.clear_pool(farm.hub, "brust", "cleared by ada")
 
     def test_a_second_machine_of_one_intent_is_deleted(self, farm: Rented) -> None:
         farm.started()

@@ -224,6 +224,22 @@ def quarantine(
 
 @app.command()
 @reaching
+def retire(
+    machine: Annotated[str, typer.Argument(help="The id of a machine.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever the machine is.")] = "",
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let a machine end what it runs and leave the farm for good; a rented one is given back."""
+    from penstock.cli.queries import act
+
+    act("retire", machine, reason, farm, state, hub, as_json)
+
+
+@app.command()
+@reaching
 def hold(
     job: JobArgument,
     reason: Annotated[str, typer.Option("--reason", help="Why; shown wherever the job is.")] = "",

@@ -75,6 +75,20 @@ def start(
     _act("start-pool", pool, reason, (farm, state, hub), as_json)
 
 
+@app.command()
+@reaching
+def clear(
+    pool: PoolArgument,
+    reason: Why = "",
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have all machines deleted that carry this farm's tag and are in no book; many at once are only deleted after this."""
+    _act("clear-pool", pool, reason, (farm, state, hub), as_json)
+
+
 def _act(
     what: str, pool: str, reason: str, where: tuple[Path | None, Path | None, str | None], as_json: bool
 ) -> None:

@@ -1,7 +1,5 @@
 """What pages say of one build, one job, one machine, and of all machines."""
 
-import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,20 +7,19 @@ import msgspec
 
 from penstock.hub import views
 from penstock.hub.context import Hub, NotFound
-from penstock.hub.overview import KEPT_S, bar, condition
+from penstock.hub.overview import bar
 from penstock.hub.steps import look
 from penstock.model.change import Build, Change
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine, Session
-from penstock.model.states import Health, JobState, Power
+from penstock.model.states import JobState
 from penstock.model.units import decimal_text, seconds
 from penstock.ports import Tx
 from penstock.reports import builds as report
 
 Document = dict[str, Any]
 BEFORE_SHOWN = 20
-TROUBLE = (Health.BAD, Health.SUSPECT, Health.QUARANTINED, Health.MAINTENANCE)
 
 
 class BuildDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,95 +203,6 @@ def machine_details(hub: Hub, machine_id: str) -> MachineDetails:
         )
 
     return look(hub, read)
-
-
-def machine_line(machine: Machine, session: Session | None, now_ms: int) -> Document:
-    """What pages say of one machine; `silent_s` is how long nobody heard of its agent, in farm time."""
-    open_session = session if session is not None and session.open else None
-    return {
-        "id": machine.id,
-        "name": machine.name,
-        "pool": machine.pool,
-        "power": str(machine.power),
-        "health": str(machine.health),
-        "reason": machine.health_reason,
-        "session": condition(machine, open_session),
-        "silent_s": seconds(now_ms - open_session.contact_ms) if open_session else None,
-        "cores": machine.has.cores,
-        "memory_mb": machine.has.memory_mb,
-        "slots": machine.slots,
-        "busy": len(machine.busy),
-        "sandbox": machine.sandbox,
-        "trust": machine.trust,
-        "platforms": machine.platforms,
-        "agent": machine.agent,
-        "price_per_hour": decimal_text(machine.price_per_hour_micros),
-    }
-
-
-class Fleet(msgspec.Struct, frozen=True, kw_only=True):
-    """Machines that are not gone, those that need somebody first, with open sessions by machine."""
-
-    farm: Farm
-    machines: tuple[Machine, ...]
-    sessions: dict[str, Session]
-
-
-class Fleets:
-    """All machines; who asks within KEPT_S of each other is shown the same."""
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-        self._lock = threading.Lock()
-        self._made: tuple[float, Fleet] | None = None
-
-    def now(self) -> Fleet:
-        """The machines of now, or of a moment ago."""
-        with self._lock:
-            if self._made is None or time.monotonic() - self._made[0] > KEPT_S:
-                made = fleet(self._hub)
-                self._made = time.monotonic(), made
-            return self._made[1]
-
-
-def fleet(hub: Hub) -> Fleet:
-    """All machines."""
-
-    def read(tx: Tx, farm: Farm) -> Fleet:
-        machines = [machine for machine in tx.find(Machine, "pool") if machine.power != Power.GONE]
-        sessions = {session.machine: session for session in tx.find(Session, "open", True)}
-        return Fleet(farm=farm, machines=tuple(sorted(machines, key=_order)), sessions=sessions)
-
-    return look(hub, read)
-
-
-def _order(machine: Machine) -> tuple[str, bool, bool, tuple[int, str]]:
-    """By pool; trouble first, then those that work; names with numbers in the order of these."""
-    return machine.pool, machine.health not in TROUBLE, not machine.busy, (len(machine.name), machine.name)
-
-
-def running_on(hub: Hub, machines: Sequence[str]) -> dict[str, list[Document]]:
-    """What each of these machines runs now, by slot."""
-
-    def read(tx: Tx) -> dict[str, list[Document]]:
-        return {
-            machine: [_slot(tx, a) for a in tx.find(Attempt, "machine", machine, True)]
-            for machine in machines
-        }
-
-    return hub.store.read(read)
-
-
-def _slot(tx: Tx, attempt: Attempt) -> Document:
-    job = tx.get(Job, attempt.job)
-    return {
-        "slot": attempt.slot,
-        "n": attempt.n,
-        "job": attempt.job,
-        "name": job.name if job else attempt.job,
-        "state": str(attempt.state),
-        "since_s": seconds(attempt.started_ms or attempt.offered_ms),
-    }
 
 
 def _seconds_or_none(moment_ms: int) -> float | None:

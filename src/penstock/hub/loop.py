@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, settler
+from penstock.hub import closer, placer, pruner, recorder, releaser, rescuer, retiring, settler
 from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.bookkeeper import Bookkeeper
 from penstock.hub.context import Frozen, Hub, NotLeading
@@ -112,6 +112,7 @@ class Services:
             self._derived_ms = now_ms
             self.view.check(machines=True)
         counts |= self._guardian.run_once(now_ms)
+        counts |= retiring.run_once(self.hub)
         self._stamped = 0
         watched = self._watcher.run_once(now_ms)
         self.provisioner.away, self.provisioner.unheard = self._watcher.away(), self._watcher.unheard(now_ms)

@@ -3,9 +3,11 @@
 from collections import Counter
 from typing import Any
 
+import msgspec
+
 from penstock.hub.context import Hub, NotFound
 from penstock.hub.steps import Step, change, look
-from penstock.model.curb import Stopped
+from penstock.model.curb import Cleared, Stopped
 from penstock.model.farm import Event, Farm
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
@@ -14,6 +16,8 @@ from penstock.model.units import seconds
 from penstock.ports import Tx
 
 Document = dict[str, Any]
+CLEARED_MS = 15 * 60_000
+"""So long a person's word holds: two listings a minute apart, and some patience with the provider."""
 
 
 def stop_pool(hub: Hub, pool: str, reason: str) -> bool:
@@ -26,6 +30,26 @@ def stop_pool(hub: Hub, pool: str, reason: str) -> bool:
             return False
         step.tx.insert(Stopped(pool=pool, since_ms=step.now_ms, reason=reason))
         _tell(step, f"pool {pool} is stopped: {reason}")
+        return True
+
+    return change(hub, act)
+
+
+def clear_pool(hub: Hub, pool: str, reason: str) -> bool:
+    """Let all machines of a pool be deleted, for a while, that carry this farm's tag and are in no book, however many they are.
+    False when that is so already. Raises NotFound."""
+    _known(hub, pool)
+
+    def act(step: Step) -> bool:
+        row = step.tx.get(Cleared, pool)
+        if row is not None and row.until_ms > step.now_ms:
+            return False
+        fresh = Cleared(pool=pool, until_ms=step.now_ms + CLEARED_MS, reason=reason)
+        if row is None:
+            step.tx.insert(fresh)
+        else:
+            step.put(msgspec.structs.replace(fresh, version=row.version))
+        _tell(step, f"pool {pool}: machines that are in no book may be deleted, {reason}")
         return True
 
     return change(hub, act)

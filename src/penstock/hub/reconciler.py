@@ -16,7 +16,8 @@ from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
 from penstock.hub.queueview import ASLEEP
 from penstock.hub.renter import turn, vanished
-from penstock.hub.steps import Step, lead
+from penstock.hub.steps import Step, lead, look
+from penstock.model.curb import Cleared
 from penstock.model.farm import Event
 from penstock.model.machine import Machine, powered
 from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Instance, Listing, Notice
@@ -114,12 +115,18 @@ class Reconciler:
             return
         pool.strange = {one: pool.strange.get(one, looked.at_ms) for one in strange}
         ripe = [one for one, since_ms in pool.strange.items() if looked.at_ms - since_ms >= APART_MS]
-        if len(ripe) > max(3, len(looked.listing.instances) // 10):
+        many = len(ripe) > max(3, len(looked.listing.instances) // 10)
+        if many and not self._is_cleared(name, looked.at_ms):
             self._ask(name, len(ripe), pool)
             return
         pool.asked = False
         for one in ripe:
             self._beside.later(f"delete {one}", partial(_delete, self._hub.providers[name], one))
+
+    def _is_cleared(self, name: str, now_ms: int) -> bool:
+        """Whether a person has said that they may go, however many they are."""
+        row = look(self._hub, lambda tx, farm: tx.get(Cleared, name))
+        return row is not None and row.until_ms > now_ms
 
     def _ask(self, name: str, count: int, pool: _Pool) -> None:
         """Too many strange machines at once: perhaps it is the books that are wrong. People are asked, once."""
@@ -127,7 +134,11 @@ class Reconciler:
             pool.asked = True
             lead(
                 self._hub,
-                partial(alert, reason=f"{count} machines of {name} are in no book: none was deleted"),
+                partial(
+                    alert,
+                    reason=f"{count} machines of {name} are in no book: none was deleted; if none of them is somebody's,"
+                    f" `penstock pools clear {name}` lets them go",
+                ),
             )
 
     # What takes too long

@@ -9,9 +9,8 @@ from penstock.hub.planner import job_id
 from penstock.model.artifact import Failure, Module
 from penstock.model.change import Build
 from penstock.model.job import Attempt, Job, Output, Trust
-from penstock.model.machine import Machine, Session
 from penstock.model.states import AttemptState, JobState
-from penstock.model.units import decimal_text, seconds
+from penstock.model.units import seconds
 from penstock.policy.reuse import readable
 from penstock.ports import Tx
 from penstock.reports import builds as report
@@ -169,13 +168,6 @@ def outputs_of(hub: Hub, job_id: str) -> tuple[Output, ...]:
     return hub.store.read(read)
 
 
-def machines_view(hub: Hub) -> Document:
-    """All machines with their three states and what runs on them."""
-    return hub.store.read(
-        lambda tx: {"machines": [_machine_line(tx, one) for one in tx.find(Machine, "pool")]}
-    )
-
-
 def _plan_order(job: Job) -> tuple[int, str]:
     """Ids end in the job's number in its plan; longer numbers come later."""
     return len(job.id), job.id
@@ -203,24 +195,4 @@ def _build_line(tx: Tx, build: Build) -> Document:
         "jobs": len(jobs),
         "open": sum(job.open for job in jobs),
         "totals": report.totals(jobs),
-    }
-
-
-def _machine_line(tx: Tx, machine: Machine) -> Document:
-    live = tx.find(Attempt, "machine", machine.id, True)
-    session = tx.get(Session, machine.session) if machine.session else None
-    return {
-        "id": machine.id,
-        "name": machine.name,
-        "pool": machine.pool,
-        "power": str(machine.power),
-        "session": str(session.state) if session is not None else "GONE",
-        "health": str(machine.health),
-        "reason": machine.health_reason,
-        "sandbox": machine.sandbox,
-        "slots": machine.slots,
-        "cores": machine.has.cores,
-        "memory_mb": machine.has.memory_mb,
-        "price_per_hour": decimal_text(machine.price_per_hour_micros),
-        "running": [attempt.job for attempt in live],
     }

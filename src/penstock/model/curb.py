@@ -31,6 +31,16 @@ class Stopped(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 0
 
 
+class Cleared(msgspec.Struct, frozen=True, kw_only=True):
+    """A pool in which a person lets all machines be deleted that carry this farm's tag and are in no book, until `until_ms`
+    of farm time: there were too many of them to do that unasked (I6)."""
+
+    pool: str
+    until_ms: int
+    reason: str
+    version: int = 0
+
+
 class Curb(msgspec.Struct, frozen=True, kw_only=True):
     """What one guard forbids, since `since_ms` of farm time; `why` it was fired, as a clause. `stopped`: it is no guard, a
     person has stopped that pool.

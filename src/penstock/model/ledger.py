@@ -96,7 +96,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     `run_ms`: when what its provider bills as one start began, 0 = nothing runs; `what` price it is billed at: "hour",
     "stopped", "" = none. Spans that were closed have `run_paid_micros` and `run_counted_ms` of it; `carry` is what
     their rounding left, in micro-units x ms an hour. `mortal`: it only counts while the farm lives; `farm_ms`: farm time
-    at `since_ms`. `held`: the attempts on it, by id; each has one of `slots`.
+    at `since_ms`. `held`: the attempts on it, by id; each has one of `slots`. `first_ms`: when it was first metered, and
+    `paid_micros`: all that its spans since then hold.
     """
 
     machine: str
@@ -116,6 +117,8 @@ class Meter(msgspec.Struct, frozen=True, kw_only=True):
     run_counted_ms: int = 0
     carry: int = 0
     held: dict[str, Hold] = {}
+    first_ms: int = 0
+    paid_micros: int = 0
     version: int = 0
 
 

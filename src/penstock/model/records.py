@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.model.artifact import Blob, Failure, Inputs, Module
 from penstock.model.change import Build, Change
-from penstock.model.curb import Stopped
+from penstock.model.curb import Cleared, Stopped
 from penstock.model.decision import Decided, Journal, Memory
 from penstock.model.estimate import Estimate
 from penstock.model.farm import Event, Farm
@@ -117,6 +117,7 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     BillLine: Shape("bill_line", ("seq",), {"bill": ("bill", "day", "seq")}, numbered=True),
     Guarding: Shape("guarding", ("name",)),
     Stopped: Shape("stopped_pool", ("pool",)),
+    Cleared: Shape("cleared_pool", ("pool",)),
     Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),
     Failure: Shape("failure", ("trust", "key")),
     Blob: Shape("blob", ("digest",), {"state": ("state",)}),

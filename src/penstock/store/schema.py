@@ -12,7 +12,7 @@ from penstock.model.records import SHAPES, Shape
 from penstock.store.codec import Column, columns
 from penstock.store.shapes import order_fields
 
-HEAD = "0007"
+HEAD = "0008"
 """The revision that this code reads and writes: the newest file of migrations/versions."""
 OLDEST = "0001"
 """The oldest revision whose release can work with a database of HEAD. Each migration writes it down."""
@@ -21,6 +21,7 @@ ADDED: dict[str, tuple[str, ...]] = {
     "change": ("project", "pools", "queue_limit_ms", "branch"),
     "job": ("project", "pools", "queue_limit_ms", "own_rank"),
     "attempt": ("project",),
+    "meter": ("first_ms", "paid_micros"),
     "machine": (
         "agent",
         "provider_id",

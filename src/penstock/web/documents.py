@@ -261,26 +261,38 @@ class Outputs(Document):
 
 
 class MachineLine(Document):
-    """One machine. `running` are the ids of jobs."""
+    """One machine. `running` are the ids of jobs, `busy` slots that are held. `why` its power is what it is, `next`: what
+    happens to it next. `cost`: since it is metered, `age_s` ago, up to now. `silent_s`: since its agent was heard."""
 
     id: str
     name: str
     pool: str
+    provider: str
     power: Power
     session: str
+    silent_s: float | None
     health: Health
     reason: str
     sandbox: str
+    trust: list[str]
+    platforms: list[str]
+    agent: str
     slots: int
+    busy: int
     cores: int
     memory_mb: int | None
     price_per_hour: str
     running: list[str]
+    why: str
+    next: str
+    age_s: float | None
+    cost: str | None
 
 
 class Machines(Document):
-    """All machines."""
+    """All machines that are not gone, of every provider."""
 
+    currency: str
     machines: list[MachineLine]
 
 

@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery
 from litestar.response import Redirect
 from litestar.static_files import create_static_files_router
 
-from penstock.hub import details, overview
+from penstock.hub import details, fleet, overview
 from penstock.hub.census import BuildLine, Census, Figures
 from penstock.hub.context import Hub, Unauthorized
 from penstock.model.farm import Event
@@ -93,7 +93,7 @@ async def _let_in(request: Anybody, token: str) -> Response[Any]:
 
 def _farm_pages(pages: Pages, census: Census) -> list[Any]:
     hub = pages.hub
-    front, fleets = overview.Overview(hub, census), details.Fleets(hub)
+    front, fleets = overview.Overview(hub, census), fleet.Fleets(hub)
 
     @get("/", sync_to_thread=True)
     def overview_page() -> Response[str]:
@@ -117,7 +117,7 @@ def _farm_pages(pages: Pages, census: Census) -> list[Any]:
 
     @get("/machines/{machine_id:str}", sync_to_thread=True)
     def machine_page(machine_id: FromPath[str]) -> Response[str]:
-        return pages.render("machine.html", "/machines", **_machine(hub, machine_id))
+        return pages.render("machine.html", "/machines", **_machine(hub, fleets.now(), machine_id))
 
     return [overview_page, builds_page, machines_page, machine_page]
 
@@ -159,16 +159,16 @@ def _paging(path: str, asked: dict[str, str], page: int, pages: int) -> Document
     return {"page": page, "pages": pages, "newer": link(page - 1), "older": link(page + 1)}
 
 
-def _machines(hub: Hub, fleet: details.Fleet, pool: str, page: int) -> Document:
+def _machines(hub: Hub, found: fleet.Fleet, pool: str, page: int) -> Document:
     """One page of machines by pool; those that need somebody first."""
-    asked = [machine for machine in fleet.machines if not pool or machine.pool == pool]
+    asked = [machine for machine in found.machines if not pool or machine.pool == pool]
     shown = asked[(page - 1) * MACHINES_A_PAGE : page * MACHINES_A_PAGE]
-    running = details.running_on(hub, [machine.id for machine in shown if machine.busy])
-    now = overview.Now(farm=fleet.farm, wall_ms=0, machines=fleet.machines, sessions=fleet.sessions)
+    running = fleet.running_on(hub, [machine.id for machine in shown if machine.busy])
+    now = overview.Now(farm=found.farm, wall_ms=0, machines=found.machines, sessions=found.sessions)
     pools = overview.pool_lines(hub.rules.pools, now)
-    groups = [_pool_group(line, hub.rules.pools, shown, fleet, running) for line in pools]
+    groups = [_pool_group(line, hub.rules.pools, shown, found, running) for line in pools]
     return {
-        "in_all": len(fleet.machines),
+        "in_all": len(found.machines),
         "pool": pool,
         "pool_hidden": len(asked) - len(shown),
         "pools": pools,
@@ -182,13 +182,12 @@ def _pool_group(
     line: Document,
     rules: Sequence[Pool],
     shown: Sequence[Machine],
-    fleet: details.Fleet,
+    found: fleet.Fleet,
     running: dict[str, list[Document]],
 ) -> Document:
     prices = {pool.name: pool.price_per_hour_micros for pool in rules}
     lines = [
-        details.machine_line(machine, fleet.sessions.get(machine.id), fleet.farm.time_ms)
-        | {"running": running.get(machine.id, [])}
+        found.line(machine) | {"running": running.get(machine.id, [])}
         for machine in shown
         if machine.pool == line["name"]
     ]
@@ -214,7 +213,7 @@ def _downloads(figures: Figures) -> Document:
     return {"downloads": lines, "downloads_kept": sum(len(events) for events in by_host.values())}
 
 
-def _machine(hub: Hub, machine_id: str) -> Document:
+def _machine(hub: Hub, all_: fleet.Fleet, machine_id: str) -> Document:
     found = details.machine_details(hub, machine_id)
     running = [
         {
@@ -239,7 +238,7 @@ def _machine(hub: Hub, machine_id: str) -> Document:
         for attempt in found.before
     ]
     return {
-        "machine": details.machine_line(found.machine, found.session, found.now_ms),
+        "machine": all_.line(found.machine),
         "running": running,
         "before": before,
         "currency": hub.rules.currency,

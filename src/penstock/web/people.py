@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.hub import people, pools, views
+from penstock.hub import fleet, people, pools, retiring, views
 from penstock.hub.context import Hub, Moved, NotFound, Refused
 from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
@@ -51,7 +51,7 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
     "jobs": lambda hub, build_id: views.jobs_view(hub, build_id or None),
     "job": views.job_view,
     "explain": _explanation,
-    "machines": lambda hub, _: views.machines_view(hub),
+    "machines": lambda hub, _: fleet.machines_view(hub),
     "pools": lambda hub, _: pools.pools_view(hub),
     "fsck": _checked,
     "known": _known,
@@ -129,11 +129,21 @@ ACTS: dict[str, Callable[..., Document]] = {
         "is trusted again",
         "was not quarantined",
     ),
+    "retire": _act(
+        lambda hub, name, reason, who: retiring.retire(hub, name, _why("retired", who, reason)),
+        "ends what it runs and leaves the farm",
+        "was retired already",
+    ),
     "drain": _drained,
     "undrain": _act(
         lambda hub, name, reason, who: people.undrain(hub, name, _why("drain taken back", who, reason)),
         "takes work again",
         "did not drain",
+    ),
+    "clear-pool": _act(
+        lambda hub, name, reason, who: pools.clear_pool(hub, name, _why("cleared", who, reason)),
+        "has its strangers deleted within the next minutes",
+        "is being cleared already",
     ),
     "stop-pool": _act(
         lambda hub, name, reason, who: pools.stop_pool(hub, name, _why("stopped", who, reason)),

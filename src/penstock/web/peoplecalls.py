@@ -164,9 +164,17 @@ ACT_TEXTS = {
         OPERATING,
         "Gives a machine nothing more until a person says otherwise; what runs there goes on.",
     ),
+    "retire": (
+        OPERATING,
+        "Lets a machine end what it runs and leave the farm for good; a rented one is given back.",
+    ),
     "unquarantine": (OPERATING, "Trusts a machine again and forgets its record."),
     "drain": (OPERATING, "Lets a machine end what it runs and take nothing more."),
     "undrain": (OPERATING, "Takes a drain back."),
+    "clear-pool": (
+        OPERATING,
+        "Has all machines deleted that carry this farm's tag and are in no book; many at once are only deleted after this.",
+    ),
     "stop-pool": (
         OPERATING,
         "Lets nothing start in a pool, and nothing be rented for it; what runs there goes on, jobs go elsewhere or wait.",

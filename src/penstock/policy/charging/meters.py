@@ -82,6 +82,7 @@ def begin(machine: Machine, terms: Terms, at: Moment) -> Meter:
         mortal=terms.mortal,
         farm_ms=at.farm_ms,
         run_ms=at.wall_ms if what else 0,
+        first_ms=at.wall_ms,
     )
 
 
@@ -96,6 +97,7 @@ def absent(pool: str, count: int, terms: Terms, at: Moment) -> Meter:
         count=count,
         farm_ms=at.farm_ms,
         run_ms=at.wall_ms,
+        first_ms=at.wall_ms,
     )
 
 
@@ -189,6 +191,7 @@ def _closed(meter: Meter, at: Moment, time: tuple[int, int, int], extra: tuple[i
         direct_micros=0,
         direct_ms=0,
         run_paid_micros=meter.run_paid_micros + amount + extra_micros,
+        paid_micros=meter.paid_micros + amount + extra_micros,
         run_counted_ms=meter.run_counted_ms + counts_ms,
         carry=carry,
     )

@@ -14,7 +14,11 @@ def unentered(meters: Iterable[Meter], terms: Mapping[str, Terms], at: Moment) -
     """
     found: Counter[str] = Counter()
     for meter in meters:
-        counts_ms = counted_ms(meter, terms.get(meter.pool, Terms()), at)
-        amount, _ = rounded(meter.carry, meter.price_micros * meter.count, counts_ms)
-        found[meter.pool] += amount - meter.direct_micros
+        found[meter.pool] += running_up(meter, terms.get(meter.pool, Terms()), at) - meter.direct_micros
     return found
+
+
+def running_up(meter: Meter, terms: Terms, at: Moment) -> int:
+    """Micro-units of the span that is open, were it closed now."""
+    amount, _ = rounded(meter.carry, meter.price_micros * meter.count, counted_ms(meter, terms, at))
+    return amount

@@ -1,0 +1,89 @@
+"""What will happen to a machine next, and when, as one clause."""
+
+import msgspec
+
+from penstock.hub.explain.told import span
+from penstock.hub.reconciler import STUCK_MS, patience_ms
+from penstock.model.machine import Machine
+from penstock.model.rules import Pool
+from penstock.model.states import Health, Power
+from penstock.policy.capacity.columns import NEVER_MS
+
+OWN = ("owned", "local")
+COMING = (Power.REQUESTED, Power.BOOTING, Power.REGISTERING, Power.RESUMING)
+_KEPT_BACK = {
+    Health.QUARANTINED: "takes nothing until somebody trusts it again",
+    Health.MAINTENANCE: "takes nothing until its maintenance ends",
+    Health.BAD: "takes nothing until somebody has looked at it",
+}
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What the capacity policy has fixed for an idle machine, in farm time: when it stops, and when it goes after that."""
+
+    stop_ms: int = NEVER_MS
+    gone_ms: int = NEVER_MS
+
+
+def next_of(one: Machine, pool: Pool | None, plan: Plan, now_ms: int) -> str:
+    """The clause. `pool`: None where farm.toml has it no more; `plan`: what the policy has fixed, as far as it is known."""
+    if one.power in COMING:
+        return _coming(one, pool, now_ms)
+    if one.power == Power.SUSPENDING:
+        return f"is deleted if that takes longer than {span(STUCK_MS)}"
+    if one.power == Power.SUSPENDED:
+        return "is resumed when jobs need it" + _then(", deleted", plan.gone_ms, now_ms, "")
+    if one.power == Power.DELETING:
+        return "is gone when its provider says so"
+    if one.power == Power.DRAINING:
+        return _drained(one, pool)
+    if one.leaves_ms:
+        return f"is taken back by its provider {_at(one.leaves_ms, now_ms)}"
+    if one.health in _KEPT_BACK:
+        return _KEPT_BACK[one.health]
+    if one.health == Health.SUSPECT:
+        return "takes nothing until its agent is heard again"
+    if pool is None:
+        return "takes nothing: farm.toml does not have its pool any more"
+    if one.busy:
+        return _busy(one, pool)
+    return _idle(pool, plan, now_ms)
+
+
+def _coming(one: Machine, pool: Pool | None, now_ms: int) -> str:
+    if pool is None or not one.client_token:
+        return "takes jobs when its agent has called"
+    left_ms = one.ordered_ms + patience_ms(pool, one.power) - now_ms
+    return f"takes jobs when it is up; given back {_at(now_ms + left_ms, now_ms)} if it is not"
+
+
+def _drained(one: Machine, pool: Pool | None) -> str:
+    left = f"ends {len(one.busy)} job{'' if len(one.busy) == 1 else 's'}, then " if one.busy else ""
+    retired = "leaves the farm" if one.health == Health.RETIRED else "takes nothing until it is told to"
+    return left + (retired if pool is None or pool.provider in OWN else "is stopped or given back")
+
+
+def _busy(one: Machine, pool: Pool) -> str:
+    if pool.uses:
+        left = max(0, pool.uses - one.starts)
+        return (
+            f"is replaced after {left} more job{'' if left == 1 else 's'}"
+            if left
+            else "is replaced after this"
+        )
+    return "takes the next job as a slot is free"
+
+
+def _idle(pool: Pool, plan: Plan, now_ms: int) -> str:
+    if pool.provider in OWN and plan.stop_ms >= NEVER_MS:
+        return "waits for jobs"
+    stops = "suspended" if pool.resume and pool.stopped_price_per_hour_micros is not None else "given back"
+    return f"takes the next job{_then(f', {stops}', plan.stop_ms, now_ms, ' if none comes')}"
+
+
+def _then(what: str, moment_ms: int, now_ms: int, condition: str) -> str:
+    return "" if moment_ms >= NEVER_MS else f"{what} {_at(moment_ms, now_ms)}{condition}"
+
+
+def _at(moment_ms: int, now_ms: int) -> str:
+    return f"in {span(moment_ms - now_ms)}" if moment_ms > now_ms else "now"
