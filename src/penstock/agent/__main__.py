@@ -80,6 +80,12 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         help="rented machines: power off when no hub has answered for so long (0 = never)",
     )
     add("--power-off-command", default=None, metavar="PROGRAM", help="what does it (systemctl poweroff)")
+    add(
+        "--cloud",
+        choices=("ec2",),
+        default=None,
+        help="rented machines: say which instance this is, and when it will be taken back",
+    )
     add("--insecure", action="store_true", help="allow plain http to another machine")
     add("--ca-file", default=None, metavar="FILE", help="certificate authority of the hub")
     return parser.parse_args(argv)
@@ -185,7 +191,15 @@ def _assemble(options: argparse.Namespace) -> Any:
         "version": penstock.__version__,
         "file": own_digest(),
     }
+    if options.cloud:
+        from penstock.agent.cloud import Instance
+
+        instance = Instance()
+        about["document"] = instance.document()
     loop = Loop(about, session, shop, means)
+    if options.cloud:
+        loop.instance = instance
+        instance.watch(loop.tell)
     loop.dead_man = dead_man
     return loop
 

@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from penstock.agent.attempt import Attempt, Means
+from penstock.agent.cloud import Instance
 from penstock.agent.deadman import DeadMan
 from penstock.agent.finishes import Finishes
 from penstock.agent.session import API, Session, Unwelcome
@@ -49,12 +50,17 @@ class Loop:
         self._call = 0
         self._renewed = time.monotonic()
         self.dead_man: DeadMan | None = None
+        self.instance: Instance | None = None
         self._slots = [Slot(number, one, self._end) for number, one in enumerate(means)]
         self._busy: set[int] = set()
 
     def drain(self) -> None:
         """Finish what runs, take nothing new, then end. May be called from any thread."""
         self._draining = True
+        self._interrupt()
+
+    def tell(self) -> None:
+        """There is news for the hub, such as that this machine will be taken away. May be called from any thread."""
         self._interrupt()
 
     def kill(self) -> None:
@@ -162,6 +168,7 @@ class Loop:
             "wait_s": 0.0 if acknowledge or finishes else self._session.wait_s,
             "draining": self._draining,
             "trouble": self._trouble.told(),
+            "leaves_in_s": self.instance.leaves_in_s if self.instance is not None else None,
         }
 
     def _answered(self, began: float) -> None:

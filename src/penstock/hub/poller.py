@@ -18,6 +18,8 @@ from penstock.model.states import AttemptState, Health, JobState, Power, Session
 from penstock.policy import retry
 from penstock.ports import Tx
 
+LEAVES = "its provider will take it back"
+
 
 @dataclass(frozen=True)
 class Acknowledged:
@@ -49,7 +51,8 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Said:
-    """What an agent says: `call` rises with every call of the session; `holds` names all that it has."""
+    """What an agent says: `call` rises with every call of the session; `holds` names all that it has. `leaves_ms`: its machine
+    will be taken away in so long, None = not known."""
 
     call: int
     holds: tuple[Held, ...] = ()
@@ -57,6 +60,7 @@ class Said:
     finished: tuple[Finished, ...] = ()
     draining: bool = False
     trouble: tuple[Trouble, ...] = ()
+    leaves_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,8 @@ def _poll(step: Step, session: Session, said: Said) -> Heard:
     machine = _contact(step, session, said)
     taken = tuple(_answered(step, machine, one) for one in said.acknowledged)
     ended = tuple(_answered(step, machine, one) for one in said.finished)
+    if said.leaves_ms is not None:
+        _leave(step, machine, said.leaves_ms)
     named = {held.attempt: held for held in said.holds}
     named |= {one.attempt: Held(attempt=one.attempt, fence=one.fence) for one in said.acknowledged}
     live = step.tx.find(Attempt, "machine", machine, True)
@@ -138,6 +144,17 @@ def _poll(step: Step, session: Session, said: Said) -> Heard:
     drain = step.need(Machine, machine).power == Power.DRAINING
     more = bool(ended) and not offers and bool(step.tx.find(Job, "state", JobState.QUEUED, limit=1))
     return Heard(offers, orders, taken, ended, drain, more)
+
+
+def _leave(step: Step, machine_id: str, left_ms: int) -> None:
+    """The machine will be taken away: nothing new goes there, and what runs there begins elsewhere now (I5) instead of when
+    it is gone. What just ended there has been heard."""
+    machine = step.need(Machine, machine_id)
+    if not machine.leaves_ms:
+        step.put(msgspec.structs.replace(machine, leaves_ms=step.now_ms + max(1, left_ms)))
+        step.woken.add("farm")
+    for attempt in step.tx.find(Attempt, "machine", machine_id, True):
+        lose(step, attempt, AttemptState.PREEMPTED, retry.preempted(LEAVES))
 
 
 def _names(named: dict[str, Held], attempt: Attempt) -> bool:

@@ -17,7 +17,7 @@ from penstock.model.machine import Credential, Machine, Session
 from penstock.model.rules import Pool
 from penstock.model.states import AttemptState, Health, Power, SessionState
 from penstock.model.units import Size
-from penstock.policy import retry
+from penstock.policy import instances, retry
 from penstock.ports import Tx
 
 SESSION_MS = 3_600_000
@@ -36,7 +36,7 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent says of its machine. `key`: 64 hex digits, its own secret; `memory_mb` None = not measured;
-    `agent`: the agent's release."""
+    `agent`: the agent's release; `document`: what its provider tells the machine about itself."""
 
     name: str
     key: str
@@ -48,6 +48,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = ""
     holds: tuple[Held, ...] = ()
 
+    document: str = ""
 
 class Ordered(msgspec.Struct, frozen=True):
     """What an agent is to do with one attempt: "continue", "stop" or "drain"."""
@@ -162,6 +163,7 @@ def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str
     refuse_where_moved(step.farm)
     session_token = f"{step.farm.incarnation}-{secret}"
     session = Session(
+    _refuse_elsewhere(step.hub, machine, asked)
         id=session_id,
         machine=machine.id,
         token_digest=digest(session_token),
@@ -226,6 +228,15 @@ def _enrol(step: Step, token: Credential, asked: Registration, fresh: tuple[str,
         machine_id = token.machine
     elif known:
         machine_id = known[0].id
+def _refuse_elsewhere(hub: Hub, machine: Machine, asked: Registration) -> None:
+    """A secret that was given to one instance is good on that one alone. Raises Unauthorized."""
+    said = _pool(hub, machine.pool).ec2
+    if said is None or not machine.client_token:
+        return
+    if why := instances.refusal(asked.document, machine.provider_id, said):
+        raise Unauthorized(why)
+
+
         step.put(_forgiven(known[0]))
     else:
         step.tx.insert(Machine(id=machine_id, name=asked.name, pool=pool.name))

@@ -231,6 +231,7 @@ FIELDS = {
     "Offer.slot": "The slot that it is for.",
     "Offer.kind": "What it is.",
     "Offer.module": "Whose.",
+    "Poll.leaves_in_s": "Seconds until the machine's provider takes it away, where it said so.",
     "Offer.platform": "$PLATFORM.",
     "Offer.commands": "Run one after another by `sh -e` in the working folder.",
     "Offer.environment": "Added to the fixed one.",

@@ -37,6 +37,7 @@ def registration(said: wire.Register) -> sessions.Registration:
         agent=said.version[:64],
         holds=held(said.holds),
     )
+        document=said.document,
 
 
 def held(holds: Sequence[wire.Held]) -> tuple[sessions.Held, ...]:
@@ -53,6 +54,7 @@ def said_in_poll(poll: wire.Poll) -> poller.Said:
         finished=tuple(poller.Finished(f.attempt, f.fence, body_digest(f), ending(f)) for f in poll.finish),
         draining=poll.draining,
         trouble=tuple(
+        leaves_ms=None if poll.leaves_in_s is None else round(poll.leaves_in_s * 1000),
             poller.Trouble(one.host[:253], one.what[:64], one.count) for one in poll.trouble[:MOST_TROUBLE]
         ),
     )

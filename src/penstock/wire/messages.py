@@ -33,7 +33,8 @@ class Held(msgspec.Struct, kw_only=True):
 class Register(msgspec.Struct, kw_only=True):
     """POST register, with an enrolment token or a machine credential. Ends the machine's older session.
 
-    `key`: 64 hex digits made by the agent once and kept; `identity`: the measured fingerprint of the platform.
+    `key`: 64 hex digits made by the agent once and kept; `identity`: the measured fingerprint of the platform. `document`:
+    what the machine's provider tells it about itself, such as EC2's instance identity document.
     """
 
     protocol: Count = PROTOCOL
@@ -46,6 +47,7 @@ class Register(msgspec.Struct, kw_only=True):
     sandbox: Literal["bubblewrap", "plain"] = "bubblewrap"
     version: str = ""
     holds: list[Held] = []
+    document: Annotated[str, Meta(max_length=16_384)] = ""
 
 
 class Ordered(msgspec.Struct, kw_only=True):
@@ -154,7 +156,8 @@ class Trouble(msgspec.Struct, kw_only=True):
 class Poll(msgspec.Struct, kw_only=True):
     """POST poll: says the free slots, names and so renews all that is held, carries acknowledgements and finishes.
 
-    `call` rises with every call of the session. `wait_s`: how long the hub may keep the call open.
+    `call` rises with every call of the session. `wait_s`: how long the hub may keep the call open. `leaves_in_s`: the
+    machine's provider has told it that it will be taken away then; what runs there is begun elsewhere at once.
     """
 
     call: Count
@@ -172,6 +175,7 @@ class Input(msgspec.Struct, kw_only=True):
 
     module: str
     platform: str
+    leaves_in_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
     digest: str
     size_bytes: int
 
