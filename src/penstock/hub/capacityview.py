@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
+from penstock.hub import switched
 from penstock.hub.context import Hub
 from penstock.hub.curbing import curbs_now
 from penstock.hub.placer import about
@@ -58,6 +59,7 @@ class CapacityView:
     def __init__(self, hub: Hub, rows: Rows, islands: set[int], pools: frozenset[str]) -> None:
         self._hub, self.rows = hub, rows
         self._islands, self._pools = islands, pools
+        self._switched = switched.names(hub)
         self._adopted = False
         self._numbers: dict[str, int] = {}
         self._count = 0
@@ -254,12 +256,21 @@ class CapacityView:
             yield Standing(
                 id=one.id,
                 pool=one.pool,
-                phase=_phase(one),
+                phase=self._phase(one),
                 version=one.version,
                 noticed=one.leaves_ms > 0,
                 ordered_ms=one.ordered_ms,
                 starts=one.starts,
             )
+
+    def _phase(self, one: Machine) -> Phase:
+        if one.power == Power.DRAINING:
+            return PHASES[wish_of(one) or one.power]
+        if one.power != Power.UP:
+            return PHASES[one.power]
+        if not (one.accepting and one.health in FIT and not one.leaves_ms):
+            return "closed"
+        return "kept" if one.pool in self._switched and not one.provider_id else "up"
 
     def _number(self, machine: str) -> int:
         """Machines are told in the order of their rows where nothing else tells them apart."""
@@ -268,16 +279,11 @@ class CapacityView:
 
 
 def is_ours(hub: Hub, one: Machine) -> bool:
-    """Whether the policy may use and stop it: of a pool that is rented, only what the hub ordered itself."""
-    return one.pool not in hub.providers or bool(one.client_token)
-
-
-def _phase(one: Machine) -> Phase:
-    if one.power == Power.DRAINING:
-        return PHASES[wish_of(one) or one.power]
-    if one.power != Power.UP:
-        return PHASES[one.power]
-    return "up" if one.accepting and one.health in FIT and not one.leaves_ms else "closed"
+    """Whether the policy may use and stop it: of a pool that is rented, only what the hub ordered itself; of one that is
+    switched, what can be counted on."""
+    if one.pool not in hub.providers or one.client_token:
+        return True
+    return one.pool in switched.names(hub) and switched.usable(one)
 
 
 def _unknown(pool: str, why: str) -> Curb:

@@ -12,6 +12,7 @@ from functools import partial
 
 import msgspec
 
+from penstock.hub import switched
 from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
 from penstock.hub.queueview import ASLEEP
@@ -64,6 +65,7 @@ class Reconciler:
         self._hub, self._beside = hub, beside
         self._every_ms, self._seldom_ms = every_ms, seldom_ms
         self._pools = {name: _Pool() for name in hub.providers}
+        self._switched = switched.names(hub)
         self._silent: dict[str, int] = {}
         self._alerted: dict[str, int] = {}
         self.failures: list[tuple[str, Failure]] = []
@@ -110,6 +112,9 @@ class Reconciler:
         if looked.listing is None:
             return
         pool = self._pools[name]
+        if name in self._switched:
+            lead(self._hub, partial(_compare_switches, pool=name, looked=looked, unheard=pool.missing))
+            return
         strange = lead(self._hub, partial(_compare, pool=name, looked=looked, missing=pool.missing))
         if not looked.listing.complete:
             return
@@ -156,6 +161,8 @@ class Reconciler:
         return sum(self._expire(one, pools[one.pool], now_ms) for one in known if one.pool in pools)
 
     def _expire(self, one: Machine, pool: Pool, now_ms: int) -> bool:
+        if one.pool in self._switched:
+            return self._let_rest(one, now_ms - patience_ms(pool, one.power), now_ms)
         if one.power in COMING:
             late_ms = now_ms - one.ordered_ms - patience_ms(pool, one.power)
             if late_ms < 0:
@@ -170,6 +177,15 @@ class Reconciler:
         silent_ms = now_ms - self._silent.get(one.id, now_ms)
         if silent_ms >= self._hub.rules.lease.right_ms and not one.busy:
             return self._give_back(one, "no word from its agent for longer than any right lasts")
+        return False
+
+    def _let_rest(self, one: Machine, since_ms: int, now_ms: int) -> bool:
+        """What is owned is not given back: one that does not come, or does not stop, is left alone."""
+        if one.power == Power.RESUMING and one.ordered_ms <= since_ms:
+            why = f"it did not come up in {(now_ms - one.ordered_ms) // 1000} s after it was switched on"
+            return lead(self._hub, partial(switched.rest, machine_id=one.id, why=why))
+        if one.power == Power.SUSPENDING and now_ms - one.since_ms >= STUCK_MS:
+            return lead(self._hub, partial(switched.awake, machine_id=one.id))
         return False
 
     def _give_back(self, one: Machine, why: str) -> bool:
@@ -203,6 +219,12 @@ def _delete(provider: Provider, id_: str) -> None:
     """Once; if it is still there, a later listing shows it again."""
     with suppress(Exception):
         provider.delete(id_)
+
+
+def _compare_switches(step: Step, pool: str, looked: _Looked, unheard: dict[str, int]) -> None:
+    """Bring the books to what the switches of owned machines said."""
+    assert looked.listing is not None
+    switched.compare(step, pool, looked.at_ms, looked.listing, unheard)
 
 
 def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int]) -> list[str]:

@@ -10,6 +10,7 @@ from functools import partial
 
 import msgspec
 
+from penstock.hub import switched
 from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
 from penstock.hub.ender import lose
@@ -20,11 +21,11 @@ from penstock.model.decision import Boot, Delete, PowerCommand, Resume, Suspend
 from penstock.model.farm import Event
 from penstock.model.job import Attempt
 from penstock.model.machine import Credential, Machine, powered
-from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, TAG_POOL, Order
+from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, TAG_POOL, Offer, Order
 from penstock.model.rules import Pool
 from penstock.model.states import POWER, AttemptState, Power
 from penstock.model.units import Size
-from penstock.policy import retry
+from penstock.policy import offering, retry
 from penstock.policy.capacity.view import Failure
 from penstock.ports import (
     NoAnswer,
@@ -61,12 +62,18 @@ class _Tries:
 
 
 class Renter:
-    """One leader's dealings with providers. `failures` are orders that came to nothing since they were last taken."""
+    """One leader's dealings with providers. `failures` are orders that came to nothing since they were last taken.
+
+    Which of a pool's offers an order is made from is decided here, by policy/offering; one that gives nothing is followed by
+    the next one at once. The capacity policy hears of it when there is none left.
+    """
 
     def __init__(self, hub: Hub, beside: Beside) -> None:
         self._hub, self._beside = hub, beside
         self._secrets: dict[str, str] = {}
         self._tries: dict[str, _Tries] = {}
+        self._troubles: dict[str, dict[str, offering.Trouble]] = {}
+        self._switched = switched.names(hub)
         self.failures: list[tuple[str, Failure]] = []
 
     def order(self, boot: Boot) -> str:
@@ -75,10 +82,12 @@ class Renter:
         machine_id, token, secret = (hub.entropy.token(size) for size in (8, 12, 32))
         pool = next(pool for pool in hub.rules.pools if pool.name == boot.pool)
         self._secrets[machine_id] = secret
-        lead(
-            hub,
-            partial(_intend, pool=pool, machine_id=machine_id, token=token, why=boot.reason, secret=secret),
-        )
+        now_ms = look(hub, lambda tx, farm: farm.time_ms)
+        chosen = offering.choose(self._offers(pool.name), self._troubled(pool.name), now_ms)
+        offer, because = (chosen[0].name, chosen[1]) if chosen else (pool.name, "")
+        why = f"{boot.reason}; {because}" if because else boot.reason
+        intent = partial(_intend, pool=pool, machine_id=machine_id, token=token, secret=secret)
+        lead(hub, partial(intent, why=why, offer=offer))
         return machine_id
 
     def command(self, command: PowerCommand) -> bool:
@@ -91,13 +100,17 @@ class Renter:
         """Call providers for all intents that were not answered yet. Returns how many calls were answered now."""
         waiting = {one.id: one for one in machines if one.power in CALLED and not one.called}
         self._forget(waiting)
-        due = [one for one in waiting.values() if self._due(one, now_ms)]
-        work = {f"{one.power} {one.id}": partial(self._call, one) for one in due}
-        answers = self._beside.results(work)
-        known = {f"{one.power} {one.id}": one for one in due}
-        for name, answer in answers.items():
-            self._answered(known[name], answer, now_ms)
-        return len(answers)
+        due = {f"{one.power} {one.id}": one for one in waiting.values() if self._due(one, now_ms)}
+        count = 0
+        while due:
+            answers = self._beside.results({name: partial(self._call, one) for name, one in due.items()})
+            count += len(answers)
+            turned = {name: self._answered(due.pop(name), answer, now_ms) for name, answer in answers.items()}
+            again = {name: one for name, one in turned.items() if one is not None}
+            if not again:
+                break
+            due |= again
+        return count
 
     def wake_ms(self) -> int | None:
         """When the next call may be repeated, None where none waits for it."""
@@ -138,17 +151,6 @@ class Renter:
             return NoAnswer(f"{type(problem).__name__}: {problem}")
         return machine.provider_id
 
-    def _wanted(self, machine: Machine) -> Order:
-        farm, incarnation = machine.client_token.split(":")[:2]
-        tags = {
-            TAG_FARM: farm,
-            TAG_INCARNATION: incarnation,
-            TAG_MACHINE: machine.id,
-            TAG_POOL: machine.pool,
-        }
-        return Order(
-            offer=machine.offer,
-            token=machine.client_token,
     def _secret(self, machine: Machine, pool: Pool | None) -> str:
         """What the machine's agent says who it is with: to us, or to the system that it works for."""
         if pool is None or pool.serves is None:
@@ -158,24 +160,70 @@ class Renter:
         except QueueError as problem:
             raise QuotaReached(str(problem)) from None
 
+    def _wanted(self, machine: Machine) -> Order:
+        farm, incarnation = machine.client_token.split(":")[:2]
+        pool = served(self._hub.rules.pools, machine.pool)
+        tags = {
+            TAG_FARM: farm,
+            TAG_INCARNATION: incarnation,
+            TAG_MACHINE: machine.id,
+            TAG_POOL: machine.pool,
+        }
+        return Order(
+            offer=machine.offer,
+            token=machine.client_token,
             tags=tags,
             secret=self._secret(machine, pool),
-        pool = served(self._hub.rules.pools, machine.pool)
             name=machine.name,
             hub=(pool.serves.master or pool.serves.url) if pool and pool.serves else self._hub.rules.address,
         )
 
-    def _answered(self, machine: Machine, answer: str | ProviderError, now_ms: int) -> None:
+    def _answered(self, machine: Machine, answer: str | ProviderError, now_ms: int) -> Machine | None:
+        """Write down what came of a call. Returns the machine where it is to be ordered from another offer, now."""
         if isinstance(answer, str):
             self._tries.pop(machine.id, None)
             lead(self._hub, partial(_note, machine_id=machine.id, power=machine.power, provider_id=answer))
+        elif machine.pool in self._switched:
+            self._not_switched(machine, answer, now_ms)
         elif isinstance(answer, UnknownMachine):
             lead(self._hub, partial(vanished, machine_id=machine.id, why=str(answer)))
+        elif other := self._other_offer(machine, answer, now_ms):
+            why = f"{machine.power_reason}; {machine.offer} gave none ({answer}), now {other.name}"
+            return lead(self._hub, partial(_turn_to, machine_id=machine.id, offer=other.name, why=why))
         elif machine.power in (Power.REQUESTED, Power.RESUMING) and self._given_up(machine, answer, now_ms):
             self.failures.append((machine.id, _WHY.get(type(answer), "capacity")))
             lead(self._hub, partial(_refused, machine_id=machine.id, why=str(answer)))
         elif machine.power not in (Power.REQUESTED, Power.RESUMING):
             self._later(machine, now_ms)
+        return None
+
+    def _offers(self, pool: str) -> tuple[Offer, ...]:
+        """What the pool's provider offers; none where it cannot say."""
+        try:
+            return self._hub.providers[pool].offers()
+        except ProviderError:
+            return ()
+
+    def _troubled(self, pool: str) -> dict[str, offering.Trouble]:
+        return self._troubles.setdefault(pool, {})
+
+    def _other_offer(self, machine: Machine, answer: ProviderError, now_ms: int) -> Offer | None:
+        """Where an order may still be made after its offer surely gave nothing."""
+        if machine.power != Power.REQUESTED or not isinstance(answer, NoCapacity | QuotaReached):
+            return None
+        troubles = self._troubled(machine.pool)
+        why: offering.Why = "quota" if isinstance(answer, QuotaReached) else "capacity"
+        troubles[machine.offer] = offering.after_failure(troubles.get(machine.offer), why, now_ms)
+        left = offering.open_offers(self._offers(machine.pool), troubles, now_ms)
+        return left[0] if left else None
+
+    def _not_switched(self, machine: Machine, answer: ProviderError, now_ms: int) -> None:
+        """The switch of an owned machine has failed: it alone is left out for a while, and people are told."""
+        if machine.power != Power.RESUMING:
+            self._later(machine, now_ms)
+        elif self._given_up(machine, answer, now_ms):
+            why = f"{switched.FAILED}{answer}"
+            lead(self._hub, partial(switched.rest, machine_id=machine.id, why=why))
 
     def _given_up(self, machine: Machine, answer: ProviderError, now_ms: int) -> bool:
         """Whether an order has come to nothing; one without an answer is repeated a few times first."""
@@ -192,7 +240,9 @@ class Renter:
         return tries
 
 
-def _intend(step: Step, pool: Pool, machine_id: str, token: str, why: str, secret: str) -> None:
+def _intend(
+    step: Step, *, pool: Pool, machine_id: str, token: str, secret: str, why: str, offer: str
+) -> None:
     """The row of a machine that is about to be ordered, and what its agent will enrol with."""
     farm = step.farm
     machine = Machine(
@@ -209,12 +259,19 @@ def _intend(step: Step, pool: Pool, machine_id: str, token: str, why: str, secre
         price_per_hour_micros=pool.price_per_hour_micros,
         power=Power.REQUESTED,
         client_token=f"{farm.uid}:{farm.incarnation}:{token}",
-        offer=pool.name,
+        offer=offer,
         power_reason=why,
         since_ms=step.now_ms,
         ordered_ms=step.now_ms,
     )
     step.tx.insert(machine)
+    if pool.serves is None:
+        _let_enrol(step, machine, secret)
+    _tell(step, machine)
+
+
+def _let_enrol(step: Step, machine: Machine, secret: str) -> None:
+    """What the machine's agent will enrol with."""
     enrolment = Credential(
         digest=digest(secret),
         kind="enrolment",
@@ -248,13 +305,14 @@ def turn(step: Step, machine_id: str, power: Power, why: str) -> bool:
     """One step of a machine's power, if nothing runs there and the table has it: offers and power exclude each other
     (I14). Its agent is heard no more where it is to stop."""
     machine = step.tx.get(Machine, machine_id)
+    if machine is not None and power == Power.DELETING and machine.pool in switched.names(step.hub):
+        power = Power.SUSPENDING  # what is owned is switched off, never given back
     if machine is None or machine.busy or not POWER.allows(machine.power, power):
         return False
-    after = powered(machine, power, why, step.now_ms)
+    # An agent that registered once more before its machine slept has to register again: that is how it is known to be up.
+    after = end_session(step, powered(machine, power, why, step.now_ms))
     if power == Power.RESUMING:
         after = msgspec.structs.replace(after, ordered_ms=step.now_ms)
-    else:
-        after = end_session(step, after)
     step.put(after)
     _tell(step, after)
     return True
@@ -271,13 +329,6 @@ def vanished(step: Step, machine_id: str, why: str, reclaimed: bool = False) -> 
     after = end_session(step, step.need(Machine, machine_id))
     after = powered(after, Power.GONE, why, step.now_ms)
     step.put(after)
-    if pool.serves is None:
-        _let_enrol(step, machine, secret)
-    _tell(step, machine)
-
-
-def _let_enrol(step: Step, machine: Machine, secret: str) -> None:
-    """What the machine's agent will enrol with."""
     for credential in step.tx.find(Credential, "machine", machine_id):
         step.tx.delete(credential)
     _tell(step, after)

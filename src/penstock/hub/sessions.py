@@ -14,6 +14,7 @@ from penstock.hub.steps import Step, change, look
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt
 from penstock.model.machine import Credential, Machine, Session
+from penstock.model.pool_power import wakes_only
 from penstock.model.rules import Pool
 from penstock.model.states import AttemptState, Health, Power, SessionState
 from penstock.model.units import Size
@@ -59,13 +60,15 @@ class Ordered(msgspec.Struct, frozen=True):
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
-    """A new session. `token` is its secret; `credential` is given at enrolment only."""
+    """A new session. `token` is its secret; `credential` is given at enrolment only. `power_off`: the machine is to stop, and
+    nobody but its agent can do that."""
 
     machine: Machine
     session: Session
     token: str
     credential: str | None
     orders: tuple[Ordered, ...]
+    power_off: bool = False
 
 
 def digest(secret: str) -> str:
@@ -182,7 +185,14 @@ def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str
         token=session_token,
         credential=credential,
         orders=orders,
+        power_off=machine.power == Power.SUSPENDING and _stops_itself(step.hub, machine),
     )
+
+
+def _stops_itself(hub: Hub, machine: Machine) -> bool:
+    """Whether its switch can only wake it."""
+    controls = _pool(hub, machine.pool).controls
+    return any(one.machine == machine.name and wakes_only(one) for one in controls)
 
 
 def _powered_up(machine: Machine, now_ms: int) -> Machine:
@@ -223,7 +233,7 @@ def _enrol(step: Step, token: Credential, asked: Registration, fresh: tuple[str,
     of local agents."""
     credential, machine_id = fresh
     pool = _pool(step.hub, token.pool)
-    known = step.tx.find(Machine, "pool", pool.name, asked.name) if pool.provider == "local" else []
+    known = _known(step, pool, asked.name)
     if token.machine:
         machine_id = token.machine
     elif known:
@@ -254,6 +264,13 @@ def _refuse_elsewhere(hub: Hub, machine: Machine, asked: Registration) -> None:
         token, machine=machine_id, key_digest=key_digest, expires_ms=step.now_ms + AGAIN_MS
     )
     return step.put(used)
+
+
+def _known(step: Step, pool: Pool, name: str) -> list[Machine]:
+    """The machine that already has this name, where the name says which machine it is: a local one, or one with a switch."""
+    if pool.provider != "local" and all(one.machine != name for one in pool.controls):
+        return []
+    return [one for one in step.tx.find(Machine, "pool", pool.name, name) if one.power != Power.GONE]
 
 
 def _forgiven(machine: Machine) -> Machine:

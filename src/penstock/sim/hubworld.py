@@ -23,7 +23,7 @@ from penstock.model.farm import Farm
 from penstock.model.plan import Plan, PlannedJob
 from penstock.model.rules import Pool, Rules
 from penstock.model.units import NEVER_MS, Size
-from penstock.policy.capacity.setting import Choice, is_owned, machines_of
+from penstock.policy.capacity.setting import Choice, is_owned, machines_of, unswitched
 from penstock.ports import Entropy
 from penstock.providers.simulated import Simulated, Weather
 from penstock.sim.agents import Agent, passed
@@ -57,6 +57,7 @@ class World:
         every_ms: int = 10_000,
         books: bool = False,
     ) -> None:
+        rules = unswitched(rules)
         self.rules, self._choice, self._every_ms, self._books = rules, choice, every_ms, books
         self.clock = VirtualClock(begin_ms)
         self.woken = Woken()

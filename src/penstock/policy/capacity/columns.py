@@ -158,8 +158,9 @@ MACHINE_BOOTED_MS = 14
 """When its last boot or resume was ordered: what it is paid from."""
 MACHINE_FIELDS = 15
 
-RESUMED, NOTICED, DRAINED, HELD = 1, 2, 4, 8
-"""Flags of a machine: its last wake was a resume; it will be reclaimed; it takes nothing new; it is kept free in this decision."""
+RESUMED, NOTICED, DRAINED, HELD, PINNED = 1, 2, 4, 8, 16
+"""Flags of a machine: its last wake was a resume; it will be reclaimed; it takes nothing new; it is kept free in this decision;
+it is never stopped."""
 
 # --- lanes: row `machine * width + slot` ----------------------------------------------------------------------------
 LANE_JOB = 0

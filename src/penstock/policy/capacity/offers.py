@@ -37,6 +37,7 @@ from penstock.policy.capacity.columns import (
     RULE_POOLS,
     RULE_WAIT_PRICE,
     STEADY,
+    STOPPED,
     Farm,
 )
 
@@ -135,19 +136,22 @@ def best(farm: Farm, ask: int, work_ms: int, whatever: bool) -> int:
     """The allowed rented pool where a finished job is expected to cost least, -1 = none. `whatever`: also pools where nothing may be
     ordered now. Call `allow` before."""
     sheet = farm.scratch
-    found, least = -1, 0.0
+    found, last, least = -1, -1, 0.0
     island = farm.asks[ASK_ISLAND][ask]
     for pool in range(farm.rules[RULE_POOLS]):
         if sheet[on.ALLOWED][pool] == 0 or farm.pools[POOL_ISLAND][pool] != island:
             continue
         if farm.pools[POOL_OWNED][pool] or farm.pools[POOL_BOOT_MS][pool] < 0:
             continue
+        if farm.pools[POOL_MOST][pool] == 0 and lists.count(farm, pool, STOPPED) == 0:
+            last = pool  # nothing more can come from there now
+            continue
         if not whatever and not orderable(farm, pool, sheet[on.PLANNED][pool]):
             continue
         cost = expected_cost(farm, pool, work_ms)
         if found < 0 or cost < least:
             found, least = pool, cost
-    return found
+    return last if found < 0 and whatever else found
 
 
 def expected_cost(farm: Farm, pool: int, work_ms: int) -> float:

@@ -7,6 +7,8 @@ from the pools alone, so that two histories that begin alike are decided alike.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from penstock.model.rules import Pool, Quantiles, Rules
 from penstock.policy.capacity import columns as c
 
@@ -46,7 +48,8 @@ class Setting(NamedTuple):
 
 
 def setting(rules: Rules, choice: Choice, asks: Sequence[Ask]) -> Setting:
-    """Asks that no pool suits have the island -1; jobs that ask so never run here."""
+    """Asks that no pool suits have the island -1; jobs that ask so never run here. Owned machines are always on here."""
+    rules = unswitched(rules)
     suits = tuple(tuple(suited(pool, ask) for pool in rules.pools) for ask in asks)
     drawn = islands(rules.pools)
     of_asks = tuple(drawn[row.index(True)] if True in row else -1 for row in suits)
@@ -187,33 +190,71 @@ def _rules(rules: c.Column, done: Setting) -> None:
 def _pool(farm: c.Farm, row: int, done: Setting) -> None:
     """One pool's columns."""
     pool, pools = done.rules.pools[row], farm.pools
-    own = is_owned(pool)
+    own = is_owned(pool) and not is_switched(pool)
     pools[c.POOL_ISLAND][row] = done.pool_islands[row]
     pools[c.POOL_SLOTS][row] = pool.slots
     pools[c.POOL_OWNED][row] = own
     pools[c.POOL_CORES][row] = pool.size.cores if pool.size else 0
     pools[c.POOL_MEMORY_MB][row] = (pool.size.memory_mb or 0) if pool.size else 0
-    pools[c.POOL_PRICE][row] = 0 if own else pool.price_per_hour_micros
-    pools[c.POOL_BOOT_MS][row] = -1 if own else planned_ms(pool.boot)
-    pools[c.POOL_COLD_MS][row] = 0 if own else pool.cold_cache_ms  # disks of what is owned are not new
+    pools[c.POOL_PRICE][row] = 0 if own else running_price(pool)
+    pools[c.POOL_BOOT_MS][row] = -1 if own else planned_ms(boot_of(pool))
+    # Disks of what is owned are not new, and are cleaned, not replaced.
+    pools[c.POOL_COLD_MS][row] = 0 if is_owned(pool) else pool.cold_cache_ms
+    pools[c.POOL_USES][row] = 0 if is_owned(pool) else pool.uses
     pools[c.POOL_SUSPEND_MS][row] = pool.suspend_ms
     pools[c.POOL_DELETE_MS][row] = pool.delete_ms
     pools[c.POOL_GRANULARITY_MS][row] = pool.billing.granularity_ms
     pools[c.POOL_MINIMUM_MS][row] = pool.billing.minimum_ms
-    pools[c.POOL_USES][row] = pool.uses
-    pools[c.POOL_LEAST][row] = machines_of(pool) if own else pool.min
-    pools[c.POOL_MOST][row] = machines_of(pool) if own else -1 if pool.max is None else pool.max
+    pools[c.POOL_LEAST][row] = machines_of(pool) if own else 0 if is_switched(pool) else pool.min
+    pools[c.POOL_MOST][row] = machines_of(pool) if own else _most(pool)
     pools[c.POOL_RECLAIM_PPM][row] = round(pool.reclaim_per_hour * 1_000_000)
     pools[c.POOL_SPEED_PPM][row] = round(pool.speed * 1_000_000)
-    pools[c.POOL_STOPPED_PRICE][row] = (pool.stopped_price_per_hour_micros or 0) if can_suspend(pool) else -1
+    pools[c.POOL_STOPPED_PRICE][row] = stopped_price(pool) if can_suspend(pool) else -1
     pools[c.POOL_RESUME_MS][row] = planned_ms(pool.resume) if can_suspend(pool) and pool.resume else -1
     even = break_even_ms(pool, done.rules.waiting.price_per_hour_micros)
     pools[c.POOL_STOP_MS][row], pools[c.POOL_GONE_MS][row] = even
 
 
 def is_owned(pool: Pool) -> bool:
-    """Whether its machines are there all the time and cost the same used or not."""
+    """Whether its machines are there all the time and cost the same used or not, but for what a switch saves."""
     return pool.provider in OWNED
+
+
+def is_switched(pool: Pool) -> bool:
+    """Whether its machines are owned and can be switched off: none is ever made or given back, they wake and sleep."""
+    return is_owned(pool) and bool(pool.controls)
+
+
+def unswitched(rules: Rules) -> Rules:
+    """The farm with all that is owned always on, as trials of it on a history have it."""
+    if not any(map(is_switched, rules.pools)):
+        return rules
+    pools = tuple(msgspec.structs.replace(pool, controls=()) for pool in rules.pools)
+    return msgspec.structs.replace(rules, pools=pools)
+
+
+def running_price(pool: Pool) -> int:
+    """What a machine costs that runs, beyond what it costs anyway: of what is owned the power that a switch saves."""
+    if not is_switched(pool):
+        return pool.price_per_hour_micros
+    return max(0, pool.price_per_hour_micros - (pool.stopped_price_per_hour_micros or 0))
+
+
+def stopped_price(pool: Pool) -> int:
+    """As `running_price`, of one that is stopped."""
+    return 0 if is_switched(pool) else pool.stopped_price_per_hour_micros or 0
+
+
+def boot_of(pool: Pool) -> Quantiles:
+    """How long an order takes: owned machines are there and only wake."""
+    return pool.resume if is_switched(pool) and pool.resume else pool.boot
+
+
+def _most(pool: Pool) -> int:
+    """How many machines may be ordered: none that is owned, -1 = any number."""
+    if is_switched(pool):
+        return 0
+    return -1 if pool.max is None else pool.max
 
 
 def machines_of(pool: Pool) -> int:
@@ -222,8 +263,10 @@ def machines_of(pool: Pool) -> int:
 
 
 def can_suspend(pool: Pool) -> bool:
-    """Without a price for a stopped machine or a time to resume it a pool is never suspended; nor is what is owned."""
-    return not is_owned(pool) and pool.stopped_price_per_hour_micros is not None and pool.resume is not None
+    """Without a price for a stopped machine or a time to resume it a pool is never suspended; nor is what is owned and
+    has no switch."""
+    may = is_switched(pool) or not is_owned(pool)
+    return may and pool.stopped_price_per_hour_micros is not None and pool.resume is not None
 
 
 def planned_ms(time: Quantiles) -> int:
@@ -237,6 +280,8 @@ def break_even_ms(pool: Pool, wait_price: int) -> tuple[int, int]:
     `wait_price`: micro-units per hour that one job waits. All settings are valid: zero prices, a stopped price above the
     price, no resume. The second is 0 where suspending does not pay: then the first is for deleting. NEVER_MS = not for its age.
     """
+    if is_switched(pool):
+        return _switched_even(pool, wait_price)
     if is_owned(pool):
         return c.NEVER_MS, 0
     price, boot_ms = pool.price_per_hour_micros, planned_ms(pool.boot)
@@ -248,3 +293,11 @@ def break_even_ms(pool: Pool, wait_price: int) -> tuple[int, int]:
         if gone_ms > resume // (price - stopped):
             return resume // (price - stopped), gone_ms
     return (wake // price if price else c.NEVER_MS), 0
+
+
+def _switched_even(pool: Pool, wait_price: int) -> tuple[int, int]:
+    """As `break_even_ms`: off when idling has cost as much power as waking costs power and waiting; never given back."""
+    saved = running_price(pool)
+    if pool.resume is None or not saved:
+        return c.NEVER_MS, 0
+    return (saved + wait_price) * planned_ms(pool.resume) // saved, c.NEVER_MS

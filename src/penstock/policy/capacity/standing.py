@@ -8,8 +8,8 @@ from penstock.policy.capacity import changes, levels, lists, offers
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity.rows import Rows
 
-Phase = Literal["coming", "up", "closed", "suspending", "suspended", "deleting"]
-"""Closed is up, and takes nothing new: drained, silent, or not trusted."""
+Phase = Literal["coming", "up", "kept", "closed", "suspending", "suspended", "deleting"]
+"""Closed is up, and takes nothing new: drained, silent, or not trusted. Kept is up, and nobody can switch it off."""
 UP = (c.IDLE, c.OPEN, c.FULL)
 
 
@@ -76,7 +76,7 @@ def _rented(rows: Rows, one: Standing, now_ms: int) -> None:
     row = rows.machines[one.id]
     if one.phase == "coming":
         _come(rows.farm, row, now_ms)
-    elif one.phase in ("up", "closed"):
+    elif one.phase in ("up", "kept", "closed"):
         _rise(rows.farm, row, now_ms)
         _flag(rows.farm, row, one)
     elif one.phase == "deleting":
@@ -118,6 +118,7 @@ def _flag(farm: c.Farm, row: int, one: Standing) -> None:
     flags = farm.machines[c.MACHINE_FLAGS]
     if one.noticed:
         flags[row] |= c.NOTICED
+    flags[row] = flags[row] | c.PINNED if one.phase == "kept" else flags[row] & ~c.PINNED
     if one.phase == "closed":
         flags[row] |= c.DRAINED
     elif not changes.used_up(farm, row):

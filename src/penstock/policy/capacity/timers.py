@@ -15,6 +15,7 @@ from penstock.policy.capacity.columns import (
     MACHINE_STOP_MS,
     NEVER_MS,
     NOTICED,
+    PINNED,
     POOL_BOOT_MS,
     POOL_ISLAND,
     POOL_LEAST,
@@ -56,6 +57,8 @@ def _stop_idle(farm: Farm, pool: int) -> None:
         after = machines[MACHINE_AFTER][machine]
         if machines[MACHINE_STOP_MS][machine] > now_ms:
             _next(farm, farm.pools[POOL_ISLAND][pool], machines[MACHINE_STOP_MS][machine])
+        elif machines[MACHINE_FLAGS][machine] & PINNED:
+            machines[MACHINE_STOP_MS][machine] = NEVER_MS
         elif machines[MACHINE_FLAGS][machine] & (DRAINED | NOTICED):
             changes.delete(farm, machine, now_ms, reasons.USED_UP)
         elif _shaken(farm, pool) or reserve.holds(farm, farm.pools[POOL_ISLAND][pool], pool):
