@@ -34,6 +34,8 @@ SETTLED_MS = 60_000
 LEAST_MS, MOST_MS = 120_000, 900_000
 TIMES_P95 = 3
 """What comes may take three times its 95th percentile, within these."""
+FOLLOWED_MS = 2_000
+"""So often those are listed that hear by themselves what happens, whatever is on its way: it costs nobody anything."""
 STUCK_MS = 600_000
 """Suspending and deleting may take so long."""
 COMING = (Power.REQUESTED, Power.BOOTING, Power.REGISTERING, Power.RESUMING)
@@ -68,12 +70,14 @@ class Reconciler:
         self._switched = switched.names(hub)
         self._silent: dict[str, int] = {}
         self._alerted: dict[str, int] = {}
+        self._follows = {name for name, one in hub.providers.items() if getattr(one, "follows", False)}
+        self._said: dict[str, str] = {}
         self.failures: list[tuple[str, Failure]] = []
 
     def run_once(self, machines: Sequence[Machine], now_ms: int) -> int:
         """List what is due. `machines`: those in the books that are not gone. Returns how many listings came."""
         busy = self._busy(machines)
-        due = [name for name, pool in self._pools.items() if self._is_due(pool, name in busy, now_ms)]
+        due = [name for name, pool in self._pools.items() if self._is_due(name, name in busy, now_ms)]
         looks = self._beside.results(
             {f"list {name}": partial(_look, self._hub.providers[name], now_ms) for name in due}
         )
@@ -91,7 +95,7 @@ class Reconciler:
         busy = self._busy(machines)
         return min(
             (
-                pool.looked_ms + (self._every_ms if name in busy else self._seldom_ms)
+                pool.looked_ms + self._apart_ms(name, name in busy)
                 for name, pool in self._pools.items()
                 if pool.looked_ms is not None
             ),
@@ -103,9 +107,15 @@ class Reconciler:
         taken = {pool.name for pool in self._hub.rules.pools if pool.reclaim_per_hour > 0}
         return taken | {one.pool for one in machines if one.power not in (Power.UP, Power.SUSPENDED)}
 
-    def _is_due(self, pool: _Pool, busy: bool, now_ms: int) -> bool:
-        every_ms = self._every_ms if busy else self._seldom_ms
-        return pool.looked_ms is None or now_ms - pool.looked_ms >= every_ms
+    def _is_due(self, name: str, busy: bool, now_ms: int) -> bool:
+        looked_ms = self._pools[name].looked_ms
+        return looked_ms is None or now_ms - looked_ms >= self._apart_ms(name, busy)
+
+    def _apart_ms(self, name: str, busy: bool) -> int:
+        """How often a pool is listed."""
+        if name in self._follows:
+            return min(FOLLOWED_MS, self._every_ms)
+        return self._every_ms if busy else self._seldom_ms
 
     def _hold_against(self, name: str, looked: _Looked) -> None:
         """One pool's listing against the books, which are read after the listing ended."""
@@ -115,7 +125,12 @@ class Reconciler:
         if name in self._switched:
             lead(self._hub, partial(_compare_switches, pool=name, looked=looked, unheard=pool.missing))
             return
-        strange = lead(self._hub, partial(_compare, pool=name, looked=looked, missing=pool.missing))
+        unborn: set[str] = set()
+        strange = lead(
+            self._hub, partial(_compare, pool=name, looked=looked, missing=pool.missing, unborn=unborn)
+        )
+        self.failures += [(one, "boot") for one in sorted(unborn)]
+        self._said = {**self._said, **_said(looked.listing)}
         if not looked.listing.complete:
             return
         pool.strange = {one: pool.strange.get(one, looked.at_ms) for one in strange}
@@ -153,6 +168,7 @@ class Reconciler:
         pools = {pool.name: pool for pool in self._hub.rules.pools}
         known = [one for one in machines if one.pool in self._pools]
         self._alerted = {one.id: self._alerted[one.id] for one in known if one.id in self._alerted}
+        self._said = {one.id: self._said[one.id] for one in known if self._said.get(one.id)}
         self._silent = {
             one.id: self._silent.get(one.id, now_ms)
             for one in known
@@ -168,7 +184,8 @@ class Reconciler:
             if late_ms < 0:
                 return False
             self.failures.append((one.id, "boot"))
-            return self._give_back(one, f"did not come up in {(now_ms - one.ordered_ms) // 1000} s")
+            said = f": {self._said[one.id]}" if one.id in self._said else ""
+            return self._give_back(one, f"did not come up in {(now_ms - one.ordered_ms) // 1000} s{said}")
         if one.power == Power.SUSPENDING and now_ms - one.since_ms >= STUCK_MS:
             return self._give_back(one, f"was still being suspended after {STUCK_MS // 1000} s")
         if one.power == Power.DELETING and now_ms - self._alerted.get(one.id, one.since_ms) >= STUCK_MS:
@@ -227,8 +244,16 @@ def _compare_switches(step: Step, pool: str, looked: _Looked, unheard: dict[str,
     switched.compare(step, pool, looked.at_ms, looked.listing, unheard)
 
 
-def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int]) -> list[str]:
-    """Bring the books to what was listed. Returns what is in no book. `missing` is kept up."""
+def _said(listing: Listing) -> dict[str, str]:
+    """What a provider says of machines that are coming, by their rows; "" = nothing any more."""
+    return {
+        one.tags.get(TAG_MACHINE, ""): one.why if one.state == "coming" else "" for one in listing.instances
+    }
+
+
+def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int], unborn: set[str]) -> list[str]:
+    """Bring the books to what was listed. Returns what is in no book. `missing` is kept up; `unborn` gets those whose
+    provider says why they are gone before their agents called: what is ordered next would hardly fare better."""
     assert looked.listing is not None
     mine = {step.farm.incarnation, *step.farm.adopted}
     strange, seen = [], set()
@@ -241,6 +266,8 @@ def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int]) ->
                 strange.append(instance.id)
         else:
             seen.add(machine.id)
+            if instance.state == "gone" and instance.why and machine.power in COMING:
+                unborn.add(machine.id)
             _follow(step, machine, instance, looked)
     for notice in looked.notices:
         _notice(step, pool, notice)
@@ -254,9 +281,8 @@ def _follow(step: Step, machine: Machine, instance: Instance, looked: _Looked) -
     settled = looked.at_ms - machine.since_ms >= SETTLED_MS
     if instance.state == "gone":
         taken = machine.leaves_ms > 0
-        vanished(
-            step, machine.id, "its provider has taken it away" if taken else "it is not there any more", taken
-        )
+        gone = "its provider has taken it away" if taken else "it is not there any more"
+        vanished(step, machine.id, instance.why or gone, taken)
     elif machine.power == Power.REQUESTED:
         found = msgspec.structs.replace(machine, provider_id=instance.id)
         step.put(

@@ -1,0 +1,85 @@
+"""What providers say of their machines: why they do not come, why they went; and those that hear by themselves."""
+
+from dataclasses import replace
+
+import msgspec
+from farms import planned
+from renting import BURST, Rented
+
+from penstock.model.job import Attempt
+from penstock.model.machine import Machine
+from penstock.model.rented import InstanceState, Listing
+from penstock.model.states import Power
+from penstock.providers.simulated import Simulated
+
+
+class Talking(Simulated):
+    """It says `why` of all machines, and that they are in `state`, where that is given."""
+
+    state: InstanceState | None = None
+    why = ""
+    asked = 0
+
+    def list(self) -> Listing:
+        self.asked += 1
+        found = super().list().instances
+        told = (msgspec.structs.replace(one, why=self.why, state=self.state or one.state) for one in found)
+        return Listing(instances=tuple(told))
+
+
+class Heard(Talking):
+    """As one that watches."""
+
+    follows = True
+
+
+def rented(kind: type[Talking]) -> tuple[Rented, Talking]:
+    farm = Rented()
+    provider = kind(BURST, farm.clock.monotonic_ms)
+    farm.provider = provider
+    farm.hub = replace(farm.hub, providers={"burst": provider})
+    farm.again()
+    return farm, provider
+
+
+def test_why_a_machine_went_is_the_reason_of_what_was_lost() -> None:
+    farm, provider = rented(Talking)
+    _, attempt = farm.started()
+    provider.state, provider.why = "gone", "Evicted: the machine was low on memory"
+    for _ in range(7):
+        farm.tick(10_000)
+    lost = farm.get(Attempt, attempt.id)
+    assert (lost.state, lost.cause) == ("PREEMPTED", f"machine gone: {provider.why}")
+
+
+def test_why_a_machine_does_not_come_is_said_when_it_is_late() -> None:
+    farm, provider = rented(Talking)
+    provider.state, provider.why = "coming", "no room in the cluster"
+    farm.submit("c1", planned("zlib"))
+    late = farm.until(Power.DELETING)
+    assert late.power_reason.startswith("did not come up in 12")
+    assert late.power_reason.endswith(" s: no room in the cluster")
+
+
+def test_what_went_before_it_came_is_ordered_three_times_and_then_not_for_long() -> None:
+    farm, provider = rented(Talking)
+    provider.state, provider.why = "gone", "its container ended with status 1 (Error)"
+    farm.submit("c1", planned("zlib"))
+    for _ in range(200):
+        farm.tick(10_000)
+    found = farm.all(Machine)
+    assert {(one.power, one.power_reason) for one in found} == {(Power.GONE, provider.why)}
+    assert len(found) == 3
+
+
+def test_who_hears_by_itself_is_asked_often_though_nothing_is_on_its_way() -> None:
+    asked = {}
+    for kind in (Talking, Heard):
+        farm, provider = rented(kind)
+        farm.started()
+        before = provider.asked
+        for _ in range(20):
+            farm.tick(1000)
+        asked[kind] = provider.asked - before
+    assert asked[Talking] <= 1
+    assert asked[Heard] == 10
