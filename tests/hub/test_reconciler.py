@@ -1,11 +1,13 @@
 """Books held against what providers list: strangers go, what is missing is lost, and neither too soon."""
 
 import pytest
+from farms import KEY, planned
 from renting import Rented
 
-from penstock.hub import pools
-from penstock.hub.context import NotFound
+from penstock.hub import pools, queue, sessions
+from penstock.hub.context import NotFound, Unauthorized
 from penstock.hub.renter import Renter
+from penstock.hub.sessions import Registration
 from penstock.model.decision import Delete, Resume
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job
@@ -156,6 +158,22 @@ class TestReconciling:
         farm.tick(1000)
         assert farm.machine.power == Power.SUSPENDED
         assert "no machine left" in farm.machine.power_reason
+
+    def test_an_agent_that_registered_before_it_slept_has_to_once_more(self, farm: Rented) -> None:
+        """Its session ends where it is to sleep: it calls again in the moment that is left, or its word comes late."""
+        who, attempt = farm.started()
+        ending = queue.Ending(result="failed")
+        queue.finish(farm.hub, who.session, attempt.id, attempt.fence, "fin", ending)
+        farm.until(Power.SUSPENDING)
+        asked = Registration(name="any", key=KEY, slots=1)
+        late = sessions.register(farm.hub, who.credential or "", asked)
+        farm.until(Power.SUSPENDED)
+        farm.submit("c2", planned("libpng"))
+        farm.until(Power.RESUMING)
+        with pytest.raises(Unauthorized):
+            sessions.authenticate(farm.hub, late.token)
+        sessions.register(farm.hub, who.credential or "", asked)
+        assert farm.machine.power == Power.UP
 
     def test_what_its_provider_does_not_know_any_more_is_gone(self, farm: Rented) -> None:
         farm.idle()
