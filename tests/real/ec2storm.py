@@ -1,5 +1,6 @@
 """A farm on a real database that rents from EC2, agents that start by what instances are given, and hubs that are killed."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -69,6 +70,7 @@ class Box:
 
     key: str
     secret: str
+    document: str
     who: Registered | None = None
     credential: str = ""
     call: int = 0
@@ -79,7 +81,9 @@ class Box:
         """One turn: what it has ends, what it is offered begins."""
         try:
             if self.who is None:
-                about = Registration(name="any", key=self.key, holds=tuple(self.holds))
+                about = Registration(
+                    name="any", key=self.key, holds=tuple(self.holds), document=self.document
+                )
                 self.who = sessions.register(farm.hub, self.credential or self.secret, about)
                 self.credential, self.call = self.who.credential or self.credential, 0
             self.call += 1
@@ -163,7 +167,7 @@ class Storm(TestFarm):
             if box is None:
                 secret = re.search(r"printf '%s\\n' (\S+) >", told[id_])
                 assert secret is not None
-                box = self.boxes[id_] = Box(f"{len(self.boxes) + 1:064x}", secret[1])
+                box = self.boxes[id_] = Box(f"{len(self.boxes) + 1:064x}", secret[1], _document(id_))
             box.live(self)
 
     def differences(self) -> list[str]:
@@ -184,6 +188,10 @@ class Storm(TestFarm):
             if one_machine.tags.get(TAG_MACHINE) not in rows:
                 found.append(f"{id_} was made without a row")
         return found
+
+
+def _document(id_: str) -> str:
+    return json.dumps({"instanceId": id_, "region": "eu-west-1", "accountId": "123456789012"})
 
 
 POWERS = {Power.UP: "running", Power.SUSPENDED: "stopped"}

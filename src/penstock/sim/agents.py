@@ -3,6 +3,7 @@
 An agent knows what an agent can know: what it was offered. How long that lasts is asked of the world.
 """
 
+import json
 from collections.abc import Callable
 from typing import Protocol
 
@@ -53,6 +54,7 @@ class Agent:
             cores=self._about["cores"],
             memory_mb=self._about["memory_mb"] or None,
             holds=tuple(self._holds()),
+            document=_document(self._world.hub, self.pool, self.name),
         )
         try:
             answer = sessions.register(self._world.hub, self._secret, asked)
@@ -151,3 +153,11 @@ def _key(name: str) -> str:
 
 
 Act = Callable[[], object]
+
+
+def _document(hub: Hub, pool: str, name: str) -> str:
+    """What EC2 would tell the machine of this name about itself; "" in other pools."""
+    said = next((one.ec2 for one in hub.rules.pools if one.name == pool), None)
+    if said is None:
+        return ""
+    return json.dumps({"instanceId": name, "region": said.region, "accountId": said.account})
