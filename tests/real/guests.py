@@ -89,9 +89,20 @@ class Guest:
         }
         return self.tell({**identity, **more})
 
-    def resumed(self) -> dict[str, Any]:
-        """Tell it that it was asleep."""
-        return self.tell({"kind": "resumed", **_now()})
+    def resumed(self, time_ms: int = 0) -> dict[str, Any]:
+        """Tell it that it was asleep, and the time: that of now, or another one."""
+        return self.tell({"kind": "resumed", **_now(), **({"time_ms": time_ms} if time_ms else {})})
+
+    def save(self, name: str) -> None:
+        """End it, with all that it knows kept in a file of its folder."""
+        self.domain.save(str(self.folder / name))
+
+    def restore(self, name: str) -> None:
+        """Have it go on from there, whatever it was doing now."""
+        if self.there():
+            self.domain.destroy()
+        self.connection.restore(str(self.folder / name))
+        self.domain = self.connection.lookupByName(self.name)
 
     def wait_gone(self) -> None:
         """Until the machine has ended by itself."""

@@ -15,6 +15,8 @@ NAME = "org.penstock.0"
 _PORTS = Path("/sys/class/virtio-ports")
 _LINE_MAX = 256 << 10
 _WAIT_S = 0.05
+_HEARD_S = 2.0
+_AGAIN_S = 0.005
 
 
 def port(ports: Path = _PORTS, devices: Path = Path("/dev")) -> Path:
@@ -50,9 +52,23 @@ class Channel:
         return [_read(line) for line in lines if line.strip()]
 
     def say(self, answer: dict[str, Any]) -> None:
-        """Answer with one line; nobody there to hear it is no trouble of ours."""
-        with contextlib.suppress(OSError):
-            os.write(self.handle, json.dumps(answer, separators=(",", ":")).encode() + b"\n")
+        """Answer with one line; nobody there to hear it is no trouble of ours.
+
+        What somebody says can be read a moment before the kernel knows that anybody is there (seen under load): then a
+        write would block, and is tried again.
+        """
+        line = json.dumps(answer, separators=(",", ":")).encode() + b"\n"
+        until_s = time.monotonic() + _HEARD_S
+        while True:
+            try:
+                os.write(self.handle, line)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until_s:
+                    return
+                time.sleep(_AGAIN_S)
+            except OSError:
+                return
 
 
 def _read(line: bytes) -> dict[str, Any]:
