@@ -64,6 +64,13 @@ class Call:
         return [value for key, value in self.said.items() if re.fullmatch(r"InstanceId\.\d+", key)]
 
 
+class Quietly(ThreadingHTTPServer):
+    """Callers that do not wait for their answer are nothing to tell of."""
+
+    def handle_error(self, *_: object) -> None:
+        """They do not wait because they were made to."""
+
+
 class Ec2Proxy:
     """`url` is EC2. `chances`: how often what goes wrong; `full`: (type, subnet) that have no capacity; `most`: the quota.
 
@@ -74,7 +81,7 @@ class Ec2Proxy:
         self._moto, self._now = moto, now
         self._lock = threading.Lock()
         self.again()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = Quietly(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

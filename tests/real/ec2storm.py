@@ -11,8 +11,9 @@ from typing import Any
 from farms import TestFarm, planned
 from real.ec2proxy import Ec2Proxy
 
-from penstock.hub import poller, queue, sessions
+from penstock.hub import intake, poller, queue, sessions
 from penstock.hub.context import Refused, Unauthorized
+from penstock.hub.loop import Services
 from penstock.hub.poller import Said
 from penstock.hub.sessions import Held, Registered, Registration
 from penstock.model.job import Job
@@ -20,6 +21,7 @@ from penstock.model.machine import Machine
 from penstock.model.rented import TAG_MACHINE
 from penstock.model.rules import Platform, Pool, Rules
 from penstock.model.states import Power
+from penstock.ports import Store
 from penstock.providers.ec2.instances import Ec2
 from penstock.store.open import open_store
 
@@ -62,6 +64,24 @@ class Mortal:
             return answer
 
         return act
+
+
+class MortalStore:
+    """The store of a hub that dies now and then, before it writes or after that is durable."""
+
+    def __init__(self, store: Store, dies: Callable[[], bool]) -> None:
+        self._store, self._dies = store, dies
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def write(self, operation: Any) -> Any:
+        if self._dies():
+            raise Killed
+        done = self._store.write(operation)
+        if self._dies():
+            raise Killed
+        return done
 
 
 @dataclass
@@ -113,9 +133,10 @@ class Storm(TestFarm):
         rules = Rules(
             platforms={"linux": Platform(name="linux")}, pools=pools, address="https://hub.example.org"
         )
+        self.chance, self.deadly = Random(seed), 0.0
         super().__init__(rules, open_store("sqlite:///farm.db", folder))
-        self.proxy, self.chance = proxy, Random(seed)
-        self.kills, self.deadly, self.jobs = 0, 0.0, 0
+        self.proxy = proxy
+        self.kills, self.jobs = 0, 0
         self.boxes: dict[str, Box] = {}
         self._pools, self._make = pools, make
         self.again()
@@ -130,6 +151,14 @@ class Storm(TestFarm):
                 return
             except Killed:
                 self.kills += 1
+
+    def restart(self) -> None:
+        """As TestFarm.restart; agents call another process, which lives."""
+        led = intake.open_farm(self.hub, "test")
+        mortal = replace(self.hub, store=MortalStore(self.store, self._dies))  # type: ignore[arg-type]
+        self.services = Services(mortal, led, books=self.books)
+        self.leading = self.services.hub
+        self.tick()
 
     def _dies(self) -> bool:
         return self.chance.random() < self.deadly

@@ -146,11 +146,11 @@ def storm(cloud: Cloud, folder: Path, faults: int, kills: int, seed: int) -> Sto
     pools = (cloud.pool(max=4, uses=3), msgspec.structs.replace(once, stopped_price_per_hour_micros=None))
     farm = Storm(proxy, pools, folder, lambda pool, now: cloud.made(Ec2(pool, now)), seed)
     cloud.proxy._now = farm.clock.wall_ms
-    proxy.chances, farm.deadly = dict(WEATHER), 0.05
+    proxy.chances, farm.deadly = dict(WEATHER), 0.02
     while len(proxy.seen) < faults or farm.kills < kills:
         farm.work()
         farm.step(farm.chance.randrange(1_000, 12_000))
-        farm.deadly = 0.05 if farm.kills < kills else 0.0
+        farm.deadly = 0.02 if farm.kills < kills else 0.0
     proxy.chances, farm.deadly = {}, 0.0
     for _ in range(120):
         farm.step(10_000)
@@ -169,6 +169,6 @@ def test_after_a_storm_every_instance_is_in_the_books_and_the_books_are_what_is_
         assert {job.open for job in farm.all(Job)} == {False}
         made = len(farm.proxy.machines)
         print(f"{len(farm.proxy.seen)} faults, {farm.kills} kills, {made} instances, {farm.jobs} jobs")
-        assert made > 5 * times
+        assert made > 3 * times
     finally:
         farm.store.close()
