@@ -34,7 +34,7 @@ TRIES = 3
 QUIET_MS = 5_000
 """A new leader decides nothing before: what the last one called has ended by then."""
 REMEMBER_MS = 10_000
-"""What was learnt is written down so often, and with whatever orders or stops a machine."""
+"""What was learnt is written down so often, and with whatever orders or stops a machine or was refused."""
 NOTHING = {"offered": 0, "stale": 0, "ordered": 0, "commanded": 0, "called": 0, "listed": 0, "expired": 0}
 
 
@@ -57,6 +57,7 @@ class Provisioner:
         self._choice = choice
         self._quiet_ms: int | None = None
         self._remembered_ms: int | None = None
+        self._remembered = ""
         self.sight: CapacityView | None = None
         self.wake_ms: int | None = None
         drawn = islands(hub.rules.pools)
@@ -64,9 +65,9 @@ class Provisioner:
         self._islands = {island for pool, island in owners.items() if pool in hub.providers}
         mine = frozenset(pool for pool, island in owners.items() if island in self._islands)
         self.without = Without(mine, self._takes)
-        self.told: Callable[[Rows, Seen], None] = lambda rows, seen: None
         self.away: Mapping[str, str] = {}
         self.unheard: frozenset[str] = frozenset()
+        self.told: Callable[[Rows, Seen], None] = lambda rows, seen: None
         self._journal = Journalist(hub, choice)
 
     def run_once(self, now_ms: int, view: QueueView) -> dict[str, int]:
@@ -121,14 +122,16 @@ class Provisioner:
         """See, decide, apply. True when something was refused, so that it is worth deciding again."""
         sight.failed(self._renter.failures + self._reconciler.failures)
         self._renter.failures, self._reconciler.failures = [], []
-        seen = look(self._hub, partial(sight.seen, view=view))
         sight.away = {pool: why for pool, why in self.away.items() if pool in self.without.pools}
+        seen = look(self._hub, partial(sight.seen, view=view))
         self.told(sight.rows, seen)
         self._journal.tell(sight.rows, seen)
         decision = policy.decide(sight.rows, seen)
         self.wake_ms = decision.wake_ms
         if not decision.places and not decision.power:
             self._journal.quiet(seen.now_ms)
+            if seen.failed:
+                self._remember(sight.rows, seen.now_ms)
             return False
         places = tuple(sight.expect(view, decision.places))
         stale = self._offer(sight, view, places)
@@ -172,13 +175,16 @@ class Provisioner:
         acts = msgspec.json.encode((decision.places, decision.power)).decode()
         made = Decided(at_ms=seen.now_ms, view=policy.digest(seen), memory=rows.digest(), acts=acts)
         self._journal.write(made)
-        if decision.power:
+        if decision.power or seen.failed:
             self._remember(rows, seen.now_ms)
 
     def _remember(self, rows: Rows, now_ms: int) -> None:
         self._remembered_ms = now_ms
-        content, digest = rows.pack(), rows.digest()
-        lead(self._hub, partial(_learn, fresh=Memory(at_ms=now_ms, digest=digest, content=content)))
+        digest = rows.digest()
+        if digest == self._remembered:
+            return
+        lead(self._hub, partial(_learn, fresh=Memory(at_ms=now_ms, digest=digest, content=rows.pack())))
+        self._remembered = digest
 
 
 def _follow(tx: Tx, farm: Farm, view: QueueView) -> None:

@@ -106,10 +106,13 @@ class Agent:
         )
         fresh, self._fresh = self._fresh, []
         done, self._done = self._done, []
-        heard = poller.poll(self._world.hub, self._session, said)
+        heard = self._called(self._session, said)
         self._obey(heard.orders)
         self._heard(fresh, done, heard)
         return bool(heard.offers)
+
+    def _called(self, session: sessions.Session, said: Said) -> poller.Heard:
+        return poller.poll(self._world.hub, session, said)
 
     def _heard(self, fresh: list[Work], done: list[tuple[Work, Ending]], heard: poller.Heard) -> None:
         statuses = {answer.attempt: answer.status for answer in heard.acknowledged}
@@ -125,8 +128,11 @@ class Agent:
             if statuses.get(work.attempt.id) == 200:
                 self._world.ended(self, work)
         for work in heard.offers:
-            self.holding[work.attempt.id] = work
-            self._fresh.append(work)
+            self._offered(work)
+
+    def _offered(self, work: Work) -> None:
+        self.holding[work.attempt.id] = work
+        self._fresh.append(work)
 
     def _holds(self) -> list[Held]:
         ended = {work.attempt.id for work, _ in self._done}

@@ -59,15 +59,13 @@ class World:
     ) -> None:
         rules = unswitched(rules)
         self.rules, self._choice, self._every_ms, self._books = rules, choice, every_ms, books
-        self.clock = VirtualClock(begin_ms)
+        self.clock = self._clock(begin_ms)
         self.woken = Woken()
         self.entropy: Entropy = Seeded(seed)
         self.providers = {
-            pool.name: Simulated(pool, self.clock.wall_ms, seed, weather)
-            for pool in rules.pools
-            if not is_owned(pool)
+            pool.name: self._provider(pool, seed, weather) for pool in rules.pools if not is_owned(pool)
         }
-        self.store = MemoryStore()
+        self.store = self._store()
         self.hub = Hub(
             self.store,
             NoBlobs(),
@@ -87,10 +85,25 @@ class World:
         self.told: Callable[[str, str, Agent, int], None] = lambda kind, job, agent, n: None
         self.closed: Callable[[str], None] = lambda build: None
         self.settled: Callable[[World], None] = lambda world: None
+        self.stepped: Callable[[], None] = lambda: None
         self.made: Callable[[Provisioner], None] = lambda provisioner: None
         self._pools = {pool.name: pool for pool in rules.pools}
         self._born()
         self.services = self._services()
+
+    # What other worlds may have otherwise
+
+    def _clock(self, begin_ms: int) -> VirtualClock:
+        return VirtualClock(begin_ms)
+
+    def _provider(self, pool: Pool, seed: int, weather: Weather) -> Simulated:
+        return Simulated(pool, self.clock.wall_ms, seed, weather)
+
+    def _store(self) -> MemoryStore:
+        return MemoryStore()
+
+    def _agent(self, name: str, pool: Pool, secret: str) -> Agent:
+        return Agent(self, name, pool.name, secret, about(pool))
 
     # The hub
 
@@ -161,6 +174,7 @@ class World:
         """Everything of this instant up to this order."""
         while self._heap and self._heap[0][0] <= self.clock.now_ms and self._heap[0][1] <= last:
             heapq.heappop(self._heap)[3]()
+            self.stepped()
 
     def _settle(self) -> None:
         """The services pass, and agents call, until nobody is woken any more."""
@@ -169,6 +183,7 @@ class World:
         for _ in range(ROUNDS_MAX):
             self._listen()
             self.services.run_once(self.clock.now_ms)
+            self.stepped()
             self._machines()
             if not self._listen():
                 self.settled(self)
@@ -197,7 +212,7 @@ class World:
             for name, order in up.items():
                 if name not in self.agents:
                     known = self._slept.get(name)
-                    agent = known or Agent(self, name, pool, order.secret, _about(self._pools[pool]))
+                    agent = known or self._agent(name, self._pools[pool], order.secret)
                     self._slept[name] = agent
                     self._begin(agent)
 
@@ -206,7 +221,7 @@ class World:
         for pool in self.rules.pools:
             for number in range(machines_of(pool) if is_owned(pool) else 0):
                 secret = sessions.create_token(self.hub, pool.name)
-                self._begin(Agent(self, f"{pool.name}-{number + 1:03d}", pool.name, secret, _about(pool)))
+                self._begin(self._agent(f"{pool.name}-{number + 1:03d}", pool, secret))
 
     def _begin(self, agent: Agent) -> None:
         """It is there, and says so as soon as the hub can hear it."""
@@ -271,7 +286,7 @@ def _at(farm: Farm, now_ms: int) -> Farm:
     return msgspec.structs.replace(farm, time_ms=now_ms)
 
 
-def _about(pool: Pool) -> dict[str, int]:
+def about(pool: Pool) -> dict[str, int]:
     """What an agent of this pool says of its machine."""
     size = pool.size or Size(pool.slots, None)
     return {"slots": pool.slots, "cores": size.cores, "memory_mb": size.memory_mb or 0}

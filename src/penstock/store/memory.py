@@ -4,9 +4,8 @@ Operations run one after another under one lock, each with an undo log, so nothi
 frozen, so they are kept as they are.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
 from operator import attrgetter, itemgetter
 from threading import Lock, get_ident
 from typing import Any, TypeVar, cast
@@ -17,7 +16,14 @@ from penstock.model.records import SHAPES, Shape
 from penstock.ports import Duplicate, Stale, StoreError, Tx
 from penstock.store.codec import NUL, shown, text_fields
 from penstock.store.ordered import Ordered
-from penstock.store.shapes import check_key, check_question, check_sums, order_fields, tuple_getter
+from penstock.store.shapes import (
+    check_key,
+    check_question,
+    check_sums,
+    index_fields,
+    order_fields,
+    tuple_getter,
+)
 
 R = TypeVar("R", bound=msgspec.Struct)
 T = TypeVar("T")
@@ -30,6 +36,7 @@ class _Index:
 
     def __init__(self, shape: Shape, name: str, rows: list[Row]) -> None:
         fields = order_fields(shape, name)
+        self.searched = len(index_fields(shape, name))
         self.entry = tuple_getter(fields)
         self.key: Callable[[tuple[Any, ...]], Any] = itemgetter(*(fields.index(field) for field in shape.key))
         self.entries = Ordered([self.entry(row) for row in rows])
@@ -126,8 +133,9 @@ class _Table:
         backwards: bool,
     ) -> list[Row]:
         """Rows of an index that begin with these values."""
-        check_question(self.shape, name, values, limit, after)
         index = self._indexes.get(name)
+        if index is None or limit is not None or after or len(values) > index.searched:
+            check_question(self.shape, name, values, limit, after)
         if index is None:
             index = self._indexes[name] = _Index(self.shape, name, list(self.rows.values()))
         search = index.entries.ending if backwards else index.entries.starting
@@ -202,6 +210,10 @@ class MemoryTx:
         table, old, _ = self._stored(record)
         self._change(table, old, None)
 
+    def written(self) -> list[tuple[Row | None, Row | None]]:
+        """What was written until now, in order: each row as it was and as it is; None stands for no row."""
+        return [(old, new) for _, old, new in self._done]
+
     def undo(self) -> None:
         """Take back everything, last first."""
         while self._done:
@@ -246,18 +258,27 @@ class MemoryStore:
 
     def read(self, operation: Callable[[Tx], T]) -> T:
         """As ports.Store.read; waits for a writer to end."""
-        with self._turn():
-            return operation(MemoryTx(self._tables, writes=False))
+        self._refuse()
+        with self._lock:
+            self._holder = get_ident()
+            try:
+                return operation(MemoryTx(self._tables, writes=False))
+            finally:
+                self._holder = 0
 
     def write(self, operation: Callable[[Tx], T]) -> T:
         """As ports.Store.write."""
-        with self._turn():
+        self._refuse()
+        with self._lock:
+            self._holder = get_ident()
             tx = MemoryTx(self._tables, writes=True)
             try:
                 return operation(tx)
             except BaseException:
                 tx.undo()
                 raise
+            finally:
+                self._holder = 0
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
         """As ports.Store.submit; done when it returns."""
@@ -273,17 +294,6 @@ class MemoryStore:
         """As ports.Store.close; may be repeated."""
         with self._lock:
             self._closed = True
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Hold the lock."""
-        self._refuse()
-        with self._lock:
-            self._holder = get_ident()
-            try:
-                yield
-            finally:
-                self._holder = 0
 
     def _refuse(self) -> None:
         """Refuse an operation inside another, which could only wait for itself, and any after the end."""
