@@ -95,6 +95,7 @@ class Ec2Proxy:
         self.late_s = 1.0
         self.machines: dict[str, Machine] = {}
         self.marked: dict[str, str] = {}
+        self.protected: set[str] = set()
         self.seen: list[str] = []
         self.calls: list[tuple[str, dict[str, str]]] = []
         self._tokens: dict[str, tuple[dict[str, str], str, bytes]] = {}
@@ -315,6 +316,8 @@ class Ec2Proxy:
         one, state = self._one(call)
         if state in ("shutting-down", "terminated"):
             return self._changed(call, one)
+        if one.id in self.protected:
+            raise Refused("OperationNotPermitted")
         return self._turned(call, one, "shutting-down", self.end_ms, "terminated")
 
     def _describe_spot_instance_requests(self, call: Call) -> tuple[int, bytes]:
