@@ -127,6 +127,7 @@ class FakeHub:
         self.address = ""
         self.gone_to = ""
         self.release = ""
+        self.orders_of_power: dict[str, Any] = {}
         self.refuse: set[str] = set()
         self.refused_words: list[str] = []
         self.port = 0
@@ -248,6 +249,7 @@ class FakeHub:
         self.registrations.append(body)
         self.tokens.append(f"session-{len(self.tokens)}")
         figures: dict[str, Any] = {"contact_s": 90.0, "right_s": self.right_s, "poll_s": 30.0}
+        figures |= self.orders_of_power
         if self.address:
             figures["address"] = self.address
         if self.release:

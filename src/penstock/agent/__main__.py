@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ import penstock
 
 if TYPE_CHECKING:
     from penstock.agent.attempt import Means
+    from penstock.agent.cleaning import Cleaning
     from penstock.agent.deadman import DeadMan
     from penstock.agent.session import Session
     from penstock.agent.workspace import Workshop
@@ -81,6 +83,17 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     )
     add("--power-off-command", default=None, metavar="PROGRAM", help="what does it (systemctl poweroff)")
     add(
+        "--power-off-when-told",
+        action="store_true",
+        help="power off when the hub wants this machine to sleep",
+    )
+    add(
+        "--clean-command",
+        default="",
+        metavar="PROGRAM",
+        help="run after so many jobs as the hub says, before the next one",
+    )
+    add(
         "--cloud",
         choices=("ec2",),
         default=None,
@@ -124,10 +137,15 @@ def _power_problem(options: argparse.Namespace) -> str:
 
     if not 0 <= options.power_off_after < float("inf"):
         return "--power-off-after must be 0 or more minutes"
-    if options.power_off_after and os.geteuid() and not options.power_off_command:
-        return "--power-off-after needs root, or --power-off-command PROGRAM, which this user may run"
-    if options.power_off_after and power_off_command(options.power_off_command) is None:
-        return "--power-off-after: nothing here powers a machine off; name a program with --power-off-command"
+    if options.clean_command and shutil.which(options.clean_command) is None:
+        return f"--clean-command {options.clean_command}: there is no such program that this user may run"
+    option = "--power-off-after" if options.power_off_after else "--power-off-when-told"
+    if not options.power_off_after and not options.power_off_when_told:
+        return ""
+    if os.geteuid() and not options.power_off_command:
+        return f"{option} needs root, or --power-off-command PROGRAM, which this user may run"
+    if power_off_command(options.power_off_command) is None:
+        return f"{option}: nothing here powers a machine off; name a program with --power-off-command"
     return ""
 
 
@@ -145,6 +163,7 @@ def _missing(options: argparse.Namespace) -> str:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from penstock.agent.cleaning import anew
     from penstock.agent.loop import Loop, say
     from penstock.agent.session import Unwelcome
     from penstock.agent.workspace import Busy
@@ -157,14 +176,18 @@ def _run(options: argparse.Namespace) -> int:
         return 2
     _listen_to_signals(loop)
     try:
-        return loop.run()
+        status = loop.run()
     except Unwelcome as error:
         say(str(error))
         return 1
+    if loop.to_clean:
+        anew()
+    return status
 
 
 def _assemble(options: argparse.Namespace) -> Any:
     from penstock.agent import fingerprint
+    from penstock.agent.deadman import power_off
     from penstock.agent.loop import Loop
     from penstock.agent.process import own_digest
     from penstock.agent.session import Identity, Session
@@ -175,6 +198,7 @@ def _assemble(options: argparse.Namespace) -> Any:
     if problem := _missing(options):
         raise ValueError(problem)
     token_file = Path(options.token_file).resolve()
+    cleaning = _cleaned(Path(options.work_dir).resolve(), options.clean_command)
     shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
     # The folder is ours from here on; nothing has threads yet.
     dead_man = _dead_man(options, shop.folder)
@@ -201,7 +225,25 @@ def _assemble(options: argparse.Namespace) -> Any:
         loop.instance = instance
         instance.watch(loop.tell)
     loop.dead_man = dead_man
+    loop.cleaning = cleaning
+    if options.power_off_when_told:
+        loop.power_off = partial(power_off, options.power_off_command)
     return loop
+
+
+def _cleaned(folder: Path, program: str) -> Cleaning:
+    """What is left of jobs is removed where that is due. Raises Busy where another agent has the folder."""
+    from penstock.agent.cleaning import Cleaning
+    from penstock.agent.loop import say
+    from penstock.agent.workspace import lock_file
+
+    cleaning = Cleaning(folder, program)
+    if cleaning.due:
+        say("this machine is cleaned before it takes anything more")
+        with lock_file(folder / "lock"):
+            cleaning.clean()
+        say(f"not clean: {cleaning.failed}" if cleaning.failed else "this machine is clean")
+    return cleaning
 
 
 def _dead_man(options: argparse.Namespace, folder: Path) -> DeadMan | None:

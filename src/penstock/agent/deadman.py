@@ -129,6 +129,18 @@ def _stand(file: Path, lock: Path, command: Command) -> None:
         time.sleep(wait_s)
 
 
+def power_off(named: str | None) -> str:
+    """Power this machine off, as its hub has told it. Returns why not, or ""."""
+    command = power_off_command(named)
+    if command is None:
+        return "nothing here powers a machine off"
+    try:
+        ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+    except OSError as error:
+        return f"{command[0]}: {error.strerror}"
+    return f"{command[0]} ended with status {ended.returncode}" if ended.returncode else ""
+
+
 def _power_off(command: Command) -> None:
     print("penstock agent: no hub has answered for too long: this machine powers off", file=sys.stderr)
     with contextlib.suppress(OSError):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from typing import Any
+from typing import Any, Callable
 
 from penstock.agent.attempt import Attempt, Means
+from penstock.agent.cleaning import Cleaning
 from penstock.agent.cloud import Instance
 from penstock.agent.deadman import DeadMan
 from penstock.agent.finishes import Finishes
@@ -50,6 +51,8 @@ class Loop:
         self._call = 0
         self._renewed = time.monotonic()
         self.dead_man: DeadMan | None = None
+        self.cleaning = Cleaning(shop.folder)
+        self.power_off: Callable[[], str] = lambda: "it was started without --power-off-when-told"
         self.instance: Instance | None = None
         self._slots = [Slot(number, one, self._end) for number, one in enumerate(means)]
         self._busy: set[int] = set()
@@ -72,6 +75,11 @@ class Loop:
     def ask_again(self) -> None:
         """The machine was asleep: the answer that is waited for may never come. May be called from any thread."""
         self._interrupt()
+
+    @property
+    def to_clean(self) -> bool:
+        """Whether it ended only to be cleaned, and goes on after that."""
+        return self.cleaning.due and not self._draining
 
     def run(self) -> int:
         """Run until drained or killed; returns the exit status. Raises Unwelcome when the first enrolment fails."""
@@ -159,14 +167,16 @@ class Loop:
             held = [held for name, held in self._held.items() if name not in told]
             acknowledge = [{"attempt": name, "fence": fence} for name, fence in self._acks.items()]
             taken = self._taken()
+        draining = self._draining or self.cleaning.due
         return {
             "call": self._call,
-            "free_slots": [] if self._draining else [n for n in range(len(self._slots)) if n not in taken],
+            "free_slots": [] if draining else [n for n in range(len(self._slots)) if n not in taken],
             "holds": [h.named() for h in held] + self._finishes.named(),
             "acknowledge": acknowledge,
             "finish": finishes,
             "wait_s": 0.0 if acknowledge or finishes else self._session.wait_s,
-            "draining": self._draining,
+            "draining": draining,
+            "unclean": self.cleaning.failed if self.cleaning.due else "",
             "trouble": self._trouble.told(),
             "leaves_in_s": self.instance.leaves_in_s if self.instance is not None else None,
         }
@@ -215,7 +225,12 @@ class Loop:
                 self._acks[name] = offer["fence"]
                 return
             slot = offer.get("slot", 0)
-            if self._draining or not 0 <= slot < len(self._slots) or slot in self._taken():
+            if (
+                self._draining
+                or self.cleaning.due
+                or not 0 <= slot < len(self._slots)
+                or slot in self._taken()
+            ):
                 return
             held = self._held[name] = Held(offer, Attempt(offer, self._slots[slot].means))
             self._acks[name] = offer["fence"]
@@ -223,6 +238,7 @@ class Loop:
                 self._begin(held)
 
     def _begin(self, held: Held) -> None:
+        self.cleaning.begun()
         self._busy.add(held.offer["slot"])
         self._slots[held.offer["slot"]].begin(held)
 
@@ -277,6 +293,8 @@ class Loop:
                 self._call = 0
                 self._answered(began)
                 say(f"registered as {answer.get('machine')}, session {answer.get('session')}")
+                self.cleaning.every(int(answer.get("clean_after") or 0))
+                self._stop_if_told(answer)
                 self._compare(answer)
                 self._follow(answer)
                 self._obey(answer.get("orders") or [])
@@ -284,6 +302,14 @@ class Loop:
             self._wake.wait(_REGISTER_S[min(number, len(_REGISTER_S) - 1)])
             number += 1
         return False
+
+    def _stop_if_told(self, answer: dict[str, Any]) -> None:
+        """The hub wants this machine off, and has no other way to switch it off."""
+        if not answer.get("power_off"):
+            return
+        problem = self.power_off()
+        say(f"not powered off: {problem}" if problem else "the hub wants it: this machine powers off")
+        self._draining = self._draining or not problem
 
     def _compare(self, answer: dict[str, Any]) -> None:
         """Say so when the hub serves another agent than this one is."""
@@ -357,8 +383,9 @@ class Loop:
     def _ended(self) -> bool:
         if self._killed:
             return True
+        clean = self.cleaning.due and (not self.cleaning.failed or self.cleaning.again)
         with self._lock:
-            return self._draining and not self._held and not self._finishes
+            return (self._draining or clean) and not self._held and not self._finishes
 
     def _goodbye(self) -> None:
         """Killed: end everything now; tell the hub in one short call, so that it need not wait for the right to end."""

@@ -21,6 +21,10 @@ from penstock.ports import Tx
 LEAVES = "its provider will take it back"
 
 
+UNDECIDED = (Health.UNKNOWN, Health.GOOD, Health.SUSPECT, Health.BAD)
+"""A machine that nobody has taken out of use yet."""
+
+
 @dataclass(frozen=True)
 class Acknowledged:
     """An acknowledgement that a poll carries; `body_digest` is of this part of the body."""
@@ -59,6 +63,7 @@ class Said:
     acknowledged: tuple[Acknowledged, ...] = ()
     finished: tuple[Finished, ...] = ()
     draining: bool = False
+    unclean: str = ""
     trouble: tuple[Trouble, ...] = ()
     leaves_ms: int | None = None
 
@@ -189,6 +194,11 @@ def _contact(step: Step, caller: Session, said: Said) -> str:
     if machine.health == Health.SUSPECT:
         after = msgspec.structs.replace(after, health=Health.GOOD, health_reason="")
         step.tell_machine(after)
+    if said.unclean and after.health in UNDECIDED:
+        why = f"it could not be cleaned: {said.unclean}"
+        after = msgspec.structs.replace(after, health=Health.QUARANTINED, health_reason=why)
+        step.tell_machine(after)
+        step.tell(Event(kind="farm", state="alert", reason=f"{machine.name}: {why}"))
     if after != machine:
         step.put(after)
         step.woken.add("farm")

@@ -48,8 +48,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: str = "bubblewrap"
     agent: str = ""
     holds: tuple[Held, ...] = ()
-
     document: str = ""
+
 
 class Ordered(msgspec.Struct, frozen=True):
     """What an agent is to do with one attempt: "continue", "stop" or "drain"."""
@@ -61,7 +61,7 @@ class Ordered(msgspec.Struct, frozen=True):
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
     """A new session. `token` is its secret; `credential` is given at enrolment only. `power_off`: the machine is to stop, and
-    nobody but its agent can do that."""
+    nobody but its agent can do that. `clean_after`: so many jobs later it is to be cleaned, 0 = never."""
 
     machine: Machine
     session: Session
@@ -69,6 +69,7 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True):
     credential: str | None
     orders: tuple[Ordered, ...]
     power_off: bool = False
+    clean_after: int = 0
 
 
 def digest(secret: str) -> str:
@@ -163,10 +164,10 @@ def end_session(step: Step, machine: Machine) -> Machine:
 def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str, str]) -> Registered:
     secret, session_id, machine_id = fresh
     credential, machine = _recognise(step, token, asked, machine_id)
+    _refuse_elsewhere(step.hub, machine, asked)
     refuse_where_moved(step.farm)
     session_token = f"{step.farm.incarnation}-{secret}"
     session = Session(
-    _refuse_elsewhere(step.hub, machine, asked)
         id=session_id,
         machine=machine.id,
         token_digest=digest(session_token),
@@ -186,7 +187,13 @@ def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str
         credential=credential,
         orders=orders,
         power_off=machine.power == Power.SUSPENDING and _stops_itself(step.hub, machine),
+        clean_after=_cleaned_after(_pool(step.hub, machine.pool)),
     )
+
+
+def _cleaned_after(pool: Pool) -> int:
+    """Jobs until a machine that cannot be replaced is cleaned instead, 0 = never."""
+    return pool.uses if pool.provider == "owned" else 0
 
 
 def _stops_itself(hub: Hub, machine: Machine) -> bool:
@@ -228,6 +235,15 @@ def _still_there(machine: Machine) -> Machine:
     return machine
 
 
+def _refuse_elsewhere(hub: Hub, machine: Machine, asked: Registration) -> None:
+    """A secret that was given to one instance is good on that one alone. Raises Unauthorized."""
+    said = _pool(hub, machine.pool).ec2
+    if said is None or not machine.client_token:
+        return
+    if why := instances.refusal(asked.document, machine.provider_id, said):
+        raise Unauthorized(why)
+
+
 def _enrol(step: Step, token: Credential, asked: Registration, fresh: tuple[str, str]) -> Credential:
     """Use a one-time token up: a machine of its own, the one that it was made for, or the old one of that name in a pool
     of local agents."""
@@ -238,15 +254,6 @@ def _enrol(step: Step, token: Credential, asked: Registration, fresh: tuple[str,
         machine_id = token.machine
     elif known:
         machine_id = known[0].id
-def _refuse_elsewhere(hub: Hub, machine: Machine, asked: Registration) -> None:
-    """A secret that was given to one instance is good on that one alone. Raises Unauthorized."""
-    said = _pool(hub, machine.pool).ec2
-    if said is None or not machine.client_token:
-        return
-    if why := instances.refusal(asked.document, machine.provider_id, said):
-        raise Unauthorized(why)
-
-
         step.put(_forgiven(known[0]))
     else:
         step.tx.insert(Machine(id=machine_id, name=asked.name, pool=pool.name))
@@ -289,7 +296,7 @@ def _described(hub: Hub, machine: Machine, asked: Registration) -> Machine:
         machine,
         platforms=pool.platforms,
         trust=pool.trust,
-        slots=asked.slots,
+        slots=min(asked.slots, _cleaned_after(pool) or asked.slots),
         has=has,
         sized=pool.size is not None or asked.memory_mb is not None,
         identity=asked.identity,

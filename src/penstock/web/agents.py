@@ -157,6 +157,8 @@ class AgentApi:
             release=__version__,
             agent_file=PATH,
             agent_digest=agent_file().digest,
+            power_off=done.power_off,
+            clean_after=done.clean_after,
         )
 
     async def poll(self, token: str, data: wire.Poll, receive: Receive) -> wire.Polled:

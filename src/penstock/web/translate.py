@@ -53,6 +53,7 @@ def said_in_poll(poll: wire.Poll) -> poller.Said:
         acknowledged=tuple(poller.Acknowledged(a.attempt, a.fence, body_digest(a)) for a in poll.acknowledge),
         finished=tuple(poller.Finished(f.attempt, f.fence, body_digest(f), ending(f)) for f in poll.finish),
         draining=poll.draining,
+        unclean=poll.unclean[:MOST_CAUSE],
         trouble=tuple(
         leaves_ms=None if poll.leaves_in_s is None else round(poll.leaves_in_s * 1000),
             poller.Trouble(one.host[:253], one.what[:64], one.count) for one in poll.trouble[:MOST_TROUBLE]

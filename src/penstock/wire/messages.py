@@ -63,7 +63,8 @@ class Registered(msgspec.Struct, kw_only=True):
 
     `direct`: the hub gives tickets for outputs (see Ticket). `finish_log_bytes`: so much log a finish may carry.
     `release` is the hub's; `agent_file` the path of the agent that it serves, `agent_digest` that file's sha256.
-    `address`: where this farm will be found from now on; "" = where it was.
+    `address`: where this farm will be found from now on; "" = where it was. `power_off`: the machine is to sleep, and can only
+    be woken from here: its agent switches it off. `clean_after`: so many jobs later it is to be cleaned, 0 = never.
     """
 
     protocol: int
@@ -81,6 +82,8 @@ class Registered(msgspec.Struct, kw_only=True):
     agent_file: str = ""
     agent_digest: str = ""
     address: str = ""
+    power_off: bool = False
+    clean_after: int = 0
 
 
 class Acknowledge(msgspec.Struct, kw_only=True):
@@ -157,7 +160,8 @@ class Poll(msgspec.Struct, kw_only=True):
     """POST poll: says the free slots, names and so renews all that is held, carries acknowledgements and finishes.
 
     `call` rises with every call of the session. `wait_s`: how long the hub may keep the call open. `leaves_in_s`: the
-    machine's provider has told it that it will be taken away then; what runs there is begun elsewhere at once.
+    machine's provider has told it that it will be taken away then; what runs there is begun elsewhere at once. `unclean`: why
+    the machine could not be cleaned, "" = it could, or need not be.
     """
 
     call: Count
@@ -176,6 +180,7 @@ class Input(msgspec.Struct, kw_only=True):
     module: str
     platform: str
     leaves_in_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    unclean: str = ""
     digest: str
     size_bytes: int
 

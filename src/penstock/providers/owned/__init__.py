@@ -146,10 +146,10 @@ class Owned:
             if on is False and told is not None and not told.on:
                 del self._told[id_]  # done
         ago_ms = self._now() - told.at_ms if told else 0
-        if on is None and told is not None and not told.on:
+        if on is None and told is not None and not told.on and ago_ms <= FORGOTTEN_MS:
             return "stopped" if ago_ms >= max(self._pool.suspend_ms, COMING_MS) else "stopping"
         if on is not False:
-            return "stopping" if told is not None and not told.on else "up"
+            return "stopping" if on and told is not None and not told.on else "up"
         return "coming" if told is not None and told.on and ago_ms < COMING_MS else "stopped"
 
     def _alone(self, id_: str, act: Callable[[], None]) -> None:
