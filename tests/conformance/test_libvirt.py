@@ -8,16 +8,17 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
-from conformance.provider_suite import ProviderSuite, listed
+from conformance.provider_suite import ProviderSuite, listed, order
 
 from penstock.model.pool_libvirt import Libvirt as Settings
 from penstock.model.rules import Pool, Quantiles
-from penstock.ports import NoAnswer
+from penstock.ports import NoAnswer, NoCapacity, UnknownMachine
 
 libvirt = pytest.importorskip("libvirt")
 from penstock.providers.libvirt.link import Link  # noqa: E402
-from penstock.providers.libvirt.provider import Libvirt  # noqa: E402
+from penstock.providers.libvirt.provider import KEPT_MS, Libvirt  # noqa: E402
 
 URI = "test:///default"
 BUSY = (libvirt.VIR_ERR_OPERATION_TIMEOUT, 0, "the machine's lock is held", 0, "", None, None, 0, 0)
@@ -162,3 +163,108 @@ class TestLibvirt(ProviderSuite):
         driver.wait()
         left = [one.name() for one in libvirt.open(URI).listAllDomains(0)]
         assert left == ["test"]
+
+    def domain(self, id_: str) -> Any:
+        return libvirt.open(URI).lookupByUUIDString(id_)
+
+    def test_a_guest_is_told_who_it_is_and_that_it_slept(self, driver: LibvirtDriver) -> None:
+        made = self.up(driver)
+        driver.provider.suspend(made)
+        driver.wait()
+        driver.provider.resume(made)
+        driver.wait()
+        first, second = driver.told
+        assert first["kind"] == "identity"
+        assert first["token"] == "secret t1"
+        assert "--token-file" in first["words"]
+        assert second["kind"] == "resumed"
+        assert second["time_ms"] == driver.now_ms
+        assert len(second["seed"]) == 64
+        assert second["seed"] != first["seed"]
+
+    def test_a_hub_that_comes_back_tells_what_was_left_to_tell(self, driver: LibvirtDriver) -> None:
+        """The hub is killed while a machine boots: the next one has the secret, and there is one machine."""
+        driver.fault("boot_failed", 1.0)
+        made = driver.provider.create(order(driver, "t1"))
+        driver.wait()
+        driver.fault("boot_failed", 0.0)
+        killed, driver.provider = driver.provider, driver.another()
+        assert listed(driver)[made].state in ("coming", "up")
+        driver.wait()
+        assert listed(driver)[made].state == "up"
+        assert [said["token"] for said in driver.told] == ["secret t1"]
+        assert driver.provider.create(order(driver, "t1")) == made
+        killed.delete(made)
+
+    def test_what_was_defined_by_a_hub_that_died_and_never_ran_is_gone(self, driver: LibvirtDriver) -> None:
+        driver.fault("no_capacity", 1.0)
+        driver.provider._forget = lambda machine: None  # type: ignore[method-assign]
+        with pytest.raises(NoCapacity):
+            driver.provider.create(order(driver, "t1"))
+        driver.provider = driver.another()
+        (found,) = driver.provider.list().instances
+        assert found.state == "gone"
+        driver.wait()
+        assert [one.state for one in driver.provider.list().instances] == ["gone"]
+        assert [*(driver.folder / "m").iterdir()] == []
+
+    def test_a_machine_that_crashed_is_gone_and_its_last_words_are_kept(self, driver: LibvirtDriver) -> None:
+        made = self.up(driver)
+        console = driver.provider._files.console(made)
+        console.write_text("Kernel panic")
+        self.domain(made).destroy()
+        (found,) = driver.provider.list().instances
+        assert (found.state, found.why) == ("gone", "it ended by itself on its host")
+        driver.wait()
+        assert [one.state for one in driver.provider.list().instances] == ["gone"]
+        assert [path.read_text() for path in console.parent.iterdir()] == ["Kernel panic"]
+        driver.provider.resume(made)
+        assert listed(driver) == {}
+        driver.now_ms += KEPT_MS + 1
+        assert driver.provider.list().instances == ()
+
+    def test_only_its_own_pool_is_listed(self, driver: LibvirtDriver) -> None:
+        made = self.up(driver)
+        other = Libvirt(msgspec.structs.replace(pool(driver.folder), name="other"), lambda: 0, driver.link)
+        assert other.list().instances == ()
+        with pytest.raises(UnknownMachine):
+            other.delete(made)
+
+    def test_an_image_that_is_not_whole_is_said(self, driver: LibvirtDriver) -> None:
+        (driver.folder / "image" / "vmlinux").unlink()
+        with pytest.raises(NoAnswer, match="lacks vmlinux"):
+            driver.provider.create(order(driver, "t1"))
+        (driver.folder / "image" / "image.json").unlink()
+        with pytest.raises(NoAnswer, match="holds no image"):
+            driver.provider.create(order(driver, "t1"))
+        image(driver.folder)
+        assert self.up(driver) in listed(driver)
+
+
+class TestLink:
+    def test_a_host_that_hangs_is_left_after_a_while(self) -> None:
+        link, hangs = Link(URI, call_s=0.05), threading.Event()
+        with pytest.raises(NoAnswer, match=r"list: no answer in 0\.05 s"):
+            link.call("list", lambda there: hangs.wait(LIMIT_S))
+        hangs.set()
+        assert link.call("list", lambda there: there.isAlive()) == 1
+
+    def test_a_host_that_came_back_is_let_alone_for_a_second(self) -> None:
+        link = Link(URI)
+        link.call("look", lambda there: there.isAlive())
+        link._open = Dead()
+        began_s = time.monotonic()
+        assert link.call("look", lambda there: there.isAlive()) == 1
+        assert link.change("destroy", lambda there: "done") == "done"
+        assert time.monotonic() - began_s >= 0.9
+
+    def test_there_is_no_such_host(self) -> None:
+        with pytest.raises(NoAnswer, match=r"test:///nowhere\.xml"):
+            Link("test:///nowhere.xml").call("list", lambda there: there)
+
+
+class Dead:
+    """A connection whose daemon went."""
+
+    def isAlive(self) -> int:  # noqa: N802
+        return 0

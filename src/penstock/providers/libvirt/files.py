@@ -12,6 +12,8 @@ from typing import Any
 
 PATH_MAX = 107
 """A unix socket's path has at most so many characters (unix(7))."""
+DIED_MAX = 20
+"""Consoles of machines that died by themselves are kept, the newest ones."""
 
 
 class Files:
@@ -68,6 +70,14 @@ class Files:
     def said(self, id_: str) -> None:
         """It was told."""
         self._unsaid(id_).unlink(missing_ok=True)
+
+    def keep_console(self, id_: str) -> None:
+        """The machine died: what it printed last is kept for people, as one of the newest."""
+        with suppress(OSError):
+            self.console(id_).replace(self._of(id_, "died"))
+            died = sorted(self.folder.glob("*.died"), key=lambda path: path.stat().st_mtime)
+            for old in died[:-DIED_MAX]:
+                old.unlink()
 
     def remove(self, id_: str) -> None:
         """All of a machine that is gone."""

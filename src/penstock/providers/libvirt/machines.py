@@ -94,14 +94,14 @@ class Machines:
             wish = machine.wish
             try:
                 getattr(self, f"_{wish}")(machine)
-                failed = 0
+                failed, machine.wrong = 0, None
             except UnknownMachine:
                 if wish == "gone":
                     self._over(machine)
             except Exception as problem:  # whatever it was, no machine is left to a thread that ended
                 failed += 1
                 wrong = problem if isinstance(problem, ProviderError) else NoAnswer(str(problem))
-                machine.wrong = machine.wrong or wrong
+                machine.wrong = wrong
                 if failed < TRIES and not (machine.fresh and wish == "up"):
                     time.sleep(self.again_s)
                     continue

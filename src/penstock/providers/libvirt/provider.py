@@ -40,6 +40,7 @@ KEPT_MS = 3_600_000
 """What is gone is listed for so long, by the process that saw it."""
 BEGUN_S = 3.0
 """A call waits so long for its machine to run, to tell a refusal; then it goes on by itself."""
+ENDED = "it ended by itself on its host"
 TOKEN_FILE, WORK_DIR = "/run/penstock/token", "/var/penstock"
 """Where the guest puts its secret and its work."""
 MEMORY_MB = 1024
@@ -123,13 +124,20 @@ class Libvirt:
         """As ports.Provider: this pool's machines of any farm."""
         before = {one.id: one.turns for one in [*self._machines.known.values()]}
         seen, complete = self._look()
-        found = [Instance(id=one.id, state=self._state(one, before), tags=one.tags) for one in seen]
+        found = [self._told(one, self._state(one, before)) for one in seen]
         listed = {one.id for one in seen}
         for machine in [*self._machines.known.values()]:
             if machine.id not in listed and self._is_told(machine):
                 state: InstanceState = "gone" if machine.thread is None else "going"
                 found.append(Instance(id=machine.id, state=state, tags=machine.tags))
         return Listing(instances=tuple(found), complete=complete)
+
+    def _told(self, one: Seen, state: InstanceState) -> Instance:
+        machine = self._machines.known.get(one.id)
+        why = ENDED if state == "gone" else ""
+        if machine is not None and machine.wrong is not None and state in ("coming", "gone"):
+            why = str(machine.wrong)
+        return Instance(id=one.id, state=state, tags=one.tags, why=why)
 
     def notices(self) -> tuple[Notice, ...]:
         """As ports.Provider: a host of one's own takes nothing back."""
@@ -313,7 +321,9 @@ class Libvirt:
         if machine is None and not self._files.has_any(one.id):
             return
         machine = machine or self._machines.add(Machine(one.id, one.tags, fresh=False))
-        machine.gone_ms = machine.gone_ms or self._now()
+        if machine.gone_ms is None:
+            machine.gone_ms = self._now()
+            self._files.keep_console(one.id)
         self._machines.want(machine, "gone")
 
     def _is_told(self, machine: Machine) -> bool:
