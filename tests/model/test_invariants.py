@@ -172,6 +172,7 @@ BREAKS: list[tuple[str, str, list[Callable[[Records], None]]]] = [
         "no sandbox",
         [with_(ZLIB, spec=spec(ZLIB, trust="trusted")), with_("machine", sandbox="plain")],
     ),
+    ("I11", "secrets among untrusted", [with_(ZLIB, spec=spec(ZLIB, trust="trusted", secrets=("KEY",)))]),
     ("I12", "unknown blob", [drop("blob")]),
     ("I12", "blob is being deleted", [with_("blob", state="expiring")]),
     ("I13", "slots", [with_("machine", busy=(0, 1))]),

@@ -11,12 +11,13 @@ from litestar.testing import TestClient
 
 from penstock.hub import sessions
 from penstock.model.job import Attempt
+from penstock.model.rules import Rules
 from penstock.model.states import AttemptState
 from penstock.store.logs import FolderLogs
 from penstock.web.app import make_app
 from penstock.web.bell import Bell
 from penstock.web.site import Site
-from tests.farms import KEY, TestFarm, digest, planned
+from tests.farms import KEY, RULES, TestFarm, digest, planned
 from tests.web.edges import OPERATOR, Document, Edge, OneSource, fence, right
 
 
@@ -38,8 +39,8 @@ class SignedMemory:
 class DirectFarm(TestFarm):
     """A farm whose blobs give tickets."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, rules: Rules = RULES) -> None:
+        super().__init__(rules)
         self.blobs._objects = SignedMemory(self.blobs._objects)
 
     def send(self, ticket: Document, content: bytes) -> None:

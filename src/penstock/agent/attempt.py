@@ -17,6 +17,7 @@ from penstock.agent.logs import Log
 from penstock.agent.mirrors import Doubt, Mirrors
 from penstock.agent.prefix import Conflict, Trees, unpack_verified
 from penstock.agent.process import Ended, Keeper, Start, run
+from penstock.agent.secrets import Secrets
 from penstock.agent.session import API, FENCE_HEADER, Session
 from penstock.agent.sources import EMPTY, Damaged, Sources
 from penstock.agent.trouble import TAIL_BYTES, Trouble, failed_hosts
@@ -72,6 +73,7 @@ class Attempt:
         self._mute = Cancel()
         self._shipping: threading.Thread | None = None
         self._used: dict[str, Any] = {}
+        self._secrets = Secrets()
         self._began_s = time.monotonic()
         self._code: int | None = None
 
@@ -90,6 +92,8 @@ class Attempt:
             verdict, outputs = self._explain(error), []
         finally:
             client.close()
+        verdict.cause = self._secrets.hide(verdict.cause)
+        self._secrets.close()
         if verdict.result != "passed":
             log.say(f"{verdict.result}: {verdict.cause}")
             self._look_for_hosts()
@@ -193,8 +197,23 @@ class Attempt:
         layout = self._means.space.open(self.cancel)
         self._fetch_source(client, layout)
         self._compose(client, layout)
+        self._fetch_secrets(client)
         self.cancel.check()
         return layout
+
+    def _fetch_secrets(self, client: Client) -> None:
+        """The hub gives them to an attempt that it knows to run, and we only to a sandbox."""
+        if not self.offer.get("secrets"):
+            return
+        if self._shop.plain:
+            raise Verdict("refused", "a job with secrets needs a sandbox, this agent runs without one")
+        self._await_confirmed()
+        try:
+            self._secrets.fetch(self.offer, self._session, client, self.cancel)
+        except Refused:
+            raise
+        except (Unreachable, HubError) as error:
+            raise Verdict("refused", f"no secret: {error}") from error
 
     def _fetch_source(self, client: Client, layout: sandbox.Layout) -> None:
         digest = self.offer.get("source", "")
@@ -292,7 +311,11 @@ class Attempt:
         memory_mb = self.offer.get("memory_mb")
         group = self._means.groups.begin(memory_mb, sandbox.PIDS_MAX)
         try:
-            ended = run(self._means.above, self._start(layout, group), self._log.add, self.cancel, self._look)
+            mask, start = self._secrets.masking(self._log.add), self._start(layout, group)
+            try:
+                ended = run(self._means.above, start, mask.add, self.cancel, self._look)
+            finally:
+                mask.end()
             self._code = ended.exit_code if ended.step else None
             self._used = {
                 "wall_ms": ended.wall_ms,
@@ -317,7 +340,9 @@ class Attempt:
             # Counts all processes of this user, hence only a last resort; root is exempt from it.
             arguments = ["prlimit", f"--nproc={2 * sandbox.PIDS_MAX}", "--", *arguments]
         groups = (group.joins, group.leaves) if group else ([], [])
-        return Start(arguments, environment, float(self.offer.get("timeout_s", 1800.0)), plain, groups)
+        start = Start(arguments, environment, float(self.offer.get("timeout_s", 1800.0)), plain, groups)
+        start.handles = self._secrets.handles
+        return start
 
     def _judge(self, ended: Ended, layout: sandbox.Layout) -> Verdict:
         if ended.stopped:

@@ -27,6 +27,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 _DEFAULT = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE}
 _CHILDREN = "/proc/self/task/%d/children"
 _DYING_S = 0.02
+_HANDLES_MAX = 32
 
 
 def main(text: str) -> None:
@@ -108,7 +109,7 @@ class _Bell:
 
 def _serve(channel: socket.socket, bell: _Bell) -> None:
     while True:
-        kind, handles, _, _ = socket.recv_fds(channel, 1, 8, socket.MSG_CMSG_CLOEXEC)
+        kind, handles, _, _ = socket.recv_fds(channel, 1, _HANDLES_MAX, socket.MSG_CMSG_CLOEXEC)
         if not kind:
             return
         if kind == START:

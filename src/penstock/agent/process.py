@@ -53,7 +53,8 @@ class Ended:
 class Start:
     """What to start. `plain`: {"folder", "owner"} for an ordinary process, None for bubblewrap.
 
-    `joins`, `leaves`: files of control groups to enter, and to go back to; `sample`: look at /proc meanwhile.
+    `joins`, `leaves`: files of control groups to enter, and to go back to; `sample`: look at /proc meanwhile. `handles`:
+    what it gets as descriptors 3, 4, ...
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Start:
     ) -> None:
         self.timeout_s = timeout_s
         self.sample = not groups[0]
+        self.handles: list[int] = []
         self.order = {
             "arguments": arguments,
             "environment": _ENVIRONMENT if environment is None else environment,
@@ -242,7 +244,7 @@ class _Run:
         pipes = [os.pipe(), os.pipe()]
         try:
             try:
-                self._above.begin(self._start.order, [write for _, write in pipes])
+                self._above.begin(self._start.order, [*(write for _, write in pipes), *self._start.handles])
             finally:
                 for _, write in pipes:
                     os.close(write)

@@ -17,9 +17,13 @@ from typing import Any, NamedTuple
 PREFIX = "/opt/penstock"
 SOURCE = "/build/src"
 DESTINATION = "/build/dest"
+SECRETS = "/run/secrets"
 HOSTNAME = "penstock"
 PIDS_MAX = 4096
 TMP_MB = 4096
+_SECRETS_MB = 2
+_FIRST_HANDLE = 3
+"""As what descriptor bubblewrap gets the first secret: 1 and 2 are the log's."""
 _UID = 1000
 _USR_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 _ETC = ("alternatives", "ld.so.cache", "ld.so.conf", "ld.so.conf.d")
@@ -103,6 +107,8 @@ def environment(offer: dict[str, Any], layout: Layout) -> dict[str, str]:
         "PREFIX": layout.inside["prefix"],
         "DESTDIR": layout.inside["destination"],
     }
+    if offer.get("secrets"):
+        fixed["SECRETS"] = SECRETS
     given = offer.get("environment") or {}
     return {**given, **fixed, **{key: given[key] for key in _FREE if key in given}}
 
@@ -220,6 +226,7 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
     for name in ("source", "destination", "home"):
         arguments += ["--bind", str(getattr(layout, name)), layout.inside[name]]
     arguments += ["--ro-bind", str(layout.prefix), PREFIX]
+    arguments += _handed(offer.get("secrets") or [])
     shell, long = _shell(script(offer["commands"]), layout, "/build/commands")
     arguments += ["--ro-bind", str(layout.commands), "/build/commands"] if long else []
     arguments += ["--remount-ro", "/"] if full else []
@@ -231,6 +238,17 @@ def _limited(size_mb: int, path: str, mode: str = "") -> list[str]:
     words = ["--perms", mode] if mode and _knows("--perms") else []
     words += ["--size", str(size_mb << 20)] if _knows("--size") else []
     return [*words, "--tmpfs", path]
+
+
+def _handed(secrets: list[str]) -> list[str]:
+    """A file in memory for each secret, from the descriptors that the sandbox is started with."""
+    if not secrets:
+        return []
+    words = [*_limited(_SECRETS_MB, "/run"), "--dir", SECRETS]
+    for handle, name in enumerate(secrets, _FIRST_HANDLE):
+        words += ["--perms", "0400"] if _knows("--perms") else []
+        words += ["--file", str(handle), f"{SECRETS}/{name}"]
+    return [*words, "--remount-ro", "/run"]
 
 
 @cache

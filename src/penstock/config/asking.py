@@ -18,6 +18,7 @@ from penstock.model.snapshot import Ask, PoolFacts, Snapshot
 from penstock.model.states import Power
 from penstock.model.units import Size
 from penstock.policy.planning import Given, PlanningError, plan
+from penstock.policy.secrets import refuse_secrets
 from penstock.policy.suitability import refusals
 
 MANIFEST = ".penstock.yml"
@@ -68,9 +69,11 @@ def ask(folder: Path, dirty: bool, rules: Rules, git: Git, sandboxed: bool = Tru
     trust: Trust = "trusted" if sandboxed else "untrusted"
     measured = fingerprint.measure()
     given = Given(trust=trust, klass="change")
+    made = plan(found.manifest, rules.platforms, _identities(rules, measured), found.sources, given)
+    refuse_secrets(found.manifest, made, rules.secrets, None)
     return Asked(
         source=found.source,
-        plan=plan(found.manifest, rules.platforms, _identities(rules, measured), found.sources, given),
+        plan=made,
         trust=trust,
         sandbox="bubblewrap" if sandboxed else "plain",
         identity=measured,
@@ -108,12 +111,23 @@ def refuse_what_nobody_takes(asked: Asked, rules: Rules) -> None:
     """
     local = [pool for pool in rules.pools if pool.provider == "local"]
     machines = [_machine_of(pool, asked.sandbox) for pool in local]
-    facts = {pool.name: PoolFacts(name=pool.name, classes=pool.classes) for pool in local}
+    facts = {
+        pool.name: PoolFacts(name=pool.name, classes=pool.classes, hub_only=pool.network == "hub-only")
+        for pool in local
+    }
     here = Snapshot(now_ms=0, machines=tuple(machines), pools=facts)
     for job in asked.plan.jobs:
         assert job.spec is not None
         spec = job.spec
-        like = Ask(spec.platform, spec.identity, spec.trust, spec.klass, spec.size)
+        like = Ask(
+            spec.platform,
+            spec.identity,
+            spec.trust,
+            spec.klass,
+            spec.size,
+            secrets=bool(spec.secrets),
+            network=spec.network,
+        )
         why = [refusals(like, machine, here) for machine in machines]
         if not all(why):
             continue

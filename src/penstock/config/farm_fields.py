@@ -313,6 +313,22 @@ PROJECT: Fields = {
         about="its own repositories: what is built from them is of this project, on the branch that it was read from",
     ),
 }
+SECRET: Fields = {
+    "file": Field(
+        read=text,
+        required=True,
+        about="file on the hub that holds it, which only the hub's user may read (0600)",
+    ),
+    "projects": Field(read=NAMES, about="projects whose jobs may have it; none named = all that are trusted"),
+    "branches": Field(
+        read=each(text, 'a list of branches such as ["main"]'),
+        about="branches whose jobs may have it, as in `rule.match.branch`; none named = all that are trusted",
+    ),
+    "classes": Field(
+        read=each(choice(*CLASSES), 'a list of classes such as ["release"]'),
+        about="classes of jobs that may have it; none named = all that are trusted",
+    ),
+}
 GIT: Fields = {
     "hosts": Field(
         read=each(_host, 'a list of hosts such as ["git.example.org"]'),

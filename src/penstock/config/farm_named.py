@@ -7,9 +7,10 @@ import msgspec
 
 from penstock.config import farm_fields as fields
 from penstock.config.items import Desk, Field, Fields, Item, Noted, Refused, each, record, shown
-from penstock.config.values import label, text
+from penstock.config.values import NAME, label, text
 from penstock.forges.git.address import NotAllowed, address_of
 from penstock.model.rules import Platform, Project, Rule
+from penstock.model.secret import Secret
 
 
 def _named(
@@ -30,11 +31,11 @@ def _named(
     return read_all
 
 
-def _record(make: type[Platform] | type[Project], inner: Fields) -> Callable[[str], Any]:
+def _record(make: type[Platform] | type[Project] | type[Secret], inner: Fields) -> Callable[[str], Any]:
     """Readers of records that know the name that they stand under."""
 
     def reader(name: str) -> Callable[[Desk, Item, str], Any]:
-        def make_named(**given: Any) -> Platform | Project:
+        def make_named(**given: Any) -> Platform | Project | Secret:
             return make(name=name, **given)
 
         return record(make_named, inner)
@@ -48,6 +49,12 @@ def _people(name: str) -> Callable[[Desk, Item, str], tuple[str, ...]]:
             f"group {shown(name)} has a * in its name", "write it without: rules use * for anything"
         )
     return each(text, 'a list of people such as ["ada", "bob"]', empty=False)
+
+
+def _secret(name: str) -> Callable[[Desk, Item, str], Any]:
+    if not NAME.fullmatch(name):
+        raise Refused(f"secret {shown(name)} cannot be a file's name", "write letters, digits, . _ + -")
+    return _record(Secret, fields.SECRET)(name)
 
 
 NAMED: dict[str, Field] = {
@@ -67,6 +74,12 @@ NAMED: dict[str, Field] = {
         into="projects",
         inner=fields.PROJECT,
         about="projects that share the farm, by name",
+    ),
+    "secret": Field(
+        read=_named("secret", "[secret.NAME]", _secret),
+        into="secrets",
+        inner=fields.SECRET,
+        about="secrets that trusted jobs may be given, by name",
     ),
 }
 

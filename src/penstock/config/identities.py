@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from penstock.hub.context import Hub
 from penstock.hub.submission import Unfit
+from penstock.model.job import Trust
 from penstock.model.machine import Machine, Session
 from penstock.model.rules import Rules
 from penstock.model.states import Power
@@ -13,13 +14,17 @@ from penstock.ports import Tx
 OVER = (Power.DELETING, Power.GONE)
 
 
-def registered(hub: Hub, platforms: Iterable[str]) -> Mapping[str, str]:
+def registered(hub: Hub, platforms: Iterable[str], trust: Trust) -> Mapping[str, str]:
     """The identity of each of these platforms that farm.toml has: its image, or for "host" what most machines of its
-    pools measured, the newest where as many say otherwise. Raises Unfit where nobody has measured it yet."""
+    pools measured, the newest where as many say otherwise. Raises Unfit where nobody has measured it yet.
+
+    Only machines that take jobs of this trust are asked, as long as there are any: what an untrusted machine says of itself
+    must not decide where trusted jobs run.
+    """
     rules = hub.rules
     wanted = [name for name in dict.fromkeys(platforms) if name in rules.platforms]
     hosts = [name for name in wanted if rules.platforms[name].image == "host"]
-    measured = hub.store.read(lambda tx: {name: _measured(tx, rules, name) for name in hosts})
+    measured = hub.store.read(lambda tx: {name: _measured(tx, rules, name, trust) for name in hosts})
     for name, identity in measured.items():
         if not identity:
             raise Unfit(
@@ -29,11 +34,12 @@ def registered(hub: Hub, platforms: Iterable[str]) -> Mapping[str, str]:
     return {name: measured.get(name) or rules.platforms[name].image for name in wanted}
 
 
-def _measured(tx: Tx, rules: Rules, platform: str) -> str:
+def _measured(tx: Tx, rules: Rules, platform: str, trust: Trust) -> str:
     """What most machines that have this platform are; "" where there is none."""
     pools = [pool.name for pool in rules.pools if platform in pool.platforms]
     machines = [machine for pool in pools for machine in tx.find(Machine, "pool", pool)]
     there = [machine for machine in machines if machine.identity and machine.power not in OVER]
+    there = [machine for machine in there if trust in machine.trust] or there
     counts = Counter(machine.identity for machine in there)
     newest: dict[str, int] = {}
     for machine in there:

@@ -28,6 +28,8 @@ from penstock.model.manifest import AskedTest, Manifest, ModuleAsk, Need, Source
 from penstock.policy.planning import ASKED_CLASSES
 
 NAME = ".penstock.yml"
+MOST_SECRETS = 16
+"""So many files an agent hands to one job."""
 
 
 def read_manifest(text: bytes, file: str) -> Manifest:
@@ -167,6 +169,13 @@ def _artifact(desk: Desk, item: Item, where: str) -> str:
     return item.value
 
 
+def _secrets(desk: Desk, item: Item, where: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(each(name, "a list of secrets by their names")(desk, item, where)))
+    if len(found) > MOST_SECRETS:
+        raise Refused(f"{where} names {len(found)} secrets", f"write at most {MOST_SECRETS}")
+    return found
+
+
 def _version(desk: Desk, item: Item, where: str) -> int:
     if item.value != 1 or isinstance(item.value, bool):
         raise Refused(f"{where} is {shown(item.value)}", "write version: 1")
@@ -198,6 +207,7 @@ TEST: Fields = {
     "reuse": Field(
         read=choice("passed", "never", "all"), about="which results stand in for a later run of the same key"
     ),
+    "secrets": Field(read=_secrets, about="secrets of the farm that the test is given as files, by name"),
 }
 MODULE: Fields = {
     "source": Field(read=_source, inner=SOURCE, about="a folder of this repository, or {git, ref, path}"),
@@ -228,6 +238,7 @@ MODULE: Fields = {
     "class": Field(
         read=choice(*ASKED_CLASSES), into="klass", about="may only lower what the change was given"
     ),
+    "secrets": Field(read=_secrets, about="secrets of the farm that the build is given as files, by name"),
 }
 DOCUMENT: Fields = {
     "version": Field(read=_version, required=True, about="1"),

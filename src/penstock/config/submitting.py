@@ -19,6 +19,7 @@ from penstock.model.rules import Rules
 from penstock.model.units import DAY_MS
 from penstock.policy.admission import Facts, Vouched, admit, branch_of, groups_of, vouched_for
 from penstock.policy.planning import CLASSES, Given, PlanningError, lower_class, plan
+from penstock.policy.secrets import refuse_secrets
 from penstock.ports import ForgeError, Tx
 
 FAR = (
@@ -57,8 +58,10 @@ class Submitter:
         vouched = vouched_for(rules.projects, address_of(found.source.repository).canonical, found.ref)
         given = given_to(asked, rules, vouched)
         platforms = [name for module in found.manifest.modules for name in module.platforms]
-        identities = registered(self._hub, platforms)
+        identities = registered(self._hub, platforms, given.trust)
         made = plan(found.manifest, rules.platforms, identities, found.sources, given)
+        facts = _facts(asked, rules, vouched)
+        refuse_secrets(found.manifest, made, rules.secrets, facts)
         change = Change(
             id=change_id(asked),
             source=found.source.repository,
@@ -70,7 +73,7 @@ class Submitter:
             pools=given.pools,
             priority=asked.priority,
             queue_limit_ms=asked.queue_limit_ms or DAY_MS,
-            branch=_facts(asked, rules, vouched).branch,
+            branch=facts.branch,
         )
         whose = _counted(asked, vouched)
         return planner.submit(self._hub, change, made, first=lambda tx: _known(tx, asked), project=whose)

@@ -75,6 +75,8 @@ def _check(plan: Plan) -> None:
     for job in plan.jobs:
         if job.spec is None:
             raise ValueError(f"{job.id}: this plan shows a graph only, it cannot be run")
+        if job.spec.secrets and job.spec.trust != "trusted":
+            raise ValueError(f"{job.id} asks for secrets and is not trusted")
         if missing := [need for need in job.needs if need not in known]:
             raise ValueError(f"{job.id} needs {missing[0]}, which the plan does not have")
 

@@ -118,6 +118,8 @@ def trust(books: Books) -> Found:
             level = books.jobs[attempt.job].spec.trust
             if level not in machine.trust or (level == "trusted" and machine.sandbox == "plain"):
                 yield attempt.id, f"a {level} job on machine {machine.name}"
+            if books.jobs[attempt.job].spec.secrets and machine.trust != ("trusted",):
+                yield attempt.id, f"a job with secrets on machine {machine.name}, which takes untrusted jobs"
 
 
 def outputs_are_stored(books: Books) -> Found:

@@ -24,17 +24,19 @@ class Need(msgspec.Struct, frozen=True):
 
 
 class AskedTest(msgspec.Struct, frozen=True, kw_only=True):
-    """The test of a module: a job of its own after the build. `size` and `timeout_ms` None = the module's."""
+    """The test of a module: a job of its own after the build. `size` and `timeout_ms` None = the module's; `secrets` are its
+    own."""
 
     run: tuple[str, ...]
     start: Literal["source", "build"] = "source"
     size: Size | None = None
     timeout_ms: int | None = None
     reuse: Literal["passed", "never", "all"] = "passed"
+    secrets: tuple[str, ...] = ()
 
 
 class ModuleAsk(msgspec.Struct, frozen=True, kw_only=True):
-    """One module as its repository asks for it. `line` is where it stands, for messages."""
+    """One module as its repository asks for it. `line` is where it stands, for messages; `secrets` those of its build."""
 
     name: str
     line: int = 0
@@ -52,6 +54,7 @@ class ModuleAsk(msgspec.Struct, frozen=True, kw_only=True):
     timeout_ms: int = 1_800_000
     trust: Trust | None = None
     klass: str | None = None
+    secrets: tuple[str, ...] = ()
 
 
 class Manifest(msgspec.Struct, frozen=True):

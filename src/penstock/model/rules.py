@@ -10,6 +10,7 @@ from penstock.model.pool_foreign import Serves
 from penstock.model.pool_kubernetes import Kubernetes
 from penstock.model.pool_libvirt import Libvirt
 from penstock.model.pool_power import Control
+from penstock.model.secret import Secret
 from penstock.model.units import Size
 
 
@@ -222,6 +223,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     projects: dict[str, Project] = {}
     rules: tuple[Rule, ...] = ()
     git_hosts: tuple[str, ...] = ()
+    secrets: dict[str, Secret] = {}
     charges: tuple[Charge, ...] = ()
     grants: tuple[Grant, ...] = ()
     guards: tuple[Guard, ...] = ()
@@ -229,3 +231,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     billed: tuple[Billed, ...] = ()
     calendar: tuple[Season, ...] = ()
     storage_per_gb_month_micros: int = 0
+
+    def reaches_only_hub(self, pool: str) -> bool:
+        """True for a pool whose machines reach nothing but the hub."""
+        return any(one.name == pool and one.network == "hub-only" for one in self.pools)

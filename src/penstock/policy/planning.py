@@ -227,6 +227,7 @@ def _build(place: _Place, needs: tuple[tuple[str, str], ...], parents: tuple[str
         artifacts=module.artifacts,
         keep_worktree=module.test is not None and module.test.start == "build",
         reuse_for_ms=module.reuse_for_ms,
+        secrets=module.secrets,
     )
     return _planned(place, spec, parents)
 
@@ -247,6 +248,7 @@ def _test(
         reuse_for_ms=module.reuse_for_ms,
         size=test.size or module.size,
         timeout_ms=test.timeout_ms or module.timeout_ms,
+        secrets=test.secrets,
     )
     return _planned(place, spec, (place.build, *parents))
 

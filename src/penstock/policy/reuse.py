@@ -24,9 +24,10 @@ def key_of(spec: JobSpec, prefix: Iterable[PrefixPart], source_digest: str) -> s
 
     `prefix`: everything that $PREFIX will hold, in any order, the module's own output included for a test.
     `source_digest`: of the source tree, of what a fetch left, or, for a test from the build, the build's key.
-    Time limits, sizes, class and priority are not in it: they cannot change what comes out.
+    Time limits, sizes, class and priority are not in it: they cannot change what comes out. Of secrets it holds the names,
+    never the values: a new value builds nothing again.
     """
-    material = {
+    material: dict[str, object] = {
         "recipe": RECIPE_VERSION,
         "kind": spec.kind,
         "platform": spec.identity,
@@ -39,6 +40,8 @@ def key_of(spec: JobSpec, prefix: Iterable[PrefixPart], source_digest: str) -> s
         "keeps": spec.keep_worktree,
         "prefix": sorted(set(prefix)),
     }
+    if spec.secrets:
+        material["secrets"] = sorted(spec.secrets)
     return "sha256:" + hashlib.sha256(msgspec.json.encode(material)).hexdigest()
 
 

@@ -75,6 +75,8 @@ def _lasting(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Reason]
         yield Reason("trust", f"it takes no {ask.trust} jobs")
     elif ask.trust == "trusted" and machine.sandbox == "plain":
         yield Reason("sandbox", "it runs without a sandbox, trusted jobs need one")
+    if ask.secrets and "untrusted" in machine.trust:
+        yield Reason("secrets", OPEN_TO_ALL)
     yield from _pool_refusals(ask, machine.pool, facts or PoolFacts(name=machine.pool))
     if not fits(ask, machine, Size(0, 0)):
         yield Reason("size", f"it has {said(machine.has)}, the job asks for {said(ask.size)}")
@@ -98,8 +100,6 @@ def of_pool(ask: Ask, pool: Pool) -> list[Reason]:
     return found
 
 
-def of_all(
-    ask: Ask, pools: Iterable[Pool], machines: Mapping[str, Sequence[Machine]], snapshot: Snapshot
 def facts_of(pool: Pool) -> PoolFacts:
     """What farm.toml alone says of a pool."""
     return PoolFacts(
@@ -111,6 +111,8 @@ def facts_of(pool: Pool) -> PoolFacts:
     )
 
 
+def of_all(
+    ask: Ask, pools: Iterable[Pool], machines: Mapping[str, Sequence[Machine]], snapshot: Snapshot
 ) -> list[tuple[str, Reason]] | None:
     """Why no pool that there is can ever take such jobs, pool by pool; None when one might.
 
@@ -132,16 +134,18 @@ def _of_each(ask: Ask, machines: Sequence[Machine], snapshot: Snapshot) -> list[
 
 
 def _pool_refusals(ask: Ask, pool: str, facts: PoolFacts) -> Iterator[Reason]:
-    if ask.pools and pool not in ask.pools:
-        given = f"pool{'s' if len(ask.pools) > 1 else ''} {', '.join(ask.pools)}"
     if ask.agent != facts.agent:
         yield Reason("agent", f"its machines run {facts.agent}, the job is for {ask.agent}")
+    if ask.pools and pool not in ask.pools:
+        given = f"pool{'s' if len(ask.pools) > 1 else ''} {', '.join(ask.pools)}"
         yield Reason("rule", f"the rule for this change gives it the {given}, not {pool}")
     if facts.classes and ask.klass not in facts.classes:
         yield Reason("class", f"its pool takes no jobs of class {ask.klass}")
     if facts.projects and ask.project not in facts.projects:
         whose = f"of project {ask.project}" if ask.project else "without a project"
         yield Reason("project", f"its pool takes no jobs {whose}")
+    if facts.hub_only and ask.network == "full":
+        yield Reason("network", f"pool {pool} reaches only the hub, the job asks for network: full")
 
 
 def fits(ask: Ask, machine: Machine, taken: Size) -> bool:

@@ -166,6 +166,22 @@ the result is not taken.""",
         media=TAR,
         errors=STOP,
     ),
+    _call(
+        "read_secret",
+        "attempts/{attempt}/secrets/{name}",
+        """One secret that the offer names, once the attempt is acknowledged and as long as it runs.
+
+Only for trusted attempts in the sandbox of a machine whose pool takes trusted jobs alone. Keep it in memory and out of the
+log. 404 says also that the hub cannot read it, which a person must mend.""",
+        method="GET",
+        names={
+            **ATTEMPT,
+            "name": Annotated[str, Meta(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._+-]{{0,99}}{d.END}")],
+        },
+        headers=FENCE,
+        answer=wire.SecretValue,
+        errors=STOP,
+    ),
 )
 
 FIELDS = {
@@ -218,6 +234,7 @@ FIELDS = {
     "Poll.finish": "Attempts that ended.",
     "Poll.trouble": "Downloads that failed, for people.",
     "Poll.unclean": "Why the machine could not be cleaned.",
+    "Poll.leaves_in_s": "Seconds until the machine's provider takes it away, where it said so.",
     "Trouble.host": "Which host did not give it.",
     "Trouble.what": "What happened, in one line.",
     "Trouble.count": "How often.",
@@ -234,7 +251,6 @@ FIELDS = {
     "Offer.slot": "The slot that it is for.",
     "Offer.kind": "What it is.",
     "Offer.module": "Whose.",
-    "Poll.leaves_in_s": "Seconds until the machine's provider takes it away, where it said so.",
     "Offer.platform": "$PLATFORM.",
     "Offer.commands": "Run one after another by `sh -e` in the working folder.",
     "Offer.environment": "Added to the fixed one.",
@@ -248,6 +264,9 @@ FIELDS = {
     "GitSource.url": "An https address.",
     "GitSource.commit": "What to fetch.",
     "Offer.artifacts": "Patterns of what to keep.",
+    "Offer.secrets": "What `secrets/{name}` gives.",
+    "SecretValue.name": "As it was asked for.",
+    "SecretValue.value": "Its bytes, in base64.",
     "Offer.source_date_epoch": "$SOURCE_DATE_EPOCH, and the time of every source file.",
     "Offer.offer_s": "How long it stands.",
     "Answered.attempt": "Which one.",

@@ -152,7 +152,7 @@ class AgentApi:
             right_s=lease.right_ms / 1000,
             poll_s=min(POLL_S, lease.contact_ms / 3000),
             orders=translate.ordered(done.orders),
-            direct=self._hub.blobs.direct,
+            direct=self._hub.blobs.direct and not self._hub.rules.reaches_only_hub(done.machine.pool),
             finish_log_bytes=FINISH_LOG_BYTES,
             release=__version__,
             agent_file=PATH,
@@ -173,7 +173,7 @@ class AgentApi:
         try:
             said = translate.said_in_poll(data)
             session, heard = await asyncio.wrap_future(poller.begin_poll(self._hub, token, said))
-            answer = translate.polled(heard, self._hub.rules.git_hosts)
+            answer = translate.polled(heard, self._hub.rules)
             wait_s = _patience_s(data, answer, heard.more)
             if session.machine == machine and wait_s and not await _rings(rung, receive, wait_s):
                 return answer
@@ -183,7 +183,7 @@ class AgentApi:
             self._remember(token, session.machine)
         elif wait_s:
             offers = await _off(poller.open_offers, self._hub, session)
-            answer.offers = [translate.offer(work, self._hub.rules.git_hosts) for work in offers]
+            answer.offers = [translate.offer(work, self._hub.rules) for work in offers]
         return answer
 
     def _remember(self, token: str, machine: str) -> None:

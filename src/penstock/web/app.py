@@ -21,6 +21,7 @@ from penstock.web.direct import direct_router
 from penstock.web.feed import Feed
 from penstock.web.front import Front
 from penstock.web.guards import Gate, with_token
+from penstock.web.handing import secrets_router
 from penstock.web.pages import pages_router
 from penstock.web.peoplecalls import people_calls
 from penstock.web.site import Site
@@ -40,7 +41,7 @@ def make_app(site: Site) -> Litestar:
         route_handlers=[
             Router(
                 "/",
-                route_handlers=[agents.router(), direct_router(site.hub)],
+                route_handlers=[agents.router(), direct_router(site.hub), secrets_router(site.hub)],
                 request_class=StrictRequest,
                 guards=[with_token],
             ),

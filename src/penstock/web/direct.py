@@ -14,7 +14,7 @@ from litestar.status_codes import HTTP_200_OK
 
 from penstock.hub import queue, sessions
 from penstock.hub.context import Hub
-from penstock.model.job import Output
+from penstock.model.job import Attempt, Output
 from penstock.model.machine import Session
 from penstock.web.agents import OUTPUTS, AnyRequest, fence_of
 from penstock.web.guards import bearer
@@ -23,6 +23,7 @@ from penstock.wire import messages as wire
 
 VALID_S = 3600
 """How long a ticket may be used: to begin, not to end."""
+NO_TICKETS = "this hub gives no tickets: PUT the output here"
 READING_AT_ONCE = 2
 """Outputs of gigabytes must not take the threads that answer polls."""
 
@@ -37,7 +38,9 @@ def direct_router(hub: Hub) -> Router:
         raises=[NotFoundException],
     )
     async def ticket(request: AnyRequest, attempt: FromPath[str], name: FromPath[str]) -> wire.Ticket:
-        await _may_write(hub, request, attempt, name)
+        _, found = await _may_write(hub, request, attempt, name)
+        if hub.rules.reaches_only_hub(found.pool):
+            raise NotFoundException(NO_TICKETS)
         return await slowly(_ticket, hub, f"{attempt}/{name}")
 
     @post(
@@ -46,7 +49,7 @@ def direct_router(hub: Hub) -> Router:
         raises=[NotFoundException],
     )
     async def received(request: AnyRequest, attempt: FromPath[str], name: FromPath[str]) -> wire.Uploaded:
-        session = await _may_write(hub, request, attempt, name)
+        session, _ = await _may_write(hub, request, attempt, name)
         digest, size = await reader.receive(f"{attempt}/{name}")
         output = Output(name, digest, size)
         await asyncio.to_thread(queue.uploaded, hub, session, attempt, fence_of(request), output)
@@ -73,19 +76,18 @@ class Reader:
         return await asyncio.shield(reading)
 
 
-async def _may_write(hub: Hub, request: AnyRequest, attempt: str, name: str) -> Session:
-    """The session of a call about an output that it may write now. Raises 404, 401, Refused."""
+async def _may_write(hub: Hub, request: AnyRequest, attempt: str, name: str) -> tuple[Session, Attempt]:
+    """The session of a call about an output that it may write now, and the attempt. Raises 404, 401, Refused."""
     if name not in OUTPUTS:
         raise NotFoundException(f"no output is called {name!r}: {', '.join(OUTPUTS)}")
     session = await asyncio.to_thread(sessions.authenticate, hub, bearer(request))
-    await asyncio.to_thread(queue.may_write, hub, session, attempt, fence_of(request))
-    return session
+    return session, await asyncio.to_thread(queue.may_write, hub, session, attempt, fence_of(request))
 
 
 def _ticket(hub: Hub, name: str) -> wire.Ticket:
     given = hub.blobs.ticket(name, VALID_S)
     if given is None:
-        raise NotFoundException("this hub gives no tickets: PUT the output here")
+        raise NotFoundException(NO_TICKETS)
     return wire.Ticket(
         method=given.method,
         url=given.url,

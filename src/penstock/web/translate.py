@@ -8,6 +8,7 @@ import msgspec
 from penstock.forges.git.address import address_of
 from penstock.hub import poller, queue, sessions
 from penstock.model.job import JobSpec, Output, Source, Usage
+from penstock.model.rules import Rules
 from penstock.model.units import seconds
 from penstock.wire import messages as wire
 
@@ -36,8 +37,8 @@ def registration(said: wire.Register) -> sessions.Registration:
         sandbox=said.sandbox,
         agent=said.version[:64],
         holds=held(said.holds),
-    )
         document=said.document,
+    )
 
 
 def held(holds: Sequence[wire.Held]) -> tuple[sessions.Held, ...]:
@@ -54,8 +55,8 @@ def said_in_poll(poll: wire.Poll) -> poller.Said:
         finished=tuple(poller.Finished(f.attempt, f.fence, body_digest(f), ending(f)) for f in poll.finish),
         draining=poll.draining,
         unclean=poll.unclean[:MOST_CAUSE],
-        trouble=tuple(
         leaves_ms=None if poll.leaves_in_s is None else round(poll.leaves_in_s * 1000),
+        trouble=tuple(
             poller.Trouble(one.host[:253], one.what[:64], one.count) for one in poll.trouble[:MOST_TROUBLE]
         ),
     )
@@ -81,10 +82,10 @@ def ending(finish: wire.Finish) -> queue.Ending:
     )
 
 
-def polled(heard: poller.Heard, private: Collection[str] = ()) -> wire.Polled:
-    """The hub's answer to a poll. `private`: hosts that only the hub reads from."""
+def polled(heard: poller.Heard, rules: Rules) -> wire.Polled:
+    """The hub's answer to a poll."""
     return wire.Polled(
-        offers=[offer(work, private) for work in heard.offers],
+        offers=[offer(work, rules) for work in heard.offers],
         orders=ordered(heard.orders),
         acknowledged=[
             wire.Answered(attempt=a.attempt, status=a.status, reason=a.reason) for a in heard.acknowledged
@@ -99,9 +100,10 @@ def ordered(orders: Sequence[sessions.Ordered]) -> list[wire.Ordered]:
     return [wire.Ordered(attempt=one.attempt, order=one.order, reason=one.reason) for one in orders]  # type: ignore[arg-type]
 
 
-def offer(work: queue.Work, private: Collection[str] = ()) -> wire.Offer:
-    """One attempt with all that its agent needs. `private` as in `polled`."""
+def offer(work: queue.Work, rules: Rules) -> wire.Offer:
+    """One attempt with all that its agent needs; of what it may reach, what is nearer than the hub."""
     attempt, job, spec = work.attempt, work.job, work.job.spec
+    far = not rules.reaches_only_hub(attempt.pool)
     return wire.Offer(
         attempt=attempt.id,
         fence=attempt.fence,
@@ -121,13 +123,14 @@ def offer(work: queue.Work, private: Collection[str] = ()) -> wire.Offer:
         retry=spec.retry,
         source=work.inputs.source,
         source_key=spec.source.digest if spec.source is not None and not work.inputs.source else "",
-        git=_public(spec.source, private) if not work.inputs.source else None,
+        git=_public(spec.source, rules.git_hosts) if far and not work.inputs.source else None,
         inputs=[
             wire.Input(module=p.module, platform=p.platform, digest=p.digest, size_bytes=p.size_bytes)
             for p in work.inputs.parts
         ],
         outputs=outputs_of(spec),
         artifacts=list(spec.artifacts),
+        secrets=list(spec.secrets),
         source_date_epoch=SOURCE_DATE_EPOCH,
         offer_s=seconds(work.right_ms),
     )

@@ -125,6 +125,13 @@ class Ticket(msgspec.Struct, kw_only=True):
     most_bytes: int
 
 
+class SecretValue(msgspec.Struct, kw_only=True):
+    """The answer to GET attempts/{id}/secrets/{name}. `value`: base64 of it. Keep it in memory, and out of the log."""
+
+    name: str
+    value: str
+
+
 class Finish(msgspec.Struct, kw_only=True):
     """POST attempts/{id}/finish: how the attempt ended.
 
@@ -172,6 +179,8 @@ class Poll(msgspec.Struct, kw_only=True):
     wait_s: Annotated[float, Meta(ge=0, le=86_400)] = 0.0
     draining: bool = False
     trouble: list[Trouble] = []
+    leaves_in_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
+    unclean: str = ""
 
 
 class Input(msgspec.Struct, kw_only=True):
@@ -179,8 +188,6 @@ class Input(msgspec.Struct, kw_only=True):
 
     module: str
     platform: str
-    leaves_in_s: Annotated[float, Meta(ge=0, le=86_400)] | None = None
-    unclean: str = ""
     digest: str
     size_bytes: int
 
@@ -204,7 +211,7 @@ class Offer(msgspec.Struct, kw_only=True):
     working folder). `outputs`: which outputs to upload: "tree" (the installed tree), "worktree" (the working
     folder, packed), "source" (the working folder after a fetch), "artifacts" (what the patterns name).
     `source_key`: where there is no digest of a tar, the digest of the source's files, as it is in keys: equal key,
-    equal working folder.
+    equal working folder. `secrets`: names of those to be fetched once it is acknowledged, and put as files below $SECRETS.
     """
 
     attempt: str
@@ -229,6 +236,7 @@ class Offer(msgspec.Struct, kw_only=True):
     inputs: list[Input] = []
     outputs: list[str] = []
     artifacts: list[str] = []
+    secrets: list[str] = []
     source_date_epoch: int = 315532800
     offer_s: float = 10.0
 
