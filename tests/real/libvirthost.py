@@ -1,5 +1,6 @@
 """A libvirt of the tests' own, whose machines reach one port of this machine, by the program that users run."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -44,8 +45,15 @@ class LibvirtHost:
 
     @property
     def daemon(self) -> int:
-        """Process id of libvirtd as it is now."""
-        return int((self.folder / "run/libvirt/libvirtd.pid").read_text())
+        """Process id of libvirtd as it is now; 0 while there is none."""
+        with contextlib.suppress(OSError, ValueError):
+            return int((self.folder / "run/libvirt/libvirtd.pid").read_text())
+        return 0
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
 
     def children(self) -> list[int]:
         """Of that process: libvirtd, and each machine."""
@@ -59,6 +67,11 @@ class LibvirtHost:
         owner = self.folder.stat()
         os.chown(folder, owner.st_uid, owner.st_gid)
         return folder
+
+    def kill(self) -> None:
+        """End the program itself by SIGKILL; what it started has to see to that."""
+        self._process.kill()
+        self._process.wait()
 
     def close(self) -> int:
         """End it with all its machines; its exit status."""

@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _parse(argv)
     folder = Path(options.dir).resolve()
     try:
-        hubs = [Hub.read(text) for text in options.hub]
+        hubs = _hubs(options.hub)
         owner = _owner(options.user)
         _check(folder)
         # Before anything has threads: namespaces are left by a process alone.
@@ -38,6 +38,15 @@ def main(argv: list[str] | None = None) -> int:
         return asyncio.run(_run(folder, child, list(zip(listening, hubs, strict=True))))
     finally:
         _end(child)
+
+
+def _hubs(texts: Sequence[str]) -> list[Hub]:
+    """Raises ValueError."""
+    hubs = [Hub.read(text) for text in texts]
+    for number, hub in enumerate(hubs):
+        if (hub.number, hub.port) in [(other.number, other.port) for other in hubs[:number]]:
+            raise ValueError(f"--hub {texts[number]}: machines find another hub at this port already")
+    return hubs
 
 
 def _owner(user: str) -> pwd.struct_passwd | None:

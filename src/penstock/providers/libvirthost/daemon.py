@@ -17,8 +17,8 @@ _SETTINGS = 'stdio_handler = "file"\n'
 """Consoles are written by qemu itself: there is no virtlogd here."""
 _SHORT_S = 2.0
 _DEATHS_MAX = 3
-_PATH_MAX = 107
-"""Longest path of a unix socket (unix(7)); the longest that libvirt makes below its folder comes close."""
+_FOLDER_MAX = 107 - len("/config/libvirt/qemu/lib/domain-12345-twenty-characters-of/monitor.sock")
+"""A unix socket's path has at most 107 bytes (unix(7)), and this is the longest that libvirt makes."""
 
 
 class Ending(Exception):
@@ -37,9 +37,9 @@ def uri(folder: Path) -> str:
 
 def check(folder: Path) -> None:
     """Raises ValueError for a folder that it could not live in."""
-    if len(str(socket_of(folder))) > _PATH_MAX - 20:
+    if len(os.fsencode(folder)) > _FOLDER_MAX:
         raise ValueError(
-            f"--dir {folder}: the paths of sockets below it would be too long; name a shorter one"
+            f"--dir {folder}: sockets lie below it, so its path may have {_FOLDER_MAX} bytes at most"
         )
 
 
