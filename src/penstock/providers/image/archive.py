@@ -82,14 +82,10 @@ def run(words: Sequence[str], cwd: Path | None = None, given: bytes | None = Non
     return done.stdout.decode(errors="replace")
 
 
-def own_mirrors() -> list[str]:
+def own_mirrors(etc: Path = Path("/etc/apt")) -> list[str]:
     """Where this machine's own packages come from: addresses that end in /debian or /debian-security."""
-    texts = [path.read_text() for path in sorted(Path("/etc/apt").glob("sources.list")) if path.is_file()]
-    texts += [
-        path.read_text()
-        for path in sorted(Path("/etc/apt/sources.list.d").glob("*"))
-        if path.suffix in (".list", ".sources")
-    ]
+    paths = [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]
+    texts = [path.read_text() for path in paths if path.suffix in (".list", ".sources") and path.is_file()]
     lines = [line for text in texts for line in text.splitlines() if not line.lstrip().startswith("#")]
     found = [word.rstrip("/") for line in lines for word in line.split() if "://" in word]
     return list(dict.fromkeys(word for word in found if word.endswith(("/debian", "/debian-security"))))

@@ -1,0 +1,125 @@
+"""What a virtual machine makes of what it is told, without being one."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from penstock.agent.__main__ import parse
+from penstock.providers.guest import agent, channel, hub, machine
+from penstock.providers.guest.hub import Seen
+
+IDENTITY = {"token": "t", "words": ["--token-file", "/run/penstock/token", "--hub", "http://127.0.0.1:8800"]}
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://hub.example.org", Seen("https://hub.example.org", "hub.example.org")),
+        ("https://hub.example.org:8443/x", Seen("https://hub.example.org:8443/x", "hub.example.org")),
+        ("http://127.0.0.1:8800", Seen("http://localhost:8800", "localhost")),
+        ("http://[::1]:8800", Seen("http://localhost:8800", "localhost")),
+        ("https://localhost", Seen("https://localhost", "localhost")),
+        ("https://192.0.2.7:8443", Seen("https://192.0.2.7:8443")),
+        ("http://10.0.2.2:8800", Seen("http://10.0.2.2:8800", plain=True)),
+        ("https://10.0.2.2:8800", Seen("https://10.0.2.2:8800")),
+    ],
+)
+def test_where_the_hub_is(url: str, seen: Seen) -> None:
+    assert hub.seen(url) == seen
+
+
+def test_a_name_leads_to_the_gateway_and_nowhere_else(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost\n")
+    agent.lead("hub.example.org", hosts)
+    agent.lead("", hosts)
+    assert hosts.read_text().splitlines()[:2] == ["10.0.2.2 hub.example.org", "127.0.0.1 localhost"]
+    agent.lead("localhost", hosts)
+    assert hosts.read_text() == "10.0.2.2 localhost\n10.0.2.2 hub.example.org\n"
+
+
+@pytest.fixture
+def led(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """The names that were led to the gateway."""
+    found: list[str] = []
+    monkeypatch.setattr(agent, "lead", found.append)
+    monkeypatch.setattr(agent, "WORK", tmp_path)
+    return found
+
+
+def test_the_agent_takes_the_words(led: list[str]) -> None:
+    options = parse(agent.command(IDENTITY, "/run/penstock/ca.pem"))
+    assert (options.hub, options.ca_file, options.insecure) == (
+        ["http://localhost:8800"],
+        "/run/penstock/ca.pem",
+        False,
+    )
+    assert led == ["localhost"]
+    assert options.cache_mb > 0
+
+
+def test_plain_http_is_asked_for_where_it_stays_on_the_host(led: list[str]) -> None:
+    words = [
+        "--token-file",
+        "t",
+        "--hub",
+        "http://10.0.2.2:1",
+        "--hub",
+        "http://10.0.2.2:2",
+        "--cache-mb",
+        "7",
+    ]
+    given = agent.command({"words": words}, "")
+    assert given == [*words, "--insecure"]
+    assert agent.command({"words": given}, "") == given
+
+
+def test_what_is_secret_is_ours_alone(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("old")
+    file.chmod(0o644)
+    agent.write_private(file, b"new")
+    assert (file.read_bytes(), file.stat().st_mode & 0o777) == (b"new", 0o600)
+
+
+def test_a_machine_has_no_seed_or_name_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="64 hex digits"):
+        machine.reseed("ab" * 31, tmp_path / "urandom")
+    with pytest.raises(ValueError, match="32 hex digits"):
+        machine.name("vm", "../../etc", tmp_path)
+    with pytest.raises(ValueError, match="six bytes"):
+        machine.set_address("52:54:00")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lines_come_whole_however_they_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "port"
+    os.mkfifo(path)
+    line = channel.Channel(path)
+    there = os.open(path, os.O_WRONLY)
+    os.write(there, b'{"kind": "res')
+    assert line.orders() == []
+    os.write(there, b'umed"}\n\nno json\n[1]\n{"kind"')
+    assert line.orders() == [{"kind": "resumed"}, {}, {}]
+    os.close(there)
+    os.close(line.handle)
+
+
+def test_the_port_is_found_by_its_name(tmp_path: Path) -> None:
+    for number, name in enumerate(["org.qemu.guest_agent.0", "org.penstock.0"], 1):
+        (tmp_path / f"vport1p{number}").mkdir()
+        (tmp_path / f"vport1p{number}" / "name").write_text(f"{name}\n")
+    assert channel.port(tmp_path, Path("/dev")) == Path("/dev/vport1p2")
+
+
+def test_an_answer_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "port"
+    os.mkfifo(path)
+    line = channel.Channel(path)
+    line.say({"kind": "ok", "name": "vm\n1"})
+    said = os.read(line.handle, 4096)
+    assert said.count(b"\n") == 1
+    assert json.loads(said) == {"kind": "ok", "name": "vm\n1"}
+    os.close(line.handle)
