@@ -190,7 +190,7 @@ def _contact(step: Step, caller: Session, said: Said) -> str:
         why = f"{one.count} downloads failed: {one.what}"
         step.tell(Event(kind="download", machine=session.machine, state=one.host, reason=why))
     machine = step.need(Machine, session.machine)
-    after = msgspec.structs.replace(machine, accepting=not said.draining)
+    after = msgspec.structs.replace(machine, accepting=not said.draining and said.leaves_ms is None)
     if machine.health == Health.SUSPECT:
         after = msgspec.structs.replace(after, health=Health.GOOD, health_reason="")
         step.tell_machine(after)
