@@ -3,17 +3,17 @@
 from dataclasses import replace
 
 import msgspec
+from farms import TestFarm
 from renting import BURST
 from renting import RULES as RENTING
-from farms import TestFarm
 
 from penstock.model.foreign import Agent, Fate, Request, Run, Watched
 from penstock.model.job import Job
 from penstock.model.machine import Machine
 from penstock.model.pool_foreign import Serves
 from penstock.model.states import Power
-from penstock.ports import QueueError
 from penstock.providers.simulated import Simulated
+from penstock.queueport import QueueError
 
 URL = "http://master.example"
 SERVES = Serves(url=URL, platforms=(("linux-*", "linux"),), names="burst-%d", master="master.example:9989")
@@ -109,8 +109,8 @@ class Foreign:
         self.paused[agent] = paused
 
     def secret(self, agent: str) -> str:
-        if agent == "burst-4":
-            raise QueueError("no secret is known for burst-4")
+        if agent == "burst-3":
+            raise QueueError("no secret is known for burst-3")
         return f"secret of {agent}"
 
 

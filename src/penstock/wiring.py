@@ -24,10 +24,10 @@ from penstock.ports import (
     Marks,
     Notifier,
     Provider,
-    Queue,
     Store,
     StoreError,
 )
+from penstock.queueport import Queue
 from penstock.store.blobs import open_blobs
 from penstock.store.logs import open_logs
 from penstock.store.marks import open_marks
@@ -228,19 +228,29 @@ def queues(rules: Rules) -> dict[str, Queue]:
             module, _, attribute = QUEUES[pool.agent].partition(":")
             open_queue = getattr(import_module(module), attribute)
             mine = [one.serves for one in rules.pools if one.serves and one.serves.url == pool.serves.url]
-            found[pool.serves.url] = open_queue(mine, partial(_rest, pool.serves), partial(_secrets, mine))
+            found[pool.serves.url] = open_queue(
+                mine, partial(_rest, rules, pool.serves), partial(_secrets, rules, mine)
+            )
     return found
 
 
-def _rest(serves: Serves, headers: Callable[[str], dict[str, str]]) -> Callable[[], Any]:
+def _rest(
+    rules: Rules, serves: Serves, headers: Callable[[str], dict[str, str]]
+) -> Callable[[], Callable[..., Any]]:
     """What asks another system's interface, for one look."""
-    return Rest(serves.url, serves.token_file, serves.ca_file, headers).within
+    return Rest(serves.url, _file(rules, serves.token_file), _file(rules, serves.ca_file), headers).within
 
 
-def _secrets(serves: Iterable[Serves]) -> dict[str, str]:
+def _secrets(rules: Rules, serves: Iterable[Serves]) -> dict[str, str]:
     """What agents log in with, by name: lines "NAME SECRET" of the files. Raises QueueError."""
-    lines = [line.split() for one in serves for line in read_secret(one.secrets_file).splitlines()]
+    texts = [read_secret(_file(rules, one.secrets_file)) for one in serves]
+    lines = [line.split() for text in texts for line in text.splitlines()]
     return {words[0]: words[1] for words in lines if len(words) == 2}
+
+
+def _file(rules: Rules, named: str) -> str:
+    """A file that farm.toml names, "" where it names none."""
+    return str(Path(rules.folder) / named) if named else ""
 
 
 def provider(name: str) -> Callable[..., Any]:

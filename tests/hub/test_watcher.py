@@ -1,9 +1,13 @@
 """Another system's queue, served: demand, runs, ends, stops, and all that can go wrong between two looks."""
 
-from serving import Served
+import pytest
+from serving import URL, Served
 
 from penstock.hub.fsck import fsck
-from penstock.model.job import Attempt
+from penstock.model.change import Build, Change
+from penstock.model.farm import Event
+from penstock.model.foreign import Fate
+from penstock.model.job import Attempt, Job
 from penstock.model.ledger import Entry
 
 
@@ -21,3 +25,176 @@ def test_what_waits_there_is_run_on_machines_that_are_rented_for_it_and_stopped_
     farm.until(lambda: set(farm.powers().values()) == {"suspended"})
     assert farm.system.paused == {"burst-1": True, "burst-2": True}
     assert fsck(farm.hub) == []
+
+
+def test_all_of_it_is_in_the_ledger_and_costs_what_it_took() -> None:
+    farm = Served(books=True)
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: len(farm.system.running) == 1)
+    farm.pass_s(600)
+    farm.system.end("1")
+    farm.until(lambda: set(farm.powers().values()) == {"suspended"})
+    (attempt,) = farm.all(Attempt)
+    assert attempt.cost_micros == pytest.approx(400_000 * 600 / 3600, rel=0.02)
+    entered = [one for one in farm.all(Entry) if one.attempt == attempt.id]
+    assert sum(one.amount_micros for one in entered) == attempt.cost_micros
+    assert {(one.name, one.platform) for one in entered} == {("linux-gcc:build", "linux")}
+
+
+def test_the_same_look_again_and_again_changes_nothing() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc", "linux-clang")
+    farm.until(lambda: len(farm.system.running) == 2)
+    farm.pass_s(10)
+    before = (farm.all(Job), farm.all(Attempt), farm.all(Build), farm.all(Change))
+    farm.pass_s(30)
+    assert (farm.all(Job), farm.all(Attempt), farm.all(Build), farm.all(Change)) == before
+
+
+def test_jobs_of_one_group_are_one_build() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc", "linux-clang", group="7")
+    farm.pass_s(8)
+    (build,) = farm.all(Build)
+    assert {job.build for job in farm.all(Job)} == {build.id}
+    assert farm.get(Change, build.change).ref == "a push"
+
+
+def test_a_group_that_has_its_verdict_gets_another_build_for_what_comes_later() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc", group="7")
+    farm.until(lambda: bool(farm.system.running))
+    farm.system.end("1")
+    farm.pass_s(10)
+    assert [str(build.state) for build in farm.all(Build)] == ["PASSED"]
+    farm.system.ask("linux-late", group="7")
+    farm.pass_s(8)
+    assert sorted(str(build.state) for build in farm.all(Build)) == ["PASSED", "open"]
+
+
+def test_a_machine_that_dies_in_the_middle_costs_one_attempt_and_its_system_tries_again() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    (first,) = farm.machines
+    farm.provider.take_back(first.provider_id)
+    farm.until(lambda: len(farm.system.running) == 1 and farm.system.running[0].id == "2")
+    farm.pass_s(60)
+    farm.system.end("2")
+    farm.pass_s(10)
+    tries = sorted((one.n, str(one.state)) for one in farm.all(Attempt))
+    assert tries in ([(1, "LOST"), (2, "PASSED")], [(1, "PREEMPTED"), (2, "PASSED")])
+    assert farm.jobs() == [("linux-gcc", "PASSED")]
+    assert fsck(farm.hub) == []
+
+
+def test_a_system_that_does_not_answer_keeps_its_machines_and_gets_no_more() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    farm.system.end("1")
+    farm.system.problem = "connection refused"
+    farm.system.ask("linux-a", "linux-b", "linux-c")
+    farm.pass_s(3600)
+    assert farm.powers() == {"burst-1": "up"}
+    assert farm.jobs() == [("linux-gcc", "running")]
+    told = [one.reason for one in farm.all(Event) if one.state == "alert"]
+    assert len(told) == 1
+    assert "does not answer: connection refused" in told[0]
+    farm.system.problem = ""
+    farm.pass_s(60)
+    assert dict(farm.jobs())["linux-gcc"] == "PASSED"
+    assert [one.reason for one in farm.all(Event) if one.state == "alert"][1:] == [f"{URL} answers again"]
+    farm.until(lambda: len(farm.system.running) >= 2)
+
+
+def test_a_machine_that_is_to_stop_while_its_system_is_away_stays() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    farm.system.end("1")
+    farm.until(lambda: farm.powers() == {"burst-1": "draining"})
+    farm.system.problem = "connection refused"
+    farm.pass_s(1800)
+    assert farm.powers() == {"burst-1": "draining"}
+    farm.system.problem = ""
+    farm.pass_s(6)
+    asked = [one for one in farm.all(Event) if one.reason == "whether it is needed was not known"]
+    assert [one.state for one in asked] == ["up"]
+    farm.until(lambda: farm.powers() == {"burst-1": "suspended"})
+
+
+def test_a_job_that_comes_while_its_machine_is_let_go_keeps_the_machine() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    farm.system.end("1")
+    farm.until(lambda: farm.powers() == {"burst-1": "draining"})
+    (request,) = farm.system.ask("linux-clang")
+    farm.system.begin(request, "burst-1")  # it was given before it was paused
+    farm.pass_s(12)
+    assert farm.powers() == {"burst-1": "up"}
+    assert not farm.system.paused.get("burst-1")
+    assert dict(farm.jobs())["linux-clang"] == "running"
+
+
+def test_a_new_leader_knows_what_ran_and_what_ended_meanwhile() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc", "linux-clang")
+    farm.until(lambda: len(farm.system.running) == 2)
+    farm.pass_s(10)
+    farm.system.end("1")
+    farm.again()
+    farm.pass_s(10)
+    assert farm.jobs() == [("linux-gcc", "PASSED"), ("linux-clang", "running")]
+    farm.system.end("2", "error", "exception")
+    farm.pass_s(10)
+    assert farm.jobs() == [("linux-gcc", "PASSED"), ("linux-clang", "ERROR")]
+    assert fsck(farm.hub) == []
+
+
+def test_what_runs_elsewhere_or_is_taken_back_there_ends_here() -> None:
+    farm = Served()
+    one, two, three, four = farm.system.ask("linux-a", "linux-b", "linux-c", "linux-d")
+    farm.pass_s(6)
+    farm.system.begin(one, "somebody's")
+    for request, fate in (
+        (two, Fate(state="merged")),
+        (three, Fate(state="gone")),
+        (four, Fate(state="ended", result="cancelled")),
+    ):
+        del farm.system.requests[request]
+        farm.system.fates[request] = fate
+    farm.pass_s(10)
+    assert farm.jobs() == [
+        ("linux-a", "CANCELLED"),
+        ("linux-b", "SUPERSEDED"),
+        ("linux-c", "CANCELLED"),
+        ("linux-d", "CANCELLED"),
+    ]
+    farm.until(lambda: not farm.machines or set(farm.powers().values()) == {"suspended"})
+
+
+def test_a_short_run_that_no_look_saw_is_in_the_books() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.system.end("1")
+    farm.pass_s(10)
+    (request,) = farm.system.ask("linux-quick")
+    run = farm.system.begin(request, "burst-1")
+    farm.system.end(run)
+    farm.pass_s(10)
+    assert dict(farm.jobs())["linux-quick"] == "PASSED"
+
+
+def test_more_names_than_secrets_are_told_as_a_quota() -> None:
+    farm = Served()
+    farm.system.ask(*(f"linux-{n}" for n in range(6)))
+    farm.pass_s(300)
+    assert sorted(farm.powers()) == ["burst-1", "burst-2"]
+    assert [one for one in farm.all(Event) if one.reason == "no secret is known for burst-3"]

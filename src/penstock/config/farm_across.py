@@ -7,6 +7,7 @@ from typing import Any
 from penstock.config.farm_named import repositories_once
 from penstock.config.items import Desk, Item, near, shown
 from penstock.config.pool_ec2 import check_ec2
+from penstock.config.pool_foreign import check_foreign
 from penstock.config.pool_kubernetes import check_kubernetes
 from penstock.config.pool_libvirt import check_libvirt
 from penstock.config.pool_power import switches
@@ -33,6 +34,7 @@ def across(desk: Desk, document: Item) -> None:
         check_ec2(desk, pool, get(document, "farm"))
         check_kubernetes(desk, pool, get(document, "farm"))
     switches(desk, pools)
+    check_foreign(desk, pools)
     _pools_known(desk, document, names)
     repositories_once(desk, get(document, "project"))
     _money(desk, document, names)

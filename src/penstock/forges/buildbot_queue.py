@@ -12,7 +12,7 @@ from typing import Any
 
 from penstock.model.foreign import Agent, Fate, Request, Result, Run, Watched
 from penstock.model.pool_foreign import Serves
-from penstock.ports import QueueError
+from penstock.queueport import QueueError
 
 Ask = Callable[..., Any]
 RESULTS: dict[int, Result] = {
@@ -92,13 +92,13 @@ def login(token: str) -> dict[str, str]:
 
 
 def _watched(ask: Ask, mark: str) -> Watched:
-    workers = _list(ask, "workers")
+    known = _list(ask, "workers")
     builders = {one["builderid"]: one["name"] for one in _list(ask, "builders")}
     reasons = {one["bsid"]: one["reason"] for one in _list(ask, "buildsets?complete=false")}
     asked = _list(ask, "buildrequests?complete=false")
     running = _list(ask, "builds?complete=false")
     ended, done = _ended(ask, mark)
-    names = {one["workerid"]: one["name"] for one in workers}
+    names = {one["workerid"]: one["name"] for one in known}
     requests = {one["buildrequestid"]: _request(one, builders, reasons) for one in (*done, *asked)}
     runs = {one["buildid"]: _run(one, builders, requests, names) for one in (*running, *ended)}
     last = [mark, *(str(int(one["complete_at"])) for one in ended)] if mark else [_newest(ask)]
@@ -106,7 +106,7 @@ def _watched(ask: Ask, mark: str) -> Watched:
         waiting=tuple(requests[one["buildrequestid"]] for one in asked if not one["claimed"]),
         running=tuple(run for run in runs.values() if not run.ended_ms),
         ended=tuple(run for run in runs.values() if run.ended_ms),
-        agents=tuple(_agent(one) for one in workers),
+        agents=tuple(_agent(one) for one in known),
         mark=max(last, key=int),
     )
 

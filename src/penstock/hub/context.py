@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from penstock.model.rules import Rules
-from penstock.ports import BlobStore, Clock, Entropy, Notifier, Provider, Queue, Store
+from penstock.ports import BlobStore, Clock, Entropy, Notifier, Provider, Store
+from penstock.queueport import Queue
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from penstock.hub.provisioner import Provisioner
 from penstock.hub.queueview import QueueView
 from penstock.hub.steps import look
 from penstock.hub.timekeeper import Timekeeper
-from penstock.hub.watcher import Watcher
+from penstock.hub.watcher import EVERY_MS, Watcher
 from penstock.model.farm import Event, Farm
 from penstock.model.states import JOB
 from penstock.ports import Tx
@@ -32,7 +32,7 @@ class Services:
     """All services of one leader. `farm`: what intake.open_farm returned; without it whoever leads now is joined.
     `timekeeper`: one that another thread uses as well, to be heard of. `beside` does what a blob store may hold up.
     `provisioner` makes what deals with providers. `moment_ms`: farm time is not written again before. `books`: whether
-    the ledger is kept.
+    the ledger is kept. `watch_ms`: how often other systems' queues are looked at.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Services:
         provisioner: Callable[[Hub], Provisioner] = Provisioner,
         moment_ms: int | None = None,
         books: bool = True,
+        watch_ms: int = EVERY_MS,
     ) -> None:
         led = farm if farm is not None else look(hub, lambda tx, row: row)
         self.hub = replace(hub, epoch=led.leader_epoch)
@@ -53,7 +54,7 @@ class Services:
         self._beside = beside or AtOnce()
         self.view = QueueView()
         self.provisioner = provisioner(self.hub)
-        self._watcher = Watcher(self.hub, self._beside)
+        self._watcher = Watcher(self.hub, self._beside, watch_ms)
         self._guardian = Guardian(self.hub)
         self._forgetter = Forgetter(self.hub)
         self._bookkeeper = Bookkeeper(self.hub) if books else None

@@ -12,6 +12,7 @@ import msgspec
 
 from penstock.hub.ender import cost, lose, release_machine, stop, unsettled
 from penstock.hub.ending import Ending, Result, conclude
+from penstock.hub.planner import job_id
 from penstock.hub.releaser import follow
 from penstock.hub.steps import Step, take_slot
 from penstock.model.change import Build, Change
@@ -45,7 +46,7 @@ def open_jobs(tx: Tx, farm: Farm, url: str) -> dict[str, Job]:
 
 def request_of(job: Job) -> str:
     """The id that the request of such a job has in its own system."""
-    return job.id.split("-")[1].lstrip("0") or "0"
+    return job.name.rpartition(":")[2]
 
 
 def appear(step: Step, url: str, request: Request, pools: tuple[Pool, ...]) -> Job | None:
@@ -53,16 +54,12 @@ def appear(step: Step, url: str, request: Request, pools: tuple[Pool, ...]) -> J
     platform = platform_of(request, pools)
     if not platform:
         return None
-    tag, number = tag_of(url), 1
-    while (job := step.tx.get(Job, _job_id(tag, request, number))) is not None and not job.open:
-        number += 1
-    if job is not None:
-        return job
-    mine = tuple(pool for pool in pools if platform in pool.platforms)
-    made = _job(step, request, platform, mine)
-    made = msgspec.structs.replace(made, id=_job_id(tag, request, number))
-    build = _build(step, url, request, made)
-    made = msgspec.structs.replace(made, build=build.id)
+    build, number = _place(step, url, request)
+    if build is not None and number <= 0:
+        return step.need(Job, job_id(build.id, -number))
+    made = _job(step, request, platform, tuple(pool for pool in pools if platform in pool.platforms))
+    build = build or _new_build(step, url, request, made)
+    made = msgspec.structs.replace(made, id=job_id(build.id, number), build=build.id)
     step.tx.insert(made)
     step.tell_job(made)
     return made
@@ -118,9 +115,9 @@ def give_back(step: Step, attempt: Attempt, why: str) -> None:
     lose(step, attempt, AttemptState.LOST, retry.Cause(text=why, counts=False))
 
 
-def close(step: Step, job_id: str, fate: Fate) -> None:
+def close(step: Step, name: str, fate: Fate) -> None:
     """A request is in no list any more, and none of its runs was on a machine of ours."""
-    job = step.need(Job, job_id)
+    job = step.need(Job, name)
     if not job.open:
         return
     if fate.state == "merged":
@@ -133,9 +130,9 @@ def close(step: Step, job_id: str, fate: Fate) -> None:
         stop(step, job, JobState.CANCELLED, why)
 
 
-def elsewhere(step: Step, job_id: str, agent: str) -> None:
+def elsewhere(step: Step, name: str, agent: str) -> None:
     """A request was taken by an agent that is no machine of ours."""
-    job = step.need(Job, job_id)
+    job = step.need(Job, name)
     if job.open:
         stop(step, job, JobState.CANCELLED, f"taken by {agent[:MOST]}, which is no machine of this farm")
 
@@ -147,21 +144,47 @@ def attempt_id(url: str, run: Run) -> str:
 
 def platform_of(request: Request, pools: tuple[Pool, ...]) -> str:
     """What a request asks for, by the first pool that knows its builder; "" where none does."""
-    found = (pool.serves.platform_of(request.builder) for pool in pools if pool.serves)
+    found = (pool.serves.platform_of(request.builder, request.labels) for pool in pools if pool.serves)
     return next((platform for platform in found if platform), "")
 
 
-def _job_id(tag: str, request: Request, number: int) -> str:
-    return f"{tag}-{request.id:0>9}" + (f"-{number}" if number > 1 else "")
+def _place(step: Step, url: str, request: Request) -> tuple[Build | None, int]:
+    """The build that a request's job belongs in, None for a new one, and its number there; that of the job that is open
+    already, negative."""
+    build = step.tx.get(Build, _group_id(url, request))
+    if build is None:
+        return None, 1
+    jobs = step.tx.find(Job, "build", build.id)
+    mine = [job for job in jobs if request_of(job) == request.id]
+    if build.open and (not mine or mine[0].open):
+        return build, -_number(mine[0]) if mine else len(jobs) + 1
+    tries = 1
+    while (alone := step.tx.get(Build, f"{_alone_id(url, request)}-{tries}")) is not None:
+        if alone.open and step.need(Job, job_id(alone.id, 1)).open:
+            return alone, -1
+        tries += 1
+    return None, 1
 
 
-def _build(step: Step, url: str, request: Request, job: Job) -> Build:
-    """The build of the request's group; where that has its verdict already, one of the request's own."""
-    tag = tag_of(url)
-    known = step.tx.get(Build, f"{tag}-of-{request.group}") if request.group else None
-    if known is not None and known.open:
-        return known
-    name = f"{tag}-of-{request.group}" if request.group and known is None else f"{job.id}-alone"
+def _group_id(url: str, request: Request) -> str:
+    """The build of all that was asked for together."""
+    return f"{tag_of(url)}-of-{request.group}" if request.group else f"{_alone_id(url, request)}-0"
+
+
+def _alone_id(url: str, request: Request) -> str:
+    """What builds begin with that are of one request, as its group has its verdict already."""
+    return f"{tag_of(url)}-alone-{request.id}"
+
+
+def _number(job: Job) -> int:
+    return int(job.id.rpartition("-")[2])
+
+
+def _new_build(step: Step, url: str, request: Request, job: Job) -> Build:
+    """The build of the request's group; where there is one already, one of the request's own."""
+    name, tries = _group_id(url, request), 1
+    while step.tx.get(Build, name) is not None:
+        name, tries = f"{_alone_id(url, request)}-{tries}", tries + 1
     change = Change(
         id=f"{url}#{name}",
         source=url,

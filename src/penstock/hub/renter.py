@@ -31,11 +31,11 @@ from penstock.ports import (
     NoAnswer,
     NoCapacity,
     ProviderError,
-    QueueError,
     QuotaReached,
     Throttled,
     UnknownMachine,
 )
+from penstock.queueport import QueueError
 
 CALLED = (Power.REQUESTED, Power.RESUMING, Power.SUSPENDING, Power.DELETING)
 """What a machine's power is while its provider is to be called, or was."""

@@ -27,7 +27,8 @@ from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import Power
-from penstock.ports import Queue, QueueError, Tx
+from penstock.ports import Tx
+from penstock.queueport import Queue, QueueError
 
 EVERY_MS = 5_000
 """How often a system is looked at."""
@@ -308,7 +309,7 @@ def _steps(tx: Tx, farm: Farm, one: _System, seen: _Look) -> list[Callable[[Step
             steps.append(partial(mirror.appear, url=one.url, request=request, pools=one.pools))
     for request_id, fate in seen.fates.items():
         if request_id in open_ and fate.state != "open":
-            steps.append(partial(mirror.close, job_id=open_[request_id].id, fate=fate))
+            steps.append(partial(mirror.close, name=open_[request_id].id, fate=fate))
     return steps
 
 
@@ -322,7 +323,7 @@ def _run_steps(
         return [partial(mirror.end, url=one.url, run=run)] if ends else []
     if run.agent not in machines:
         mine = job is not None and job.state != "running" and not (run.ended_ms and run.result == "lost")
-        return [partial(mirror.elsewhere, job_id=job.id, agent=run.agent)] if job is not None and mine else []
+        return [partial(mirror.elsewhere, name=job.id, agent=run.agent)] if job is not None and mine else []
     begin = partial(mirror.begin, url=one.url, run=run, machine_id=machines[run.agent], pools=one.pools)
     return [begin, partial(mirror.end, url=one.url, run=run)] if run.ended_ms else [begin]
 

@@ -13,10 +13,11 @@ Result = Literal["", "passed", "failed", "error", "cancelled", "lost"]
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Something that waits to run. `builder`: what such requests are called; `group`: those of one group were asked for
-    together; `title`: what people call that."""
+    together; `title`: what people call that; `labels`: what it asks of an agent."""
 
     id: str
     builder: str
+    labels: tuple[str, ...] = ()
     group: str = ""
     title: str = ""
     since_ms: int = 0

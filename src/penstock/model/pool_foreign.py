@@ -24,10 +24,14 @@ class Serves(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str = ""
     repositories: tuple[str, ...] = ()
 
-    def platform_of(self, builder: str) -> str:
-        """What a builder's requests ask for, "" where they are not for machines of ours."""
-        found = (platform for pattern, platform in self.platforms if fnmatch.fnmatchcase(builder, pattern))
-        return next(found, "")
+    def platform_of(self, builder: str, labels: tuple[str, ...] = ()) -> str:
+        """What a builder's requests ask for, "" where they are not for machines of ours. A pattern "tag:..." is of labels."""
+        said = (builder, *(f"tag:{label}" for label in labels))
+        for pattern, platform in self.platforms:
+            names = said[1:] if pattern.startswith("tag:") else said[:1]
+            if any(fnmatch.fnmatchcase(name, pattern) for name in names):
+                return platform
+        return ""
 
     def name_of(self, number: int) -> str:
         """What the agent with this number is called, from 1."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from penstock.ports import QueueError
+from penstock.queueport import QueueError
 
 WITHIN_S = 5.0
 MOST_BYTES = 32 << 20

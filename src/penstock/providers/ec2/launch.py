@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from penstock.model.pool_ec2 import Ec2, InstanceType, Subnet
+from penstock.model.pool_foreign import OURS
 from penstock.model.rented import Offer, Order
 from penstock.model.rules import Pool
+from penstock.providers import serving
 from penstock.providers.starting import MINUTE_MS, agent_words
 
 HOME = "/var/lib/penstock"
@@ -115,6 +117,8 @@ def parameters(pool: Pool, said: Ec2, choice: Choice, order: Order) -> dict[str,
 
 def first_boot(pool: Pool, order: Order) -> str:
     """The script that fetches the agent from the hub and keeps it running, also after a stop and a start."""
+    if pool.agent != OURS:
+        return serving.first_boot(pool, order, HOME)
     words = agent_words(pool, order, f"{HOME}/token", f"{HOME}/work") + CLOUD_WORDS
     if order.hub.startswith("http://"):
         words.append("--insecure")
