@@ -10,6 +10,7 @@ import pytest
 from litestar.testing import TestClient
 
 from penstock.model.job import Attempt, Job
+from penstock.model.ledger import Meter
 from penstock.model.machine import Machine
 from penstock.web.app import make_app
 from penstock.web.bell import Bell
@@ -237,6 +238,21 @@ def test_names_from_outside_are_text_everywhere(tmp_path: Path) -> None:
         for path in ("/", "/machines", f"/machines/{machine.id}", "/machines?pool=%3Cb%3E"):
             assert "<img" not in one.client.get(path).text
             one.page(path)
+
+
+def test_machines_say_what_they_cost_and_what_comes_next(tmp_path: Path) -> None:
+    made = make(tmp_path, busy=False)
+    made.join("rack", "rack-0")
+    first = made.agents[0].machine
+    meter = Meter(
+        machine=first.id, pool="rack", power=first.power, since_ms=0, price_micros=0, paid_micros=5_250_000
+    )
+    made.farm.store.write(lambda tx: tx.insert(meter))
+    with served(made) as one:
+        text = " ".join(one.page("/machines").text.split())
+        assert "owned, 8 cores, 32,768 MB, 2 slots" in text
+        assert "5.25 USD waits for jobs" in text
+        assert "waits for jobs" in one.page(f"/machines/{first.id}").text
 
 
 def test_many_machines_come_in_pages_those_in_trouble_first(tmp_path: Path) -> None:

@@ -192,7 +192,19 @@ def _pool_group(
         if machine.pool == line["name"]
     ]
     price = prices.get(line["name"], 0)
-    return {**line, "price": decimal_text(price) if price else "", "lines": lines}
+    sizes = {_size(one) for one in lines}
+    size = sizes.pop() if len(sizes) == 1 else ""
+    return {**line, "price": decimal_text(price) if price else "", "size": size, "lines": lines}
+
+
+def _size(line: Document) -> str:
+    """What one machine has, in words."""
+    memory = f", {line['memory_mb']:,} MB" if line["memory_mb"] else ""
+    return f"{_counted(line['cores'], 'core')}{memory}, {_counted(line['slots'], 'slot')}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _downloads(figures: Figures) -> Document:
