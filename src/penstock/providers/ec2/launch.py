@@ -32,6 +32,7 @@ cat > /etc/systemd/system/penstock-agent.service <<'PENSTOCK'
 Description=Penstock agent
 After=network-online.target
 Wants=network-online.target
+StartLimitIntervalSec=0
 [Service]
 ExecStart=/bin/sh {home}/start
 Restart=always
