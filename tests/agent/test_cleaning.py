@@ -79,10 +79,10 @@ class TestCounting:
         )
         cleaning.clean()
         assert cleaning.failed == "trees cannot be removed: no"
-        assert (cleaning.due, cleaning.again) == (True, False)
+        assert (cleaning.due, cleaning.ready) == (True, False)
         later = time.monotonic() + 601
         monkeypatch.setattr("penstock.agent.cleaning.time.monotonic", lambda: later)
-        assert cleaning.again
+        assert cleaning.ready
 
     def test_a_program_that_is_gone_is_said(self, tmp_path: Path) -> None:
         cleaning = work(tmp_path, begun=1)
@@ -92,9 +92,12 @@ class TestCounting:
 
 class TestPowerOff:
     def test_what_comes_of_it_is_said(self, tmp_path: Path) -> None:
-        assert power_off("true") == ""
-        assert power_off("false") == "false ended with status 1"
-        assert "No such file" in power_off(str(tmp_path / "none"))
+        said: list[str] = []
+        assert power_off(["true"], said.append)
+        assert not power_off(["false"], said.append)
+        assert not power_off([str(tmp_path / "none")], said.append)
+        assert said[2] == "not powered off: false ended with status 1"
+        assert "No such file" in said[4]
 
 
 @pytest.mark.needs("bwrap")
@@ -163,7 +166,7 @@ def test_an_agent_that_may_not_says_so_and_stays(hub, agent) -> None:
     hub.orders_of_power = {"power_off": True}
     agent.start("--no-sandbox")
     hub.wait(lambda: hub.polls)
-    assert "not powered off: it was started without --power-off-when-told" in agent.said()
+    assert "not powered off: this agent was started without --power-off-when-told" in agent.said()
     assert agent.process.poll() is None
 
 

@@ -187,8 +187,8 @@ def _run(options: argparse.Namespace) -> int:
 
 def _assemble(options: argparse.Namespace) -> Any:
     from penstock.agent import fingerprint
-    from penstock.agent.deadman import power_off
-    from penstock.agent.loop import Loop
+    from penstock.agent.deadman import power_off, power_off_command
+    from penstock.agent.loop import Loop, say
     from penstock.agent.process import own_digest
     from penstock.agent.session import Identity, Session
     from penstock.agent.workspace import Workshop
@@ -226,8 +226,8 @@ def _assemble(options: argparse.Namespace) -> Any:
         instance.watch(loop.tell)
     loop.dead_man = dead_man
     loop.cleaning = cleaning
-    if options.power_off_when_told:
-        loop.power_off = partial(power_off, options.power_off_command)
+    command = power_off_command(options.power_off_command) if options.power_off_when_told else None
+    loop.power_off = partial(power_off, command, say)
     return loop
 
 

@@ -47,9 +47,9 @@ class Cleaning:
         return 0 < self.after <= int(self._kept["begun"])
 
     @property
-    def again(self) -> bool:
-        """Whether one that failed is to be tried again."""
-        return bool(self.failed) and time.monotonic() - self._tried_s >= AGAIN_S
+    def ready(self) -> bool:
+        """Whether it is to be done now: one that failed only much later."""
+        return self.due and (not self.failed or time.monotonic() - self._tried_s >= AGAIN_S)
 
     def every(self, jobs: int) -> None:
         """The hub says after how many jobs."""

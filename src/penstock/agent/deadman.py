@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Callable
 
 _LOOKS = 20
 """So often the guard looks in the time that it waits for, and so often the agent counts at most."""
@@ -129,16 +130,20 @@ def _stand(file: Path, lock: Path, command: Command) -> None:
         time.sleep(wait_s)
 
 
-def power_off(named: str | None) -> str:
-    """Power this machine off, as its hub has told it. Returns why not, or ""."""
-    command = power_off_command(named)
+def power_off(command: Command | None, say: Callable[[str], None]) -> bool:
+    """Power this machine off, as its hub has told it; None: it may not. False where it stays on, and why is said."""
     if command is None:
-        return "nothing here powers a machine off"
+        say("not powered off: this agent was started without --power-off-when-told")
+        return False
+    say("the hub wants it: this machine powers off")
     try:
-        ended = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)
+        status = subprocess.run(command, check=False, stdin=subprocess.DEVNULL).returncode
     except OSError as error:
-        return f"{command[0]}: {error.strerror}"
-    return f"{command[0]} ended with status {ended.returncode}" if ended.returncode else ""
+        say(f"not powered off: {command[0]}: {error.strerror}")
+        return False
+    if status:
+        say(f"not powered off: {command[0]} ended with status {status}")
+    return status == 0
 
 
 def _power_off(command: Command) -> None:

@@ -46,13 +46,12 @@ class Loop:
         self._wake = threading.Event()
         self._killed = False
         self._draining = False
-        self._failures = 0
+        self._failures = self._call = 0
         self._waiting = False
-        self._call = 0
         self._renewed = time.monotonic()
         self.dead_man: DeadMan | None = None
         self.cleaning = Cleaning(shop.folder)
-        self.power_off: Callable[[], str] = lambda: "it was started without --power-off-when-told"
+        self.power_off: Callable[[], bool] = lambda: False
         self.instance: Instance | None = None
         self._slots = [Slot(number, one, self._end) for number, one in enumerate(means)]
         self._busy: set[int] = set()
@@ -90,7 +89,7 @@ class Loop:
         if self._killed:
             self._goodbye()
         else:
-            self._leave()
+            self._last_word("learns that this agent has ended by its silence")
         for slot in self._slots:
             slot.means.above.close()
             slot.means.groups.close()
@@ -156,6 +155,11 @@ class Loop:
         with self._lock:
             return not self._draining and any(name in self._acks for name in self._held)
 
+    @property
+    def _closed(self) -> bool:
+        """Whether nothing new is taken."""
+        return self._draining or self.cleaning.due
+
     def _taken(self) -> set[int]:
         return self._busy | {held.offer["slot"] for held in self._held.values()}
 
@@ -167,15 +171,14 @@ class Loop:
             held = [held for name, held in self._held.items() if name not in told]
             acknowledge = [{"attempt": name, "fence": fence} for name, fence in self._acks.items()]
             taken = self._taken()
-        draining = self._draining or self.cleaning.due
         return {
             "call": self._call,
-            "free_slots": [] if draining else [n for n in range(len(self._slots)) if n not in taken],
+            "free_slots": [] if self._closed else [n for n in range(len(self._slots)) if n not in taken],
             "holds": [h.named() for h in held] + self._finishes.named(),
             "acknowledge": acknowledge,
             "finish": finishes,
             "wait_s": 0.0 if acknowledge or finishes else self._session.wait_s,
-            "draining": draining,
+            "draining": self._closed,
             "unclean": self.cleaning.failed if self.cleaning.due else "",
             "trouble": self._trouble.told(),
             "leaves_in_s": self.instance.leaves_in_s if self.instance is not None else None,
@@ -225,12 +228,7 @@ class Loop:
                 self._acks[name] = offer["fence"]
                 return
             slot = offer.get("slot", 0)
-            if (
-                self._draining
-                or self.cleaning.due
-                or not 0 <= slot < len(self._slots)
-                or slot in self._taken()
-            ):
+            if self._closed or not 0 <= slot < len(self._slots) or slot in self._taken():
                 return
             held = self._held[name] = Held(offer, Attempt(offer, self._slots[slot].means))
             self._acks[name] = offer["fence"]
@@ -294,30 +292,16 @@ class Loop:
                 self._answered(began)
                 say(f"registered as {answer.get('machine')}, session {answer.get('session')}")
                 self.cleaning.every(int(answer.get("clean_after") or 0))
-                self._stop_if_told(answer)
-                self._compare(answer)
+                if answer.get("power_off"):
+                    self._draining = self.power_off() or self._draining
+                if other := self._session.other_agent(answer, self._about):
+                    say(other)
                 self._follow(answer)
                 self._obey(answer.get("orders") or [])
                 return True
             self._wake.wait(_REGISTER_S[min(number, len(_REGISTER_S) - 1)])
             number += 1
         return False
-
-    def _stop_if_told(self, answer: dict[str, Any]) -> None:
-        """The hub wants this machine off, and has no other way to switch it off."""
-        if not answer.get("power_off"):
-            return
-        problem = self.power_off()
-        say(f"not powered off: {problem}" if problem else "the hub wants it: this machine powers off")
-        self._draining = self._draining or not problem
-
-    def _compare(self, answer: dict[str, Any]) -> None:
-        """Say so when the hub serves another agent than this one is."""
-        release, digest = answer.get("release"), answer.get("agent_digest")
-        other = bool(release) and release != self._about["version"]
-        if other or (digest and self._about.get("file") not in (None, "", digest)):
-            where = f"{self._session.address.url.rstrip('/')}{answer.get('agent_file') or ''}"
-            say(f"this agent is release {self._about['version']}, the hub {release}: its agent is at {where}")
 
     def _follow(self, answer: dict[str, Any]) -> bool:
         """Go where the hub says that it will be; with 503 it says that it is not here any more. True when we go."""
@@ -381,11 +365,9 @@ class Loop:
         self._interrupt()
 
     def _ended(self) -> bool:
-        if self._killed:
-            return True
-        clean = self.cleaning.due and (not self.cleaning.failed or self.cleaning.again)
         with self._lock:
-            return (self._draining or clean) and not self._held and not self._finishes
+            ends = self._draining or self.cleaning.ready
+            return self._killed or (ends and not self._held and not self._finishes)
 
     def _goodbye(self) -> None:
         """Killed: end everything now; tell the hub in one short call, so that it need not wait for the right to end."""
@@ -394,22 +376,17 @@ class Loop:
         while self._held and time.monotonic() < until:
             self._wake.wait(max(0.01, until - time.monotonic()))
             self._wake.clear()
-        self._client.rearm()
         if self._finishes:
-            try:
-                body = {**self._poll_body(), "wait_s": 0.0}
-                self._learn(self._client.call("POST", f"{API}/poll", body, timeout_s=_GOODBYE_S, tries=1))
-            except (Unreachable, HubError):
-                say("the hub could not be told; it learns of the end when this machine registers again")
+            self._last_word("learns of the end when this machine registers again")
 
-    def _leave(self) -> None:
-        """Drained: one short poll says so, or the hub would make offers to a machine where nobody is left to take them."""
+    def _last_word(self, otherwise: str) -> None:
+        """One short poll: or the hub would make offers to a machine where nobody is left to take them."""
         self._client.rearm()
         try:
             body = {**self._poll_body(), "wait_s": 0.0}
-            self._client.call("POST", f"{API}/poll", body, timeout_s=_GOODBYE_S, tries=1)
+            self._learn(self._client.call("POST", f"{API}/poll", body, timeout_s=_GOODBYE_S, tries=1))
         except (Unreachable, HubError):
-            say("the hub could not be told; it learns that this agent has ended by its silence")
+            say(f"the hub could not be told; it {otherwise}")
 
     def _interrupt(self) -> None:
         """There is news: break off a poll that waits, but never a registration, whose answer holds the credential."""

@@ -138,6 +138,15 @@ class Session:
             self._identity.follow(url)
         return ""
 
+    def other_agent(self, answer: dict[str, Any], about: dict[str, Any]) -> str:
+        """What to say when the hub serves another agent than this one is, else ""."""
+        release, digest = answer.get("release"), answer.get("agent_digest")
+        other = bool(release) and release != about["version"]
+        if not other and (not digest or about.get("file") in (None, "", digest)):
+            return ""
+        where = f"{self.address.url.rstrip('/')}{answer.get('agent_file') or ''}"
+        return f"this agent is release {about['version']}, the hub {release}: its agent is at {where}"
+
     @property
     def wait_s(self) -> float:
         """How long a poll may stay open: it also renews, so well within contact and right."""
