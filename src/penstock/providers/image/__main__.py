@@ -108,4 +108,6 @@ def _refuse(text: str) -> int:
 
 
 if __name__ == "__main__":
+    # What is in the image is for every user there, whatever ours keeps to itself.
+    os.umask(0o022)
     sys.exit(main())

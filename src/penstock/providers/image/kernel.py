@@ -1,6 +1,7 @@
 """The kernel as qemu starts it fastest, and the little file system that finds the root."""
 
 import lzma
+import os
 import re
 import shutil
 import struct
@@ -122,8 +123,15 @@ def _content(path: Path) -> bytes:
 
 
 def packed(folder: Path, out: Path) -> None:
-    """The files of `folder` as the archive that the kernel unpacks (cpio, format newc), all of them root's."""
-    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+    """The files of `folder` as the archive that the kernel unpacks (cpio, format newc), all of them root's.
+
+    The same files give the same bytes.
+    """
+    paths = sorted(folder.rglob("*"))
+    for path in paths:
+        path.chmod(0o755)
+        os.utime(path, (0, 0))
+    names = [str(path.relative_to(folder)) for path in paths]
     words = [
         "cpio",
         "--create",
