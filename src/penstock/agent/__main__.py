@@ -74,6 +74,14 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         metavar="PID",
         help="end when the process that started this one (PID) ends",
     )
+    _of_farms(add)
+    add("--insecure", action="store_true", help="allow plain http to another machine")
+    add("--ca-file", default=None, metavar="FILE", help="certificate authority of the hub")
+    return parser.parse_args(argv)
+
+
+def _of_farms(add: Callable[..., object]) -> None:
+    """What is said to machines that the farm itself rents, wakes and cleans."""
     add(
         "--power-off-after",
         type=float,
@@ -99,9 +107,6 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
         default=None,
         help="rented machines: say which instance this is, and when it will be taken back",
     )
-    add("--insecure", action="store_true", help="allow plain http to another machine")
-    add("--ca-file", default=None, metavar="FILE", help="certificate authority of the hub")
-    return parser.parse_args(argv)
 
 
 def die_with_parent(parent: int) -> bool:
