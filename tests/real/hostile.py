@@ -57,13 +57,15 @@ give = { pools = ["boxes"] }
 class Farm:
     """A hub, an agent of its own, and a repository that anybody may propose branches of."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        (folder / "farm.toml").write_text(FARM)
+    def __init__(
+        self, folder: Path, rules: str = FARM, state: tuple[str, ...] = ("--state", "state")
+    ) -> None:
+        self.folder, self.state = folder, state
+        (folder / "farm.toml").write_text(rules)
         self.secret = folder / "KEY.secret"
         self.secret.write_text(VALUE + "\n")
         self.secret.chmod(0o600)
-        self.hub = HubProcess(folder, "hub", "--state", "state")
+        self.hub = HubProcess(folder, "hub", *state)
         self.client = httpx.Client(base_url=self.hub.address, timeout=60)
         self.agents: list[AgentProcess] = []
         self.repository = folder / "repository"
@@ -71,7 +73,7 @@ class Farm:
         git(self.repository, "init", "--quiet", "--initial-branch=main")
 
     def penstock(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        command = [sys.executable, "-m", "penstock", *words, "--farm", "farm.toml", "--state", "state"]
+        command = [sys.executable, "-m", "penstock", *words, "--farm", "farm.toml", *self.state]
         return subprocess.run(command, cwd=self.folder, capture_output=True, text=True, timeout=LIMIT_S)
 
     def token(self, pool: str) -> str:

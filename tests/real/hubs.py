@@ -141,12 +141,12 @@ class AgentProcess:
 
 class Front:
     """One address before several hubs, as a load balancer is: each connection goes to the first that takes it, counted
-    round. A thread per connection."""
+    round. A thread per connection. `listen`: where, if not on a port of its own."""
 
-    def __init__(self, backends: Callable[[], list[str]]) -> None:
+    def __init__(self, backends: Callable[[], list[str]], listen: socket.socket | None = None) -> None:
         self._backends = backends
         self._next = 0
-        self._listen = socket.create_server(("127.0.0.1", 0))
+        self._listen = listen or socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listen.getsockname()[1]}"
         threading.Thread(target=self._accept, daemon=True).start()
 
