@@ -29,9 +29,11 @@ class Foreign:
         self.requests: dict[str, Request] = {}
         self.runs: dict[str, Run] = {}
         self.connected: set[str] = set()
+        self.lasting: set[str] = set()
         self.paused: dict[str, bool] = {}
         self.fates: dict[str, Fate] = {}
         self.problem = ""
+        self.full = False
         self.looks = 0
 
     def ask(self, *builders: str, group: str = "") -> list[str]:
@@ -51,8 +53,11 @@ class Foreign:
 
     def assign(self) -> None:
         """Free agents take what waits, in order."""
+        if self.full:
+            return
         busy = {run.agent for run in self.running}
-        free = sorted(name for name in self.connected if name not in busy and not self.paused.get(name))
+        mine = {name for name in self.connected if name != "stranger"}
+        free = sorted(name for name in mine - busy if not self.paused.get(name))
         held = {run.request.id for run in self.runs.values() if run.result != "lost"}
         for request in self.requests.values():
             if free and request.id not in held and request.builder.startswith("linux-"):
@@ -138,7 +143,7 @@ class Served(TestFarm):
             if connects:
                 up = {order.name for order in self.provider.up().values()}
                 self.system.connected |= up
-                for gone in self.system.connected - up:
+                for gone in self.system.connected - up - self.system.lasting:
                     self.system.drop(gone)
             self.system.assign()
 

@@ -1,14 +1,20 @@
 """Another system's queue, served: demand, runs, ends, stops, and all that can go wrong between two looks."""
 
-import pytest
-from serving import URL, Served
+from dataclasses import replace
 
+import msgspec
+import pytest
+from serving import POOL, RULES, SERVES, URL, Served
+
+from penstock.hub import people
+from penstock.hub.context import Refused
 from penstock.hub.fsck import fsck
 from penstock.model.change import Build, Change
 from penstock.model.farm import Event
 from penstock.model.foreign import Fate
 from penstock.model.job import Attempt, Job
 from penstock.model.ledger import Entry
+from penstock.model.rules import Pool, Waiting
 
 
 def test_what_waits_there_is_run_on_machines_that_are_rented_for_it_and_stopped_after_it() -> None:
@@ -97,7 +103,7 @@ def test_a_system_that_does_not_answer_keeps_its_machines_and_gets_no_more() -> 
     farm.system.end("1")
     farm.system.problem = "connection refused"
     farm.system.ask("linux-a", "linux-b", "linux-c")
-    farm.pass_s(3600)
+    farm.pass_s(1200)
     assert farm.powers() == {"burst-1": "up"}
     assert farm.jobs() == [("linux-gcc", "running")]
     told = [one.reason for one in farm.all(Event) if one.state == "alert"]
@@ -198,3 +204,118 @@ def test_more_names_than_secrets_are_told_as_a_quota() -> None:
     farm.pass_s(300)
     assert sorted(farm.powers()) == ["burst-1", "burst-2"]
     assert [one for one in farm.all(Event) if one.reason == "no secret is known for burst-3"]
+
+
+def test_people_cannot_steer_here_what_runs_there() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc", group="7")
+    farm.pass_s(8)
+    (job,) = farm.all(Job)
+    for act in (
+        lambda: people.cancel(farm.hub, job.id),
+        lambda: people.cancel(farm.hub, job.build),
+        lambda: people.hold(farm.hub, job.id, "why"),
+        lambda: people.repeat(farm.hub, job.id),
+    ):
+        with pytest.raises(Refused, match="another system"):
+            act()
+
+
+def test_a_master_that_is_started_again_sees_its_agents_a_moment_later() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    farm.system.problem = "connection refused"
+    farm.pass_s(20, connects=False)
+    farm.system.problem = ""
+    farm.system.drop("burst-1")
+    farm.pass_s(45, connects=False)
+    assert farm.powers() == {"burst-1": "up"}
+    assert farm.jobs() == [("linux-gcc", "queued")]
+    farm.pass_s(10)
+    assert farm.jobs() == [("linux-gcc", "running")]
+    assert [str(one.state) for one in farm.all(Attempt)] == ["LOST", "running"]
+
+
+def test_an_agent_that_is_away_for_long_takes_its_machine_with_it() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    farm.system.drop("burst-1")
+    farm.pass_s(80, connects=False)
+    assert farm.powers().get("burst-1") != "up"
+
+
+def test_a_person_drains_a_machine_and_it_is_paused_there_until_that_is_taken_back() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    (machine,) = farm.machines
+    people.drain(farm.hub, machine.id)
+    farm.pass_s(60)
+    assert farm.system.paused == {"burst-1": True}
+    assert farm.powers() == {"burst-1": "draining"}
+    people.undrain(farm.hub, machine.id)
+    farm.pass_s(12)
+    assert farm.system.paused == {"burst-1": False}
+    assert farm.powers() == {"burst-1": "up"}
+
+
+def test_machines_that_come_by_themselves_are_used_and_counted() -> None:
+    farm = Served()
+    own = Pool(
+        name="own",
+        provider="owned",
+        platforms=("linux",),
+        agent="buildbot-worker",
+        serves=msgspec.structs.replace(SERVES, names="own-%d"),
+    )
+    farm.hub = replace(farm.hub, rules=msgspec.structs.replace(RULES, pools=(own, POOL)))
+    farm.again()
+    farm.system.connected |= {"own-1", "stranger"}
+    farm.system.lasting |= {"own-1", "stranger"}
+    farm.pass_s(10)
+    assert farm.powers() == {"own-1": "up"}
+    farm.system.ask("linux-gcc")
+    farm.pass_s(15)
+    assert farm.jobs() == [("linux-gcc", "running")]
+    assert farm.powers() == {"own-1": "up"}, "nothing is rented while one's own is free"
+    assert fsck(farm.hub) == []
+
+
+def test_a_job_that_its_system_does_not_begin_orders_no_second_machine() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.system.full = True
+    farm.until(lambda: farm.powers() == {"burst-1": "up"})
+    farm.pass_s(300)
+    assert farm.powers() == {"burst-1": "up"}
+    farm.system.full = False
+    farm.pass_s(6)
+    assert farm.jobs() == [("linux-gcc", "running")]
+
+
+def test_a_job_begins_on_another_machine_than_it_was_thought_to() -> None:
+    farm = Served()
+    farm.hub = replace(
+        farm.hub, rules=msgspec.structs.replace(RULES, waiting=Waiting(price_per_hour_micros=1_000_000))
+    )
+    farm.again()
+    one, two = farm.system.ask("linux-a", "linux-b")
+    farm.system.full = True
+    farm.until(lambda: [*farm.powers().values()] == ["up", "up"])
+    farm.pass_s(20)
+    farm.system.begin(one, "burst-2")
+    farm.system.begin(two, "burst-1")
+    farm.pass_s(12)
+    sight = farm.services.provisioner.sight
+    assert sight is not None
+    at = {each.job: each.machine for each in farm.all(Attempt)}
+    assert {job: sight.rows.place_of(job) for job in at} == at
+    farm.system.end("1")
+    farm.system.end("2")
+    farm.until(lambda: set(farm.powers().values()) == {"suspended"})
+    assert fsck(farm.hub) == []

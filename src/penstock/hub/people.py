@@ -1,5 +1,7 @@
 """What people may do to builds, jobs and machines. Each is one transaction; each says whether it changed anything."""
 
+from collections.abc import Iterable
+
 import msgspec
 
 from penstock.hub import releaser
@@ -13,6 +15,7 @@ from penstock.model.farm import Event, Farm
 from penstock.model.job import Edge, Job
 from penstock.model.machine import Machine
 from penstock.model.plan import Plan, PlannedJob
+from penstock.model.pool_foreign import OURS
 from penstock.model.states import HEALTH, POWER, BuildState, Health, JobState, Power
 from penstock.model.states import step as check
 from penstock.ports import Tx
@@ -21,12 +24,13 @@ from penstock.ports import Tx
 def cancel(hub: Hub, name: str, reason: str = "cancelled by a person") -> bool:
     """Cancel a build or a job, by id. What others wait for goes on for them. False when it has ended already.
 
-    Raises NotFound.
+    Raises NotFound; Refused for what another system runs.
     """
 
     def act(step: Step) -> bool:
         build = step.tx.get(Build, name)
         if build is not None:
+            _ours(step.tx.find(Job, "build", name, limit=1))
             if build.open:
                 close_early(step, build, BuildState.CANCELLED, reason)
                 step.woken.add(f"build:{build.id}")
@@ -34,6 +38,7 @@ def cancel(hub: Hub, name: str, reason: str = "cancelled by a person") -> bool:
         job = step.tx.get(Job, name)
         if job is None:
             raise NotFound("build or job", name)
+        _ours([job])
         if job.open and job.wanted:
             give_up(step, [job], JobState.CANCELLED, reason)
         return job.open and job.wanted
@@ -49,6 +54,7 @@ def hold(hub: Hub, job_id: str, reason: str) -> bool:
 
     def act(step: Step) -> bool:
         job = step.need(Job, job_id)
+        _ours([job])
         if job.state == JobState.HELD:
             return False
         if job.state not in (JobState.BLOCKED, JobState.QUEUED, JobState.OFFERED):
@@ -138,12 +144,20 @@ def _plan_again(tx: Tx, farm: Farm, job_id: str) -> tuple[Change, Plan, str]:
     old = tx.get(Change, build.change) if build else None
     if job is None or build is None or old is None:
         raise NotFound("job", job_id)
+    _ours([job])
     jobs = {one.id: one for one in sorted(tx.find(Job, "build", build.id), key=lambda one: one.id)}
     needs = {one: [edge.parent for edge in tx.find(Edge, "child", one)] for one in jobs}
     behind = graph.reach([job_id], graph.dependents(needs))
     chosen = graph.reach(behind, needs)
     again = Plan(tuple(_planned(jobs[one], needs[one], jobs) for one in jobs if one in chosen))
     return old, again, job.project
+
+
+def _ours(jobs: Iterable[Job]) -> None:
+    """Raise Refused for jobs of another system: here they are only watched."""
+    for job in jobs:
+        if job.spec.agent != OURS:
+            raise Refused(f"{job.name} is run by another system ({job.spec.agent}): do it there", stop=False)
 
 
 def _planned(job: Job, parents: list[str], jobs: dict[str, Job]) -> PlannedJob:
