@@ -13,6 +13,7 @@ from penstock.hub.metrics import FAMILIES, Metrics, Sample
 from penstock.hub.spending import Spending
 from penstock.hub.steps import look
 from penstock.model.farm import Event, Farm
+from penstock.model.job import Attempt, Job
 from penstock.model.ledger import Bill, Guarding, Ledger, Meter, Tally
 from penstock.model.machine import Machine
 from penstock.model.rules import Budget, Grant, Guard
@@ -21,6 +22,7 @@ from penstock.model.units import DAY_MS
 from penstock.ports import StoreError, Tx
 from tests.farms import Agent, TestFarm, planned
 from tests.ledgers import BOOKS, NOW_MS, RULES, SPENT, TODAY, UNIT, direct, ledger_farm, tally, write
+from tests.renting import Rented
 
 LONG_S = 30.0
 MONEY = msgspec.structs.replace(
@@ -73,6 +75,10 @@ def test_what_was_spent_and_what_is_left() -> None:
     assert found["ledger_lag_seconds",] == 90
 
 
+COUNTED = ("penstock_attempts_total", "penstock_wait_seconds", "penstock_run_seconds", "penstock_power_total")
+"""Of a farm whose books are kept by its bookkeeper."""
+
+
 def test_every_sample_is_of_a_family_and_has_its_labels() -> None:
     farm = ledger_farm(*SPENT)
     Agent(farm, "m1", pool="rack")
@@ -82,7 +88,26 @@ def test_every_sample_is_of_a_family_and_has_its_labels() -> None:
         assert len(sample.labels) == len(FAMILIES[sample.name].labels), sample
         names.add(sample.name)
     missing = set(FAMILIES) - names
-    assert missing <= {"penstock_bill_taken_timestamp_seconds", "penstock_cost_unentered_micros"}
+    assert missing <= {"penstock_bill_taken_timestamp_seconds", "penstock_cost_unentered_micros", *COUNTED}
+
+
+def test_what_ended_how_long_it_waited_and_what_was_rented_is_counted_once() -> None:
+    farm = Rented(books=True)
+    farm.idle()
+    farm.until(Power.GONE, 40_000)
+    farm.services.finish()
+    klass = farm.all(Job)[0].spec.klass
+    (attempt,) = farm.all(Attempt)
+    for _ in range(2):
+        found = {(one.name, *one.labels): one for one in metrics_of(farm).samples(LONG_S)}
+        assert found["penstock_attempts_total", "burst", "", "FAILED"].value == 1
+        for power in ("requested", "booting", "up", "deleting", "GONE"):
+            assert found["penstock_power_total", "burst", power].value == 1
+        waited = found["penstock_wait_seconds", "burst", klass]
+        assert waited.value == (attempt.started_ms - farm.all(Job)[0].ready_ms) / 1000
+        assert waited.buckets[-1] == ("+Inf", 1)
+        assert dict(waited.buckets)["5"] == 0
+        assert found["penstock_run_seconds", "burst", klass].buckets[-1] == ("+Inf", 1)
 
 
 def test_jobs_and_machines_are_those_of_the_census() -> None:

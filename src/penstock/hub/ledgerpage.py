@@ -1,5 +1,6 @@
 """One page of the books: what some events cost, worked out from one view, then written in one short transaction."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -7,13 +8,14 @@ import msgspec
 
 from penstock.hub.steps import Step
 from penstock.model.change import Build, Change
+from penstock.model.counted import Counted
 from penstock.model.job import Attempt, Job
 from penstock.model.ledger import BuildCost, Entry, Footprint, Hold, Ledger, Meter, Price, Span, Tally, day_of
 from penstock.model.machine import Machine
 from penstock.model.records import SHAPES
 from penstock.model.rules import Rules
 from penstock.model.states import Power
-from penstock.policy.charging import attempts, fixed, meters, sums
+from penstock.policy.charging import attempts, counting, fixed, meters, sums
 from penstock.policy.charging.attempts import About
 from penstock.policy.charging.meters import Closed, Moment, Terms
 from penstock.ports import Stale, Tx
@@ -53,6 +55,7 @@ class Page:
         self._spans: list[Span] = []
         self._new_prices: list[Price] = []
         self._settled: list[tuple[Job, Attempt, int]] = []
+        self._counts: Counter[counting.Key] = Counter()
 
     # What happens
 
@@ -61,10 +64,12 @@ class Page:
         meter = self.meters.get(machine.id)
         if meter is None:
             if power not in (Power.GONE, Power.ABSENT):
+                self._counts += counting.of_power(machine.pool, power)
                 self._begin(msgspec.structs.replace(machine, power=power), at)
             return
         meter = msgspec.structs.replace(meter, slots=max(1, machine.slots))
         if meter.power != power:
+            self._counts += counting.of_power(machine.pool, power)
             came = power != Power.GONE or bool(machine.provider_id) or not machine.client_token
             meter = self._turn(meter, power, at, came)
         self._keep(meter, at)
@@ -102,6 +107,7 @@ class Page:
         egress = self.prices.get(attempt.pool, (0, 0, 0))[2]
         self.entries += [entry, *fixed.sent(entry, attempt, egress)]
         self._settled.append((job, attempt, at.wall_ms))
+        self._counts += counting.of_attempt(job, attempt)
         self._keep(meter, at)
 
     def cut(self, names: Iterable[str], at: Moment) -> None:
@@ -259,9 +265,17 @@ class Page:
                 place = (print_.day, print_.project, print_.name, print_.platform)
                 known = feet.get(place) or step.tx.get(Footprint, *place) or print_
                 feet[place] = sums.trodden(known, job, attempt, attempts.slot_ms(attempt))
-        for record in (*tallies.values(), *costs.values(), *feet.values()):
+        for record in (*tallies.values(), *costs.values(), *feet.values(), *self._counted(step.tx)):
             assert record is not None
             _save(step, record)
+
+    def _counted(self, tx: Tx) -> list[Counted]:
+        """What was counted on this page, with what there was before."""
+        found = []
+        for (what, pool, by, of), more in self._counts.items():
+            before = tx.get(Counted, what, pool, by, of) or Counted(what=what, pool=pool, by=by, of=of)
+            found.append(msgspec.structs.replace(before, value=before.value + more))
+        return found
 
 
 def _note_price(step: Step, price: Price) -> None:
@@ -275,7 +289,7 @@ def _note_price(step: Step, price: Price) -> None:
                 step.put(msgspec.structs.replace(machine, price_per_hour_micros=price.price_micros))
 
 
-def _save(step: Step, record: Tally | BuildCost | Footprint) -> None:
+def _save(step: Step, record: Tally | BuildCost | Footprint | Counted) -> None:
     """Write a sum over what it was, or as the first."""
     key = [getattr(record, name) for name in SHAPES[type(record)].key]
     if step.tx.get(type(record), *key) is None:

@@ -13,11 +13,13 @@ from penstock.hub.census import Census, Figures
 from penstock.hub.context import Hub, NotFound
 from penstock.hub.spending import Spending
 from penstock.hub.steps import look
+from penstock.model.counted import Counted
 from penstock.model.farm import Farm
 from penstock.model.ledger import Account, Bill, Guarding, Ledger, Meter, Tally, day_of
 from penstock.model.rules import Budget, Rules
 from penstock.model.states import GuardState
 from penstock.model.units import DAY_MS, micros, seconds
+from penstock.policy.charging.counting import risen
 from penstock.policy.charging.meters import OWN, Moment, terms_of
 from penstock.policy.charging.unentered import unentered
 from penstock.ports import StoreError, Tx
@@ -35,7 +37,7 @@ OTHERS = "(others)"
 class Family(NamedTuple):
     """A metric: its type, what its samples are told apart by, and what it means."""
 
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     labels: tuple[str, ...]
     text: str
 
@@ -48,6 +50,18 @@ FAMILIES: dict[str, Family] = {
         "gauge", ("platform", "class"), "For how long the oldest of them has been ready."
     ),
     "penstock_machines": Family("gauge", ("pool", "power", "health"), "Machines that are not gone."),
+    "penstock_attempts_total": Family(
+        "counter", ("pool", "project", "outcome"), "Attempts that have ended, since the ledger began."
+    ),
+    "penstock_wait_seconds": Family(
+        "histogram", ("pool", "class"), "How long jobs that began had been ready, since the ledger began."
+    ),
+    "penstock_run_seconds": Family(
+        "histogram", ("pool", "class"), "How long attempts ran, since the ledger began."
+    ),
+    "penstock_power_total": Family(
+        "counter", ("pool", "power"), "Machines that came into this power, since the ledger began."
+    ),
     "penstock_cost_micros_total": Family(
         "counter",
         ("pool", "account", "project"),
@@ -75,11 +89,12 @@ FAMILIES: dict[str, Family] = {
 
 
 class Sample(NamedTuple):
-    """One figure; `labels` in the order of its family's."""
+    """One figure; `labels` in the order of its family's. Of a histogram: the sum, and how many lie in each bucket and below."""
 
     name: str
     labels: tuple[str, ...]
     value: float
+    buckets: tuple[tuple[str, int], ...] = ()
 
 
 class Metrics:
@@ -110,7 +125,7 @@ class Metrics:
         """What takes a few rows."""
         ledger = tx.get(Ledger, "ledger")
         standing = {one.name: one.state for one in tx.find(Guarding, "key")}
-        found = [Sample("penstock_farm_frozen", (), float(farm.frozen))]
+        found = [Sample("penstock_farm_frozen", (), float(farm.frozen)), *_counted(tx.find(Counted, "key"))]
         if ledger is not None:
             lag_ms = max(0, self._hub.clock.wall_ms() - ledger.until_ms)
             found.append(Sample("penstock_ledger_lag_seconds", (), seconds(lag_ms)))
@@ -181,6 +196,24 @@ def _of_jobs(figures: Figures, wall_ms: int) -> Iterator[Sample]:
         yield Sample("penstock_queue_jobs", name, jobs)
         yield Sample("penstock_queue_oldest_seconds", name, seconds(max(0, wall_ms - oldest_ms)))
     yield from (Sample("penstock_machines", kind, n) for kind, n in sorted(figures.machines.items()))
+
+
+def _counted(rows: Iterable[Counted]) -> Iterator[Sample]:
+    """What the books have counted."""
+    sums: dict[tuple[str, str, str], int] = {}
+    spread: dict[tuple[str, str, str], dict[str, int]] = {}
+    for row in rows:
+        if row.what == "attempt":
+            yield Sample("penstock_attempts_total", (row.pool, row.by, row.of), row.value)
+        elif row.what == "power":
+            yield Sample("penstock_power_total", (row.pool, row.by), row.value)
+        elif row.what.endswith("_ms"):
+            sums[row.what.removesuffix("_ms"), row.pool, row.by] = row.value
+        else:
+            spread.setdefault((row.what, row.pool, row.by), {})[row.of] = row.value
+    for (what, pool, klass), counts in spread.items():
+        total = seconds(sums.get((what, pool, klass), 0))
+        yield Sample(f"penstock_{what}_seconds", (pool, klass), total, tuple(risen(counts)))
 
 
 def _open(meters: Iterable[Meter], rules: Rules, at: Moment) -> Iterator[Sample]:

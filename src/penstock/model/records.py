@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.model.artifact import Blob, Failure, Inputs, Module
 from penstock.model.change import Build, Change
+from penstock.model.counted import Counted
 from penstock.model.curb import Cleared, Stopped
 from penstock.model.decision import Decided, Journal, Memory
 from penstock.model.estimate import Estimate
@@ -118,6 +119,7 @@ SHAPES: dict[type[msgspec.Struct], Shape] = {
     Guarding: Shape("guarding", ("name",)),
     Stopped: Shape("stopped_pool", ("pool",)),
     Cleared: Shape("cleared_pool", ("pool",)),
+    Counted: Shape("counted", ("what", "pool", "by", "of")),
     Module: Shape("module", ("trust", "key"), {"producer": ("producer",), "state": ("state",)}),
     Failure: Shape("failure", ("trust", "key")),
     Blob: Shape("blob", ("digest",), {"state": ("state",)}),

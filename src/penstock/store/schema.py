@@ -12,7 +12,7 @@ from penstock.model.records import SHAPES, Shape
 from penstock.store.codec import Column, columns
 from penstock.store.shapes import order_fields
 
-HEAD = "0008"
+HEAD = "0009"
 """The revision that this code reads and writes: the newest file of migrations/versions."""
 OLDEST = "0001"
 """The oldest revision whose release can work with a database of HEAD. Each migration writes it down."""

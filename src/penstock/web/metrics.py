@@ -1,7 +1,9 @@
 """GET /metrics: the farm's figures in the text format of Prometheus."""
 
+from typing import Any
+
 from litestar import Response
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector, CollectorRegistry
 
@@ -12,6 +14,11 @@ from penstock.model.people import Role
 from penstock.web.calls import Call
 
 MEDIA = "text/plain"
+KINDS: dict[str, Any] = {
+    "counter": CounterMetricFamily,
+    "gauge": GaugeMetricFamily,
+    "histogram": HistogramMetricFamily,
+}
 FORM = f"{MEDIA}; version=0.0.4"  # the framework adds the charset
 
 
@@ -37,12 +44,12 @@ class _Found(Collector):
 
     def collect(self) -> list[Metric]:
         """Families in the order of FAMILIES, those of which nothing is known left out."""
-        found: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}
-        for name, family in FAMILIES.items():
-            made = CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily
-            found[name] = made(name, family.text, labels=family.labels)
+        found = {name: KINDS[one.kind](name, one.text, labels=one.labels) for name, one in FAMILIES.items()}
         for sample in self._samples:
-            found[sample.name].add_metric(sample.labels, sample.value)
+            if FAMILIES[sample.name].kind == "histogram":
+                found[sample.name].add_metric(sample.labels, sample.buckets, sample.value)
+            else:
+                found[sample.name].add_metric(sample.labels, sample.value)
         return [family for family in found.values() if family.samples]
 
 
