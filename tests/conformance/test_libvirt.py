@@ -72,11 +72,11 @@ class Faulty(Link):
         with self._guard:
             return self._chance.random() < self.chances.get(fault, 0.0)
 
-    def call(self, what: str, act: Callable[[Any], Any], limit_s: float | None = None) -> Any:
+    def call(self, what: str, act: Callable[[Any], Any]) -> Any:
         if not self.happens("no_answer"):
-            return super().call(what, self._spoiled(what, act), limit_s)
+            return super().call(what, self._spoiled(what, act))
         if self.happens("half") or self._chance.random() < 0.5:
-            super().call(what, act, limit_s)
+            super().call(what, act)
         raise NoAnswer(f"{what}: lost")
 
     def _spoiled(self, what: str, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -245,7 +245,7 @@ class TestLink:
     def test_a_host_that_hangs_is_left_after_a_while(self) -> None:
         link, hangs = Link(URI, call_s=0.05), threading.Event()
         with pytest.raises(NoAnswer, match=r"list: no answer in 0\.05 s"):
-            link.call("list", lambda there: hangs.wait(LIMIT_S))
+            link.within("list", lambda: hangs.wait(LIMIT_S))
         hangs.set()
         assert link.call("list", lambda there: there.isAlive()) == 1
 

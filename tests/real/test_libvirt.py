@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from penstock.model.rented import TAG_FARM, TAG_MACHINE, TAG_POOL, Order
 from penstock.model.rules import Pool
 from penstock.model.states import AttemptState, JobState, Power
 from penstock.model.units import Size
+from penstock.ports import ProviderError
 from penstock.providers.libvirt.provider import Libvirt
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs(*PROGRAMS, *images.PROGRAMS)]
@@ -119,7 +120,20 @@ def order(number: int, ear: Ear) -> Order:
 
 
 def states(one: Libvirt) -> dict[str, str]:
-    return {found.id: found.state for found in one.list().instances}
+    """What it lists; nothing while the host is away."""
+    try:
+        return {found.id: found.state for found in one.list().instances}
+    except ProviderError:
+        return {}
+
+
+def _done(call: Callable[[str], None], id_: str) -> bool:
+    """Whether the host took it."""
+    try:
+        call(id_)
+    except ProviderError:
+        return False
+    return True
 
 
 def test_copies_of_a_booted_machine_are_machines_of_their_own(image: Path, ear: Ear) -> None:
@@ -147,9 +161,11 @@ def test_copies_of_a_booted_machine_are_machines_of_their_own(image: Path, ear: 
         other = provider(host, folder, image, clone=True)
         wait_for(lambda: states(other) == dict.fromkeys(made, "up"), "three machines")
         assert other.create(order(2, ear)) == made[1]
+        # libvirtd dies and is started again: machines go on, and what is asked of them then is done.
+        os.kill(host.daemon, signal.SIGKILL)
         for id_ in made:
-            other.delete(id_)
-        wait_for(lambda: set(states(other).values()) <= {"gone"}, "their end")
+            wait_for(lambda id_=id_: _done(other.delete, id_), "the host to be back")
+        wait_for(lambda: set(states(other).values()) == {"gone"}, "their end")
         assert libvirt.open(host.uri).listAllDomains(0) == []
         assert [path.suffix for path in folder.iterdir()] == [".save"]
     finally:
@@ -281,19 +297,17 @@ def test_a_machine_boots_works_sleeps_and_goes_on(virtual: Virtual) -> None:
 
 
 def test_each_job_gets_a_fresh_machine(virtual: Virtual) -> None:
-    """Two jobs of one size on a pool whose machines are good for one: copies of one template."""
-    took_s = virtual.passed(virtual.asks("fresh", "q", jobs=2))
-    used = [one for one in virtual.farm.attempts() if one.pool == "fresh"]
-    assert len({one.machine for one in used}) == len(used) == 2
-    print(f"\ntwo jobs on two fresh copies, the template made first: {took_s:.1f} s")
+    """Two jobs of one kind, one after another, on a pool whose machines are good for one: copies of one template."""
+    first_s = virtual.passed(virtual.asks("fresh", "q"))
+    next_s = virtual.passed(virtual.asks("again", "q"))
+    print(f"\na job on a fresh copy: {next_s:.1f} s; the first one, with the template made: {first_s:.1f} s")
+    used = [one.machine for one in virtual.farm.attempts() if one.pool == "fresh"]
+    assert len(set(used)) == len(used) == 2
     wait_for(lambda: len(virtual.in_state("fresh", Power.GONE)) == 2, "both to be given back")
-    took_s = virtual.passed(virtual.asks("again", "q"))
-    print(f"a job on a fresh copy: {took_s:.1f} s")
-    wait_for(lambda: len(virtual.in_state("fresh", Power.GONE)) == 3, "the third to be given back")
 
 
 def test_a_machine_that_crashes_costs_its_job_nothing_but_time(virtual: Virtual) -> None:
-    began_s = virtual.asks("crash", "v", "sleep 4")
+    began_s = virtual.asks("crash", "v", "sleep 3")
     attempt = wait_for(virtual.farm.running, "the job to run")[0]
     machine = next(one for one in virtual.machines("vm") if one.id == attempt.machine)
     virtual.crash(machine)
@@ -301,7 +315,7 @@ def test_a_machine_that_crashes_costs_its_job_nothing_but_time(virtual: Virtual)
     print(f"\na job whose machine died, to its end elsewhere: {took_s:.1f} s")
     tries = [one for one in virtual.farm.attempts() if one.job == attempt.job]
     tries.sort(key=lambda one: one.granted_ms)
-    assert [one.state for one in tries] == [AttemptState.LOST, AttemptState.PASSED]
+    assert [one.state for one in tries] == [AttemptState.PREEMPTED, AttemptState.PASSED]
     assert tries[0].machine != tries[1].machine
     wait_for(lambda: machine.provider_id not in virtual.domains(), "what is left of it to go")
 
@@ -309,14 +323,17 @@ def test_a_machine_that_crashes_costs_its_job_nothing_but_time(virtual: Virtual)
 def test_a_hub_that_dies_while_machines_boot_finds_them(virtual: Virtual) -> None:
     """Two jobs need two machines at once: one more than there is. No machine is forgotten, and none is there twice."""
     began_s = virtual.asks("killed", "v", "sleep 2", jobs=2)
-    wait_for(
-        lambda: [one for one in virtual.in_state("vm", Power.BOOTING) if one.provider_id], "a machine to boot"
-    )
+    booting = wait_for(lambda: virtual.in_state("vm", Power.BOOTING), "a machine to boot")[0]
     virtual.farm.hubs["hub"].kill()
     virtual.farm.start_hub()
     virtual.farm.wait_served()
     took_s = virtual.passed(began_s)
     print(f"\ntwo jobs whose hub was killed while their machine booted: {took_s:.1f} s")
+    there = (Power.UP, Power.SUSPENDING, Power.SUSPENDED)
+    wait_for(
+        lambda: [one for one in virtual.machines("vm") if one.id == booting.id and one.power in there],
+        "the machine that booted meanwhile to come up with the secret that it was ordered with",
+    )
     booked = {one.provider_id for one in virtual.farm.machines() if one.power != Power.GONE}
     assert set(virtual.domains()) <= booked
     assert len(virtual.machines("vm")) == 3, "the one that slept, its successor, and the one that booted"

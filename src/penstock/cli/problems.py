@@ -11,7 +11,7 @@ from penstock.policy.planning import PlanningError
 from penstock.ports import FarmFailed, ForgeError, Locked, StoreError
 from penstock.wire.client import HubError, Unreachable
 
-EXTRAS = {"numpy": "sim", "numba": "sim", "pyarrow": "sim", "distributed": "dask"}
+EXTRAS = {"numpy": "sim", "numba": "sim", "pyarrow": "sim", "distributed": "dask", "libvirt": "libvirt"}
 """What only some commands need, and the part of the package that brings it."""
 
 

@@ -6,12 +6,15 @@ meanwhile has it when it is back: the machine comes up with the secret that it w
 
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 PATH_MAX = 107
 """A unix socket's path has at most so many characters (unix(7))."""
+PLAIN_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+PRINTED_BYTES = 1 << 16
 DIED_MAX = 20
 """Consoles of machines that died by themselves are kept, the newest ones."""
 
@@ -35,6 +38,17 @@ class Files:
     def console(self, id_: str) -> Path:
         """What it prints while it boots, and when it dies."""
         return self._of(id_, "console")
+
+    def printed(self, id_: str) -> str:
+        """The end of what a machine printed, "" of one that is not known here."""
+        if not PLAIN_ID.fullmatch(id_):
+            return ""
+        try:
+            with self.console(id_).open("rb") as file:
+                file.seek(max(0, file.seek(0, os.SEEK_END) - PRINTED_BYTES))
+                return file.read(PRINTED_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
 
     def saved(self, id_: str) -> Path:
         """Its memory, while it is made from a template."""

@@ -1,7 +1,7 @@
 """The connection to libvirt: opened when it is needed and again when it is gone; no call takes longer than a port may.
 
-libvirt's own client waits for ever on a daemon that hangs. So each call is made in a thread of its own, and one that does
-not end is left behind together with its connection.
+libvirt's own client waits for ever on a daemon that hangs. So whatever a caller waits for is done in a thread of its own, and
+one that does not end is left behind together with its connection.
 """
 
 import threading
@@ -44,46 +44,42 @@ class Link:
         with _quiet:  # or each error would also be printed by the library
             libvirt.registerErrorHandler(lambda _context, _error: None, None)
 
-    def call(self, what: str, act: Callable[[Connection], T], limit_s: float | None = None) -> T:
-        """What `act` gives on the connection. `what`: the call in a word, for errors. Raises ProviderError.
-
-        `limit_s`: 0 = as long as it takes, for threads that nobody waits for.
-        """
-        limit_s = self._call_s if limit_s is None else limit_s
-        if limit_s == 0:
-            return self._made(what, act)
+    def within(self, what: str, act: Callable[[], T]) -> T:
+        """What `act` gives, if it does so in the time that a port allows. `what`: the call in a word. Raises ProviderError:
+        NoAnswer where it takes longer; it may be carried out all the same."""
         answer: list[T] = []
         wrong: list[BaseException] = []
 
         def make() -> None:
             try:
-                answer.append(self._made(what, act))
+                answer.append(act())
             except BaseException as problem:  # it belongs to who asks
                 wrong.append(problem)
 
         thread = threading.Thread(target=make, name=f"libvirt {what}", daemon=True)
         thread.start()
-        thread.join(limit_s)
+        thread.join(self._call_s)
         if wrong:
             raise wrong[0]
         if not answer:
             self._drop()
-            raise NoAnswer(f"{self._uri}: {what}: no answer in {limit_s:g} s")
+            raise NoAnswer(f"{self._uri}: {what}: no answer in {self._call_s:g} s")
         return answer[0]
 
-    def change(self, what: str, act: Callable[[Connection], T], limit_s: float | None = None) -> T:
+    def call(self, what: str, act: Callable[[Connection], T]) -> T:
+        """What `act` gives on the connection, however long that takes. Raises ProviderError."""
+        try:
+            return act(self._connected())
+        except libvirt.libvirtError as problem:
+            raise self._as_port(what, problem) from problem
+
+    def change(self, what: str, act: Callable[[Connection], T]) -> T:
         """As `call`, for what changes a machine: not in the first second after a daemon came back."""
         self.call("connect", lambda connection: connection.isAlive())
         left_s = self._acts_from_s - time.monotonic()
         if left_s > 0:
             time.sleep(min(left_s, SETTLE_S))
-        return self.call(what, act, limit_s)
-
-    def _made(self, what: str, act: Callable[[Connection], T]) -> T:
-        try:
-            return act(self._connected())
-        except libvirt.libvirtError as problem:
-            raise self._as_port(what, problem) from problem
+        return self.call(what, act)
 
     def _connected(self) -> Connection:
         with self._lock:

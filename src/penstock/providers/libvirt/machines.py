@@ -181,7 +181,7 @@ class Machines:
 
         if what == "look":
             return self._link.call(what, on)
-        return self._link.change(what, on, 0)
+        return self._link.change(what, on)
 
 
 def _destroy(domain: Domain) -> None:

@@ -7,6 +7,8 @@ it began. Its id follows from the order's token: asked for twice, it is there on
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +65,9 @@ Sight = tuple[tuple[Seen, ...], bool]
 class Libvirt:
     """One pool's machines. `now`: wall milliseconds. `link` and `say`: how the host and guests are spoken to."""
 
+    follows = True
+    """A look is a few calls to a socket, so the hub looks often: it hears of a crash in seconds."""
+
     def __init__(
         self, pool: Pool, now: Callable[[], int], link: Link | None = None, say: Tell = tell
     ) -> None:
@@ -77,11 +82,10 @@ class Libvirt:
 
     def offers(self) -> tuple[Offer, ...]:
         """As ports.Provider: one, named like the pool. Without an answer from the host the quota is not known."""
-        pool = self._pool
-        try:
-            left = None if pool.max is None else max(0, pool.max - len(self._there()))
-        except ProviderError:
-            left = None
+        pool, left = self._pool, None
+        if pool.max is not None:
+            with suppress(ProviderError):
+                left = max(0, pool.max - len(self._link.within("offers", self._there)))
         return (
             Offer(
                 name=pool.name,
@@ -95,6 +99,9 @@ class Libvirt:
 
     def create(self, order: Order) -> str:
         """As ports.Provider. A refusal of the host is told; where it takes longer, the machine is on its way."""
+        return self._link.within("create", partial(self._create, order))
+
+    def _create(self, order: Order) -> str:
         id_ = id_of(order.token)
         machine = self._machines.known.get(id_) or self._found(id_)
         if machine is None:
@@ -110,18 +117,21 @@ class Libvirt:
 
     def resume(self, id_: str) -> None:
         """As ports.Provider."""
-        self._want(id_, "up")
+        self._link.within("resume", partial(self._want, id_, "up"))
 
     def suspend(self, id_: str) -> None:
         """As ports.Provider."""
-        self._want(id_, "stopped")
+        self._link.within("suspend", partial(self._want, id_, "stopped"))
 
     def delete(self, id_: str) -> None:
         """As ports.Provider."""
-        self._want(id_, "gone")
+        self._link.within("delete", partial(self._want, id_, "gone"))
 
     def list(self) -> Listing:
         """As ports.Provider: this pool's machines of any farm."""
+        return self._link.within("list", self._list)
+
+    def _list(self) -> Listing:
         before = {one.id: one.turns for one in [*self._machines.known.values()]}
         seen, complete = self._look()
         found = [self._told(one, self._state(one, before)) for one in seen]
@@ -142,6 +152,10 @@ class Libvirt:
     def notices(self) -> tuple[Notice, ...]:
         """As ports.Provider: a host of one's own takes nothing back."""
         return ()
+
+    def console(self, id_: str) -> str:
+        """As ports.Provider: also of machines that died by themselves, the newest ones."""
+        return self._files.printed(id_)
 
     # Making one
 
@@ -166,7 +180,7 @@ class Libvirt:
         """Begin one that never ran: a copy of one that has booted, where the pool says so."""
         name = self._link.call("look", lambda there: there.lookupByUUIDString(machine.id).name())
         if not self._settings.clone:
-            self._link.change("start", lambda there: there.lookupByUUIDString(machine.id).create(), 0)
+            self._link.change("start", lambda there: there.lookupByUUIDString(machine.id).create())
             return
         saved = self._files.saved(machine.id)
         build, image = self._build(), self._the_image()
@@ -174,7 +188,7 @@ class Libvirt:
         try:
             xml = templates.copy(self._named(machine, name), saved, lambda: machine.wants("up"))
             self._link.change("define", lambda there: there.defineXML(xml))
-            self._link.change("restore", lambda there: there.restore(str(saved)), 0)
+            self._link.change("restore", lambda there: there.restore(str(saved)))
         except OSError as problem:
             raise NoAnswer(f"{saved}: {problem}") from problem
         finally:
@@ -261,7 +275,7 @@ class Libvirt:
         """It was refused: nothing of it stays, and its token may ask again."""
         self._machines.want(machine, "gone")
         if machine.thread is not None:
-            machine.thread.join(BEGUN_S)
+            machine.thread.join(1.0)
         self._machines.known.pop(machine.id, None)
 
     def _look(self) -> Sight:

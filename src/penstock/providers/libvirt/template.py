@@ -88,9 +88,9 @@ class Templates:
         )
         try:
             self._end(id_)
-            self._link.change("start", lambda there: there.createXML(domain_xml(self._build, named), 0), 0)
+            self._link.change("start", lambda there: there.createXML(domain_xml(self._build, named), 0))
             self._wait(id_, wanted)
-            self._link.change("save", lambda there: there.lookupByUUIDString(id_).save(str(fresh)), 0)
+            self._link.change("save", lambda there: there.lookupByUUIDString(id_).save(str(fresh)))
             fresh.replace(saved)
         finally:
             self._end(id_)
@@ -109,7 +109,7 @@ class Templates:
             with suppress(libvirt.libvirtError):
                 there.lookupByUUIDString(id_).destroy()
 
-        self._link.change("end", end, 0)
+        self._link.change("end", end)
 
 
 def rewrite(source: Path, to: Path, change: Callable[[str], str]) -> str:
