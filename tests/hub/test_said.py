@@ -1,12 +1,14 @@
 """What providers say of their machines: why they do not come, why they went; and those that hear by themselves."""
 
+import re
 from dataclasses import replace
 
 import msgspec
 from farms import planned
 from renting import BURST, Rented
 
-from penstock.model.job import Attempt
+from penstock.hub.explain import explain
+from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.rented import InstanceState, Listing
 from penstock.model.states import Power
@@ -83,3 +85,16 @@ def test_who_hears_by_itself_is_asked_often_though_nothing_is_on_its_way() -> No
         asked[kind] = provider.asked - before
     assert asked[Talking] <= 1
     assert asked[Heard] == 10
+
+
+def test_a_job_that_waits_hears_what_the_last_order_came_to() -> None:
+    farm, provider = rented(Talking)
+    provider.state, provider.why = "gone", "no image"
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.GONE)
+    (job,) = farm.all(Job)
+    told = explain(farm.hub, job.id)
+    (why,) = [one for one in told.reasons if one.code == "in-vain"]
+    assert why.subject == "pool burst"
+    assert re.fullmatch(r"an order came to nothing .+ ago: no image", why.text)
+    assert "it is GONE" not in " ".join(told.sentences)

@@ -7,10 +7,13 @@ from penstock.model.decision import Reason
 from penstock.model.job import Job
 from penstock.model.machine import Machine
 from penstock.model.snapshot import Snapshot, ask_of
+from penstock.model.states import Power
 from penstock.policy.suitability import of_all, of_pool, why_not
 
 NAMED = 3
 """So many machines are named for each reason; of the others it is said how many there are."""
+LATELY_MS = 900_000
+"""So long a pool is left alone after its quota was reached, the longest of such pauses."""
 
 
 def queued(view: View) -> Said:
@@ -18,9 +21,10 @@ def queued(view: View) -> Said:
     job = view.job
     scene = Scene(view.hub, view.tx, view.farm, job)
     expected = scene.of_start()
-    machines = {pool.name: view.tx.find(Machine, "pool", pool.name) for pool in view.hub.rules.pools}
+    ever = {pool.name: view.tx.find(Machine, "pool", pool.name) for pool in view.hub.rules.pools}
+    machines = {name: [one for one in mine if one.power != Power.GONE] for name, mine in ever.items()}
     there = _machines(job, machines, scene.snapshot)
-    pools = _pools(view, machines)
+    pools = [*_pools(view, machines), *_in_vain(ever, view.farm.time_ms)]
     shares = [*curbed(view, scene.snapshot), *_shares(job, scene.snapshot)]
     sentences = [f"{job.name} is queued: {job.reason}.", *_delays(view)]
     if expected is not None and expected.sure:
@@ -84,6 +88,18 @@ def _pools(view: View, machines: dict[str, list[Machine]]) -> list[About]:
         found += [
             About(subject=f"pool {pool.name}", code=why.code, text=why.text) for why in refused or [none]
         ]
+    return found
+
+
+def _in_vain(ever: dict[str, list[Machine]], now_ms: int) -> list[About]:
+    """Pools at which an order came to nothing lately, in their provider's words: they are not asked again at once."""
+    found = []
+    for name, mine in ever.items():
+        vain = [one for one in mine if one.power == Power.GONE and one.client_token and not one.starts]
+        last = max(vain, key=lambda one: one.since_ms, default=None)
+        if last and now_ms - last.since_ms < LATELY_MS:
+            text = f"an order came to nothing {span(now_ms - last.since_ms)} ago: {last.power_reason}"
+            found.append(About(subject=f"pool {name}", code="in-vain", text=text))
     return found
 
 
