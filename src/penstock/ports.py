@@ -391,3 +391,7 @@ class Provider(Protocol):
     def notices(self) -> tuple[Notice, ...]:
         """Machines that it will take back soon."""
         ...
+
+    def console(self, id_: str) -> str:
+        """The last that a machine printed on its console, at most 64 kB; "" where nothing is kept of that."""
+        ...

@@ -61,6 +61,10 @@ class SwitchSuite:
         assert listed(driver)[made].state == "up"
         return made
 
+    def test_what_a_machine_prints_is_text_of_some_length(self, driver: Driver) -> None:
+        printed = driver.provider.console(self.up(driver))
+        assert len(printed) <= 1 << 16
+
     def test_an_offer_has_a_price_and_a_time(self, driver: Driver) -> None:
         offer = driver.provider.offers()[0]
         assert offer.price_per_hour_micros >= 0

@@ -8,13 +8,15 @@ from farms import POOL, Agent, TestFarm, planned
 from renting import BURST, RULES, Rented
 
 from penstock.hub import people, pools, queue
+from penstock.hub.context import NotFound, Refused
 from penstock.hub.explain.machines import Plan, next_of
-from penstock.hub.fleet import Fleets, machines_view
+from penstock.hub.fleet import Fleets, console_view, machines_view
 from penstock.hub.retiring import retire
 from penstock.model.ledger import Span
 from penstock.model.machine import Machine
 from penstock.model.rules import Quantiles, Waiting
 from penstock.model.states import Health, Power
+from penstock.ports import NoAnswer
 
 HOUR_MS = 3_600_000
 NOW_MS = 10 * HOUR_MS
@@ -147,3 +149,25 @@ def test_pools_that_are_stopped_are_left_by_what_is_idle_there() -> None:
     pools.stop_pool(farm.hub, "burst", "the bill")
     farm.tick(30_000)
     assert said(farm, machine.id)["next"]
+
+
+def test_what_a_machine_printed_is_asked_of_its_provider() -> None:
+    farm = Rented()
+    machine = farm.idle()
+    farm.provider.console = lambda id_: f"{id_} says hello"  # type: ignore[method-assign]
+    assert console_view(farm.hub, machine.id) == {"console": f"{machine.provider_id} says hello"}
+
+    def fails(id_: str) -> str:
+        raise NoAnswer("timeout")
+
+    farm.provider.console = fails  # type: ignore[method-assign]
+    with pytest.raises(Refused, match="did not say: timeout"):
+        console_view(farm.hub, machine.id)
+    with pytest.raises(NotFound):
+        console_view(farm.hub, "m9")
+
+
+def test_nobody_keeps_what_an_owned_machine_prints() -> None:
+    farm = TestFarm()
+    with pytest.raises(Refused, match="enrolled by itself"):
+        console_view(farm.hub, Agent(farm, "m1").machine.id)

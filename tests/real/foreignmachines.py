@@ -115,6 +115,9 @@ class Machines:
     def notices(self) -> tuple[Notice, ...]:
         return ()
 
+    def console(self, id_: str) -> str:
+        return ""
+
     def kill(self, name: str) -> None:
         """The machine of this name is gone, in the middle of whatever it does."""
         for id_, order in self._orders.items():

@@ -170,7 +170,7 @@ def machines(
     farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
 ) -> None:
     """List machines with power, health and session."""
-    from penstock.cli.queries import show_machines
+    from penstock.cli.machines import show_machines
 
     show_machines(farm, state, hub, as_json)
 
@@ -220,6 +220,21 @@ def quarantine(
     from penstock.cli.queries import act
 
     act("unquarantine" if lift else "quarantine", machine, reason, farm, state, hub, as_json)
+
+
+@app.command()
+@reaching
+def console(
+    machine: Annotated[str, typer.Argument(help="The id of a machine.")],
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the last that a rented machine said on its console, as its provider keeps it."""
+    from penstock.cli.machines import show_console
+
+    show_console(machine, farm, state, hub, as_json)
 
 
 @app.command()

@@ -5,7 +5,6 @@ import sys
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,7 @@ from penstock.cli.following import Message, follow
 from penstock.cli.hubs import REACH, Target, authority, refuse_answer, target
 from penstock.cli.output import Leave, print_json, print_sentences, print_table, refuse, say
 from penstock.cli.place import Place, find_place, named_place
-from penstock.hub.explain.told import span
 from penstock.model.farm import Farm
-from penstock.model.units import MS_PER_S
 from penstock.reports.builds import EXIT_FAILED, EXIT_FARM
 from penstock.web.costs import ASKS, TELLS
 from penstock.web.costs.asks import answer, do
@@ -278,31 +275,6 @@ class Jobs:
 
     def _kept(self, jobs: Sequence[Document]) -> Iterator[Document]:
         return (job for job in jobs if not self._states or job["state"] in self._states)
-
-
-def show_machines(farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:
-    """`penstock machines`."""
-    with opened(farm, state, hub) as found:
-        document = found.read("machines", "")
-    keys = ("id", "name", "pool", "power", "session", "health")
-    rows = [
-        [*(line[key] for key in keys), " ".join(line["running"]), *_money(line), _outlook(line)]
-        for line in document["machines"]
-    ]
-    columns = ("machine", "name", "pool", "power", "agent", "health", "runs", "age", "cost", "why and next")
-    _print(document, as_json, columns, rows)
-
-
-def _money(line: Document) -> tuple[str, str]:
-    """How old a machine is and what it has cost, where it is metered."""
-    if line["cost"] is None:
-        return "", ""
-    return span(round(line["age_s"] * MS_PER_S)), f"{Decimal(line['cost']):.4f}"
-
-
-def _outlook(line: Document) -> str:
-    """Why a machine is as it is, and what happens to it next."""
-    return "; ".join(said for said in (line["reason"], line["why"], line["next"]) if said)
 
 
 def show_explanation(job: str, farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:

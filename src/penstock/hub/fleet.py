@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from penstock.hub.context import Hub
+from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.explain.machines import Plan, next_of
 from penstock.hub.overview import KEPT_S, condition
 from penstock.hub.steps import look
@@ -24,7 +24,7 @@ from penstock.policy.capacity.rows import unpacked
 from penstock.policy.capacity.setting import Choice
 from penstock.policy.charging.meters import Moment, Terms
 from penstock.policy.charging.unentered import running_up
-from penstock.ports import Tx
+from penstock.ports import ProviderError, Tx
 
 Document = dict[str, Any]
 TROUBLE = (Health.BAD, Health.SUSPECT, Health.QUARANTINED, Health.MAINTENANCE)
@@ -55,7 +55,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
             "health": str(machine.health),
             "reason": machine.health_reason,
             "session": condition(machine, session),
-            "silent_s": seconds(now_ms - session.contact_ms) if session else None,
+            "silent_s": seconds(max(0, now_ms - session.contact_ms)) if session else None,
             "cores": machine.has.cores,
             "memory_mb": machine.has.memory_mb,
             "slots": machine.slots,
@@ -158,6 +158,20 @@ def machines_view(hub: Hub) -> Document:
             for one in found.machines
         ],
     }
+
+
+def console_view(hub: Hub, machine_id: str) -> Document:
+    """The last that a machine printed, as its provider has kept it. Raises NotFound; Refused where nobody can say."""
+    machine = hub.store.read(lambda tx: tx.get(Machine, machine_id))
+    if machine is None:
+        raise NotFound("machine", machine_id)
+    provider = hub.providers.get(machine.pool)
+    if provider is None or not machine.provider_id:
+        raise Refused(f"nobody keeps what {machine.name} prints: its agent enrolled by itself", stop=False)
+    try:
+        return {"console": provider.console(machine.provider_id)}
+    except ProviderError as problem:
+        raise Refused(f"the provider of {machine.name} did not say: {problem}", stop=False) from problem
 
 
 def _order(machine: Machine) -> tuple[str, bool, bool, tuple[int, str]]:

@@ -151,6 +151,11 @@ class Simulated:
         ]
         return tuple(Notice(id=one.id, left_ms=one.reclaimed_ms - now_ms) for one in soon)
 
+    def console(self, id_: str) -> str:
+        """As ports.Provider: nothing is printed here."""
+        self._find(id_)
+        return ""
+
     # What a world asks that no provider could be asked
 
     def next_ms(self) -> int:

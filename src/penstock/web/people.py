@@ -52,6 +52,7 @@ READS: dict[str, Callable[[Hub, str], Document]] = {
     "job": views.job_view,
     "explain": _explanation,
     "machines": lambda hub, _: fleet.machines_view(hub),
+    "console": fleet.console_view,
     "pools": lambda hub, _: pools.pools_view(hub),
     "fsck": _checked,
     "known": _known,

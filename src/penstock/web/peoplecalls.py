@@ -120,6 +120,13 @@ def _documents(hub: Hub) -> list[Call]:
             "known", "What the archive has of a key: what `penstock plan` asks.", d.Known, {"key": d.KeyName}
         ),
         read("machines", "All machines, their states and what runs on them.", d.Machines, {}),
+        read(
+            "console",
+            "The last that a rented machine printed on its console, as its provider keeps it.",
+            d.Console,
+            {"id": d.Id},
+            OPERATING,
+        ),
         read("pools", "All pools, their machines, and which people have stopped.", d.Pools, {}),
         read(
             "fsck", "Checks the books against the invariants; reads all of them.", d.Violations, {}, OPERATING
@@ -142,11 +149,11 @@ def _reading(hub: Hub) -> Any:
             name=f"read_{what}" + ("_deep" if "how" in names else ""),
             text=text,
             run=lambda said: READS[what](hub, next(iter(said.names.values()), "")),
-            slow=what == "fsck",
+            slow=what in ("fsck", "console"),
             role=role,
             names=names,
             answer=answer,
-            errors=MISSING if "id" in names else {},
+            errors={"console": CONTRADICTS}.get(what, MISSING if "id" in names else {}),
         )
 
     return read

@@ -32,6 +32,7 @@ from penstock.providers.ec2.pace import Pace
 CONNECT_S, READ_S = 1.5, 3.0
 LISTING_S = 4.0
 """A listing whose pages take longer has gaps."""
+PRINTED_MOST = 1 << 16
 PAGE = 500
 SETTLED_MS = 300_000
 """What was made so short ago and is not known is not known yet."""
@@ -40,6 +41,7 @@ QUOTA_MS = 900_000
 NOTICE_MS = 120_000
 """EC2 tells two minutes before ("Spot Instance interruption notices")."""
 MARKED = ("marked-for-termination", "marked-for-stop")
+OURS = ("Client.UserInitiatedShutdown", "Client.UserInitiatedHibernate")
 STATES: dict[str, InstanceState] = {
     "pending": "coming",
     "running": "up",
@@ -145,6 +147,10 @@ class Ec2:
             if one.get("InstanceId")
         )
 
+    def console(self, id_: str) -> str:
+        """As ports.Provider: as EC2 keeps it, some minutes old at times."""
+        return str(self._call("get_console_output", InstanceId=id_).get("Output") or "")[-PRINTED_MOST:]
+
     # One call
 
     def _turn(self, id_: str, there: tuple[InstanceState, ...], call: str, **more: Any) -> None:
@@ -218,4 +224,12 @@ class Ec2:
 
 def _instance(one: dict[str, Any]) -> Instance:
     tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
-    return Instance(id=one["InstanceId"], state=STATES[one["State"]["Name"]], tags=tags)
+    return Instance(id=one["InstanceId"], state=STATES[one["State"]["Name"]], tags=tags, why=_why(one))
+
+
+def _why(one: dict[str, Any]) -> str:
+    """Why it went, in EC2's words, where it was not us who asked for it ("Troubleshoot instance launch issues")."""
+    reason = one.get("StateReason") or {}
+    if one["State"]["Name"] not in ("shutting-down", "terminated") or reason.get("Code", "") in OURS:
+        return ""
+    return " ".join(str(reason.get("Message") or reason.get("Code") or "").split())[:200]

@@ -70,6 +70,19 @@ class Api:
             answer.response.release_conn()
         return _judged(answer.status, answer.response.headers, content)
 
+    def text(self, path: str, left: Left, query: Query) -> str:
+        """What is answered as text. Raises as `call` does."""
+        answer = self._send("GET", path, _share(left.seconds()), None, query)
+        try:
+            content = answer.response.read(LARGEST, decode_content=True)
+        except _broken() as wrong:
+            raise NoAnswer(f"the cluster's answer broke off: {plain(wrong)}") from wrong
+        finally:
+            answer.response.release_conn()
+        if answer.status != 200:
+            _judged(answer.status, answer.response.headers, content)
+        return str(content.decode("utf-8", "replace"))
+
     def watch(self, path: str, query: Query, lasts_s: int) -> Iterator[Document]:
         """Events until the cluster ends it. The first is {} as soon as it has begun. Raises as `call` does."""
         asked = {**query, "watch": "true", "allowWatchBookmarks": "true", "timeoutSeconds": lasts_s}

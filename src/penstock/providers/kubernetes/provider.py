@@ -108,6 +108,11 @@ class Provider:
         found = (notice(pod, now_ms) for pod in self._known.pods())
         return tuple(one for one in found if one is not None and one.id not in self._given_back)
 
+    def console(self, id_: str) -> str:
+        """As ports.Provider: the log of its container."""
+        self._find(id_)
+        return self._api.text(f"pods/{_path(id_)}/log", Left(), {"tailLines": 1000, "limitBytes": 1 << 16})
+
     def close(self) -> None:
         """Hear no more."""
         self.follower.close()

@@ -126,6 +126,11 @@ class Owned:
         """As ports.Provider: nobody takes them back."""
         return ()
 
+    def console(self, id_: str) -> str:
+        """As ports.Provider: a switch hears nothing of what its machine prints."""
+        self._switch(id_)
+        return ""
+
     def _switch(self, id_: str) -> Switch:
         if id_ not in self._switches:
             raise UnknownMachine(f"{self._pool.name} has no [[pool.control]] for {id_}")
