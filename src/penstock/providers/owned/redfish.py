@@ -82,6 +82,7 @@ class Redfish:
             with self._opener().open(request, timeout=_LONGEST_S) as answer:
                 return _read(answer.read(_MOST_BYTES))
         except urllib.error.HTTPError as refused:
+            refused.close()
             raise _refusal(refused.code) from None
         except (OSError, http.client.HTTPException) as wrong:
             raise NoAnswer(f"no answer: {str(wrong)[:200]}") from None
