@@ -74,6 +74,7 @@ def test_queues_are_opened_once_for_each_system_and_secrets_lie_beside_the_farm(
         ('secrets_file = "secrets"', "", "`serves` lacks `secrets_file`"),
         ("max = 3", "", "write max = N"),
         ('agent = "buildbot-worker"', "", "`serves` beside Penstock's own agent"),
+        ("max = 3", 'max = 3\ntrust = "trusted"', "counts as untrusted here"),
         ("simulated", "libvirt", "run Penstock's own agent only"),
         ("buildbot-worker", "gitlab-runner", "`serves` lacks `token_file`"),
         ("buildbot-worker", "gitlab-runner", "`serves` lacks `repositories`"),

@@ -8,6 +8,8 @@ from serving import POOL, RULES, SERVES, URL, Served
 
 from penstock.hub import people
 from penstock.hub.context import Refused
+from penstock.hub.explain import explain
+from penstock.hub.fleet import machines_view
 from penstock.hub.fsck import fsck
 from penstock.model.change import Build, Change
 from penstock.model.farm import Event
@@ -319,3 +321,16 @@ def test_a_job_begins_on_another_machine_than_it_was_thought_to() -> None:
     farm.system.end("2")
     farm.until(lambda: set(farm.powers().values()) == {"suspended"})
     assert fsck(farm.hub) == []
+
+
+def test_people_are_told_where_it_runs_and_nothing_that_only_its_system_knows() -> None:
+    farm = Served()
+    farm.system.ask("linux-gcc")
+    farm.until(lambda: bool(farm.system.running))
+    farm.pass_s(10)
+    (job,) = farm.all(Job)
+    told = explain(farm.hub, job.id)
+    assert told.sentences[1:] == ("Why there: taken by burst-1.",)
+    (machine,) = farm.machines
+    assert (machine.agent, machine.sandbox) == ("buildbot-worker", "plain")
+    assert machines_view(farm.hub)["machines"][0]["silent_s"] == 0

@@ -175,12 +175,29 @@ def test_a_backlog_is_built_on_rented_machines_which_stop_after_it(
     )
     assert any(what == "resume" for what, _ in farm.machines.log)
     assert fsck(farm.hub) == []
+    farm.stop()
+    _taken_back(farm, master)
     _is_told(farm, master)
+
+
+def _taken_back(farm: Farm, master: Master) -> None:
+    """A request that is cancelled, and one that never was."""
+    (queue,) = farm.hub.queues.values()
+    farm.machines.end()
+    until(lambda: not any(agent.connected for agent in queue.watch("").agents))
+    master.force("linux-2")
+    until(lambda: queue.watch("").waiting)
+    (waits,) = queue.watch("").waiting
+    assert (waits.builder, waits.title) == ("linux-2", "a push for linux-2")
+    assert queue.fate(waits.id).state == "open"
+    call = {"method": "cancel", "jsonrpc": "2.0", "id": 1, "params": {"reason": "tests"}}
+    master.get(f"buildrequests/{waits.id}", json.dumps(call).encode())
+    until(lambda: queue.fate(waits.id).state == "ended")
+    assert (queue.fate(waits.id).result, queue.fate("4711").state) == ("cancelled", "gone")
 
 
 def _is_told(farm: Farm, master: Master) -> None:
     """Every build that Buildbot knows is an attempt here, with what it cost, and people see them."""
-    farm.stop()
     attempts = farm.all(Attempt)
     assert len(attempts) == len(master.builds())
     for build in master.builds():

@@ -120,6 +120,11 @@ def _whole(desk: Desk, pool: Item, table: Item) -> None:
     if rented and _value(pool, "max") is None:
         what = "that system knows a fixed number of agents"
         desk.wrong(pool.line, what, "write max = N, as many as there are names and secrets")
+    trust = _value(pool, "trust")
+    levels = [one.value for one in trust] if isinstance(trust, list) else [trust]
+    if trust is not None and "untrusted" not in levels:
+        what = "what another system runs counts as untrusted here"
+        desk.wrong(pool.value["trust"].line, what, 'write trust = "untrusted", or leave it out')
     _known(desk, pool, table)
 
 

@@ -101,4 +101,5 @@ def _joined(step: Step, machine: Machine) -> Machine:
         expires_ms=NEVER_MS,
     )
     step.tx.insert(session)
-    return msgspec.structs.replace(machine, session=session.id)
+    agent = next(pool.agent for pool in step.hub.rules.pools if pool.name == machine.pool)
+    return msgspec.structs.replace(machine, session=session.id, sandbox="plain", agent=agent)

@@ -217,7 +217,7 @@ def _job(step: Step, request: Request, platform: str, pools: tuple[Pool, ...]) -
         commands=(),
         reuse="never",
         size=Size(1, 0),
-        trust=first.trust[0],
+        trust="untrusted",
         klass=klass,
         agent=first.agent,
     )

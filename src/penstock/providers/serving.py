@@ -10,6 +10,8 @@ from penstock.model.rules import Pool
 
 HOST = "penstock "
 """What the file info/host of a Buildbot worker begins with; its machine's id follows."""
+CREATE = ("buildbot-worker", "create-worker", "--quiet", "--maxdelay=15", "--keepalive=60")
+"""An agent that lost its master comes back within the time that its machine is kept for it (hub/watcher)."""
 UNIT = """[Unit]
 Description=agent of another system, for Penstock
 After=network-online.target
@@ -40,7 +42,7 @@ def prepare(pool: Pool, order: Order, folder: str) -> list[list[str]]:
         host = f"{folder}/info/host"
         said = HOST + order.tags.get(TAG_MACHINE, "")
         return [
-            ["buildbot-worker", "create-worker", "--quiet", folder, order.hub, order.name, order.secret],
+            [*CREATE, folder, order.hub, order.name, order.secret],
             ["sh", "-c", 'mkdir -p "$(dirname "$1")" && printf "%s\\n" "$2" > "$1"', "sh", host, said],
         ]
     words = ["gitlab-runner", "register", "--non-interactive", "--config", f"{folder}/config.toml"]

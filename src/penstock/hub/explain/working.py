@@ -2,6 +2,7 @@
 
 from penstock.hub.explain.told import About, Said, View, expectation, machine_name, span
 from penstock.hub.outlook import Outlook, of_end
+from penstock.model.pool_foreign import OURS
 from penstock.model.states import AttemptState
 from penstock.model.units import seconds
 
@@ -18,6 +19,8 @@ def at_work(view: View) -> Said:
         f"Why there: {last.why}.",
     ]
     ends = of_end(view.tx, view.farm, job, last) if last.state == AttemptState.RUNNING else None
+    if ends is not None and not ends.runs and job.spec.agent != OURS:
+        ends = None  # how long it may take says its own system
     if ends is not None:
         sentences.append(_ends(ends, job.spec.timeout_ms))
     if not job.wanted:
