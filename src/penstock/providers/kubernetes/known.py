@@ -85,7 +85,7 @@ class Known:
             known = self._pods.get(name)
             if kind == "DELETED":
                 if known is not None and uid_of(known.pod) == uid_of(pod):
-                    self._pods[name].seen = seen(pod)
+                    known.pod, known.seen = pod, seen(pod)
                     self._bury(name)
             elif kind == "ADDED" or known is None or uid_of(known.pod) == uid_of(pod):
                 self._write(pod)
