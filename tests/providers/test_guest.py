@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from penstock.agent.__main__ import parse
 from penstock.providers.guest import agent, channel, hub, machine
 from penstock.providers.guest.hub import Seen
+from penstock.providers.image import tree
 
 IDENTITY = {"token": "t", "words": ["--token-file", "/run/penstock/token", "--hub", "http://127.0.0.1:8800"]}
 
@@ -74,6 +77,26 @@ def test_plain_http_is_asked_for_where_it_stays_on_the_host(led: list[str]) -> N
     given = agent.command({"words": words}, "")
     assert given == [*words, "--insecure"]
     assert agent.command({"words": given}, "") == given
+
+
+def test_what_the_agent_imports_is_loaded_before_anybody_waits_for_it() -> None:
+    """In a machine loading takes longer than all the rest of a start."""
+    script = f"""
+import importlib, pkgutil, sys
+sys.path.insert(0, {str(tree.GUEST.parents[2])!r})
+from penstock.providers.guest.__main__ import _LOADED
+for name in _LOADED.split(): importlib.import_module(name)
+before = set(sys.modules)
+import penstock.agent
+for found in pkgutil.iter_modules(penstock.agent.__path__): importlib.import_module("penstock.agent." + found.name)
+print(sorted(name for name in set(sys.modules) - before if name.split(".")[0] != "penstock"))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.stderr) == ("[]\n", ""), (
+        "to be named in _LOADED of providers/guest/__main__.py"
+    )
 
 
 def test_what_is_secret_is_ours_alone(tmp_path: Path) -> None:

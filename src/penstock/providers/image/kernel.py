@@ -36,9 +36,9 @@ while read -r name; do $b insmod /modules/$name; done </modules/order
 $b mount -t erofs -o ro /dev/vda /lower
 $b mount -t tmpfs -o size=75%,mode=0755 above /above
 $b mkdir /above/upper /above/work
-$b mount -t overlay -o lowerdir=/lower,upperdir=/above/upper,workdir=/above/work root /root
-$b mount --move /dev /root/dev
-exec $b switch_root /root /opt/penstock/init
+$b mount -t overlay -o lowerdir=/lower,upperdir=/above/upper,workdir=/above/work root /whole
+$b mount --move /dev /whole/dev
+exec $b switch_root /whole /opt/penstock/init
 """
 
 _LZ4 = b"\x02\x21\x4c\x18"
@@ -72,7 +72,7 @@ def first_files(tree: Path, busybox: Path, folder: Path) -> str:
     found = sorted(modules.iterdir()) if modules else []
     if not found:
         raise Broken("the kernel's package has no modules")
-    for name in ("bin", "dev", "lower", "above", "root", "modules"):
+    for name in ("bin", "dev", "lower", "above", "whole", "modules"):
         (folder / name).mkdir(parents=True)
     shutil.copy(busybox, folder / "bin/busybox")
     (folder / "bin/busybox").chmod(0o755)
