@@ -85,7 +85,7 @@ class Day(World):
         self._lasts: dict[tuple[str, str], int] = {}
         self.calm = False
         self.stepped = self._check
-        self.settled = lambda world: self.law.settled()
+        self.settled = lambda world: self.law.settled(self.services.provisioner.sight)
         self.store.meanwhile = self._meanwhile
 
     @property

@@ -1,6 +1,6 @@
 """What must be so when a day is over: nothing is left of it that somebody would have to look after."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
@@ -13,6 +13,8 @@ from penstock.sim.storm.witness import Watched
 
 Found = Iterator[tuple[str, str, str]]
 """(invariant, subject, what is wrong)."""
+DEAR = 100_000_000
+"""From this price of an hour's waiting on, in micro-units, whole pools may stand by."""
 ASLEEP = (Power.SUSPENDED, Power.GONE)
 _GONE = ("going", "gone")
 
@@ -20,7 +22,7 @@ _GONE = ("going", "gone")
 def left_over(rules: Rules, store: Watched, providers: Mapping[str, Stormy]) -> Found:
     """Jobs without an end or a reason, leases, machines that cost money for nothing, and what the books do not know.
 
-    Where waiting has a price, one machine of a pool may stand by for what comes next."""
+    Where waiting is dear, machines may stand by for what comes next."""
     yield from store.read(_jobs)
     machines = store.read(lambda tx: tx.find(Machine, "key"))
     for pool in rules.pools:
@@ -28,11 +30,16 @@ def left_over(rules: Rules, store: Watched, providers: Mapping[str, Stormy]) -> 
             continue
         mine = [one for one in machines if one.pool == pool.name and one.power != Power.GONE]
         awake = [one for one in mine if one.power not in ASLEEP]
-        standing_by = 1 if rules.waiting.price_per_hour_micros else 0
-        if len(awake) > pool.min + standing_by:
+        if len(awake) > pool.min + _standing_by(rules, awake):
             told = [f"{one.name} is {one.power}" for one in awake]
             yield "7.2", pool.name, f"{len(awake)} machines are rented for nothing: {told}"
         yield from _known({one.provider_id for one in mine}, pool.name, providers[pool.name])
+
+
+def _standing_by(rules: Rules, awake: Sequence[Machine]) -> int:
+    """As many as a policy that is told so may keep: none where nobody minds waiting, one where it costs something."""
+    price = rules.waiting.price_per_hour_micros
+    return len(awake) if price >= DEAR else min(price, 1)
 
 
 def _jobs(tx: Tx) -> list[tuple[str, str, str]]:

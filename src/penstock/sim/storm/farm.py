@@ -117,7 +117,7 @@ def _single(chance: Random) -> Pool:
 
 def _safe(chance: Random) -> Pool:
     """Machines for trusted jobs alone."""
-    return _rented(chance, "safe", trust=("trusted",), classes=("release",))
+    return _rented(chance, "safe", trust=("trusted",))
 
 
 def _asked(chance: Random, at_ms: int, number: int) -> Asked:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from penstock.hub.capacityview import CapacityView
 from penstock.hub.timekeeper import STEP_MS
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job
@@ -11,6 +12,7 @@ from penstock.model.rules import Rules
 from penstock.model.snapshot import ask_of
 from penstock.model.states import AttemptState, Power
 from penstock.policy import retry
+from penstock.policy.capacity import columns as c
 from penstock.policy.capacity.setting import is_owned
 from penstock.policy.suitability import of_pool
 from penstock.ports import Tx
@@ -31,6 +33,7 @@ class Law:
         self._now_ms: int | None = None
         self._farm_ms = self._due_ms = 0
         self._led = True
+        self._seen: CapacityView | None = None
 
     def hold(self, rows: Iterable[tuple[Row | None, Row | None]], now_ms: int, leads: bool) -> None:
         """Hold what one step wrote against it. `leads`: whether anybody does, so that farm time goes on."""
@@ -76,6 +79,8 @@ class Law:
         noticed_ms = provider.noticed.get(machine.provider_id, now_ms) if provider is not None else now_ms
         if noticed_ms < now_ms:
             self._witness.say("7.5", attempt.id, f"was offered to {machine.name}, which is being taken back")
+        if job.spec.retry == "never" and any(one.started_ms for one in before):
+            self._witness.say("I4", attempt.id, "is a second try at a job that must not run twice")
         pools = {pool.name: pool for pool in self._rules.pools}
         taken = any(one.cause.startswith(retry.preempted("").text) for one in before)
         if taken and pools[attempt.pool].reclaim_per_hour > 0:
@@ -98,8 +103,9 @@ class Law:
         if not provider.missed(machine.provider_id):
             self._witness.say("I6", machine.id, "is given up as lost, and was listed a minute ago")
 
-    def settled(self) -> None:
-        """I3: when the services have passed, nothing is held by a right that is over."""
+    def settled(self, sight: CapacityView | None) -> None:
+        """I3: when the services have passed, nothing is held by a right that is over. I7: what the policy counts is what the
+        books have, each machine in one list."""
         farm, first = self._store.read(
             lambda tx: (tx.get(Farm, "farm"), tx.find(Attempt, "live", True, limit=1))
         )
@@ -107,6 +113,31 @@ class Law:
             self._witness.say(
                 "I3", first[0].id, f"is live {farm.time_ms - first[0].right_until_ms} ms after its right"
             )
+        if sight is not None and sight is not self._seen:
+            self._seen = sight  # it has not looked at anything yet
+        elif sight is not None:
+            self._counted(sight)
+
+    def _counted(self, sight: CapacityView) -> None:
+        rows = sight.rows
+        rented = {
+            name
+            for name, row in rows.machines.items()
+            if rows.farm.machines[c.MACHINE_POOL][row] in self._columns(sight)
+        }
+        books = {
+            one.id
+            for pool in self._providers
+            for one in self._store.read(lambda tx, pool=pool: tx.find(Machine, "pool", pool))  # type: ignore[misc]
+            if one.power != Power.GONE
+        }
+        if rented != books:
+            self._witness.say("I7", "capacity", f"{sorted(rented ^ books)} are not counted once")
+        if sum(rows.farm.lists[c.LIST_COUNT]) != len(rows.machines):
+            self._witness.say("I7", "capacity", "a machine is in two lists, or in none")
+
+    def _columns(self, sight: CapacityView) -> set[int]:
+        return {sight.rows.pools[pool] for pool in self._providers}
 
 
 def _about(tx: Tx, attempt: Attempt) -> tuple[Job | None, Machine | None, list[Attempt]]:
