@@ -248,7 +248,7 @@ POOL: Fields = {
     "speed": Field(read=positive, about="how fast its machines are; a job of 60 s takes 30 s at speed 2"),
     "uses": Field(
         read=count(),
-        about="jobs until a machine is replaced; 1 = a fresh machine for every job, 0 = no limit",
+        about="jobs until a machine is replaced, or cleaned where it is owned; 1 = a fresh machine for every job, 0 = no limit",
     ),
     "network": Field(
         read=choice("full", "hub-only"),

@@ -11,7 +11,8 @@ import msgspec
 
 from penstock.model.curb import Curb
 from penstock.model.decision import Decision
-from penstock.model.rules import Rules
+from penstock.model.pool_power import Control
+from penstock.model.rules import Pool, Rules
 from penstock.model.snapshot import Ask
 from penstock.policy.capacity import view
 from penstock.policy.capacity.rows import Rows, unpacked
@@ -62,8 +63,14 @@ class Made(msgspec.Struct, frozen=True):
 
 def packed_start(rows: Rows, rules: Rules, choice: Choice) -> bytes:
     """The beginning of a journal, before the policy is told anything more. Where the farm's data are is left out."""
-    bare = Rules(pools=rules.pools, waiting=rules.waiting)
+    bare = Rules(pools=tuple(map(_bare, rules.pools)), waiting=rules.waiting)
     return msgspec.json.encode(Start(bare, choice, rows.pack(), rows.machine_versions, rows.curbs))
+
+
+def _bare(pool: Pool) -> Pool:
+    """The pool without what its switches are and who may use them: only that it has some counts."""
+    controls = tuple(Control(machine=one.machine, address="") for one in pool.controls)
+    return msgspec.structs.replace(pool, controls=controls) if controls else pool
 
 
 class Writer:
