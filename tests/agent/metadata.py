@@ -14,7 +14,7 @@ class Metadata:
     """`url` is where it is; `leave` announces the end. `asked`: how often each path was asked for."""
 
     def __init__(self) -> None:
-        self.action = ""
+        self.action, self.document = "", DOCUMENT
         self.token = "token-1"
         self.asked: list[str] = []
         self.told_s = 0.0
@@ -40,7 +40,7 @@ class Metadata:
         if token != self.token:
             return 401, ""
         if path == "/latest/dynamic/instance-identity/document":
-            return 200, DOCUMENT
+            return 200, self.document
         if path == "/latest/meta-data/spot/instance-action" and self.action:
             return 200, self.action
         return 404, ""

@@ -239,6 +239,22 @@ class TestAnswers:
         listing = provider.list()
         assert (len(listing.instances), listing.complete) == (5, False)
 
+    @pytest.mark.parametrize(
+        ("state", "reason", "why"),
+        [
+            ("terminated", {"Code": "Client.VolumeLimitExceeded", "Message": "Volume  limit\nexceeded"}, "Volume limit exceeded"),
+            ("terminated", {"Code": "Server.InternalError"}, "Server.InternalError"),
+            ("terminated", {"Code": "Client.UserInitiatedShutdown", "Message": "User initiated shutdown"}, ""),
+            ("terminated", None, ""),
+            ("running", {"Code": "Server.InternalError", "Message": "of yesterday"}, ""),
+        ],
+    )  # fmt: skip
+    def test_why_a_machine_went_is_told_where_it_was_not_us(
+        self, state: str, reason: dict[str, str] | None, why: str
+    ) -> None:
+        found = instances._instance({"InstanceId": "i-1", "State": {"Name": state}, "StateReason": reason})
+        assert found.why == why
+
     def test_what_has_no_tag_of_a_farm_is_not_listed(self, cloud: Cloud) -> None:
         cloud.account.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
         assert cloud.provider().list().instances == ()
