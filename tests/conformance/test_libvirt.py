@@ -189,6 +189,7 @@ class TestLibvirt(ProviderSuite):
         driver.wait()
         driver.fault("boot_failed", 0.0)
         killed, driver.provider = driver.provider, driver.another()
+        driver.deaf.clear()
         assert listed(driver)[made].state in ("coming", "up")
         driver.wait()
         assert listed(driver)[made].state == "up"

@@ -72,7 +72,6 @@ class Machines:
     def want(self, machine: Machine, wish: Wish) -> None:
         """From now on this is wanted of it; what was wanted before is not."""
         with self._lock:
-            self.known.setdefault(machine.id, machine)
             machine.wish = wish
             machine.turns += 1
             if machine.thread is None:
@@ -81,11 +80,6 @@ class Machines:
                     target=self._pursue, args=(machine,), name=name, daemon=True
                 )
                 machine.thread.start()
-
-    def busy(self) -> bool:
-        """Whether anything is still gone after."""
-        with self._lock:
-            return any(one.thread is not None for one in self.known.values())
 
     def _pursue(self, machine: Machine) -> None:
         """Until what is wanted is so, or cannot be."""

@@ -269,7 +269,7 @@ class Libvirt:
             return None
         machine = Machine(id_, tags, fresh=False)
         machine.begun.set()
-        return machine
+        return self._machines.add(machine)
 
     def _forget(self, machine: Machine) -> None:
         """It was refused: nothing of it stays, and its token may ask again."""
@@ -325,7 +325,7 @@ class Libvirt:
         """Up, or still to be told something: by an earlier process that did not come to it."""
         if not self._files.has_unsaid(one.id):
             return "up"
-        machine = self._machines.known.get(one.id) or Machine(one.id, one.tags, fresh=False)
+        machine = self._machines.add(Machine(one.id, one.tags, fresh=False))
         self._machines.want(machine, "up")
         return "coming"
 
@@ -334,7 +334,7 @@ class Libvirt:
         machine = self._machines.known.get(one.id)
         if machine is None and not self._files.has_any(one.id):
             return
-        machine = machine or self._machines.add(Machine(one.id, one.tags, fresh=False))
+        machine = self._machines.add(Machine(one.id, one.tags, fresh=False))
         if machine.gone_ms is None:
             machine.gone_ms = self._now()
             self._files.keep_console(one.id)
