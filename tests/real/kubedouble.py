@@ -10,6 +10,7 @@ import json
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Callable
@@ -54,6 +55,15 @@ class Faults:
         return self._chance.random() < how_often
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Callers that hang up are no fault."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 class KubeDouble(Calls):
     """One cluster's API. `roles`: what the bearer of a token may do, as (verb, resource); None = everything."""
 
@@ -65,8 +75,7 @@ class KubeDouble(Calls):
         self.calls: list[tuple[str, str]] = []
         self._watches: set[socket.socket] = set()
         handler = type("Bound", (_Handler,), {"double": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), handler)
         self.folder = tempfile.TemporaryDirectory(prefix="kube")
         place = Path(self.folder.name)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -241,7 +250,10 @@ class _Handler(BaseHTTPRequestHandler):
         if resource not in NAMESPACED and key[0]:
             raise Status(404, "NotFound", "the server could not find the requested resource")
         if sub == "log" and verb == "get":
-            store.get("pods", key)
+            pod = store.get("pods", key)
+            if pod["status"]["phase"] == "Pending":
+                name = pod["spec"]["containers"][0]["name"]
+                raise Status(400, "BadRequest", f'container "{name}" in pod "{key[1]}" is waiting to start')
             return double.log_of(key[1])
         if sub == "eviction" and verb == "create":
             return double.evict(key, body)

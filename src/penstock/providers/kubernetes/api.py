@@ -21,7 +21,7 @@ CALL_S = 4.5
 """A call of ports.Provider may take five seconds, whatever it asks of the cluster."""
 CONNECT_S = 2.0
 LARGEST = 64 << 20
-GONE, NOT_FOUND, CONFLICT, TOO_MANY = 410, 404, 409, 429
+BAD_REQUEST, NOT_FOUND, CONFLICT, GONE, TOO_MANY = 400, 404, 409, 410, 429
 UNSURE = (408, 500, 502, 504)
 """Statuses after which the call may have been carried out."""
 _BEARER = ["BearerToken"]
@@ -60,28 +60,23 @@ class Api:
     def call(
         self, method: str, path: str, left: Left, body: Document | None = None, query: Query | None = None
     ) -> Document:
-        """One request; its answer. `path`: below /api/v1. Raises ProviderError: Refused where it says something else."""
-        answer = self._send(method, path, _share(left.seconds()), body, query)
-        try:
-            content = answer.response.read(LARGEST, decode_content=True)
-        except _broken() as wrong:
-            raise NoAnswer(f"the cluster's answer broke off: {plain(wrong)}") from wrong
-        finally:
-            answer.response.release_conn()
-        return _judged(answer.status, answer.response.headers, content)
+        """One request; its answer. `path`: below the namespace. Raises ProviderError: Refused where it says something else."""
+        return _document(self._asked(method, path, left, body, query))
 
     def text(self, path: str, left: Left, query: Query) -> str:
-        """What is answered as text. Raises as `call` does."""
-        answer = self._send("GET", path, _share(left.seconds()), None, query)
+        """An answer that is no object. Raises as `call` does."""
+        return self._asked("GET", path, left, None, query).decode("utf-8", "replace")
+
+    def _asked(self, method: str, path: str, left: Left, body: Document | None, query: Query | None) -> bytes:
+        answer = self._send(method, path, _share(left.seconds()), body, query)
         try:
-            content = answer.response.read(LARGEST, decode_content=True)
+            content: bytes = answer.response.read(LARGEST, decode_content=True)
         except _broken() as wrong:
             raise NoAnswer(f"the cluster's answer broke off: {plain(wrong)}") from wrong
         finally:
             answer.response.release_conn()
-        if answer.status != 200:
-            _judged(answer.status, answer.response.headers, content)
-        return str(content.decode("utf-8", "replace"))
+        _judge(answer.status, answer.response.headers, content)
+        return content
 
     def watch(self, path: str, query: Query, lasts_s: int) -> Iterator[Document]:
         """Events until the cluster ends it. The first is {} as soon as it has begun. Raises as `call` does."""
@@ -90,7 +85,7 @@ class Api:
         response = answer.response
         try:
             if answer.status != 200:
-                _judged(answer.status, response.headers, response.read(LARGEST, decode_content=True))
+                _judge(answer.status, response.headers, response.read(LARGEST, decode_content=True))
             yield {}
             for line in _lines(response.stream(None, decode_content=True)):
                 yield _document(line)
@@ -108,7 +103,7 @@ class Api:
         query: Query | None,
     ) -> Any:
         client = self._opened()
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        headers = {"Accept": "application/json, */*", "Content-Type": "application/json"}
         asked = [(key, str(value)) for key, value in (query or {}).items()]
         place = f"/api/v1/namespaces/{self._about.space}/{path}"
         request = client.param_serialize(
@@ -184,10 +179,10 @@ def _document(content: bytes) -> Document:
     return found
 
 
-def _judged(status: int, headers: Mapping[str, str], content: bytes) -> Document:
-    """The answer of a call, or what its refusal means."""
+def _judge(status: int, headers: Mapping[str, str], content: bytes) -> None:
+    """Raises what a refusal means."""
     if 200 <= status < 300:
-        return _document(content)
+        return
     try:
         said = _document(content)
     except NoAnswer:

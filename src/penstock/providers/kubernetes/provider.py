@@ -14,7 +14,7 @@ from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_POOL, Listing, 
 from penstock.model.rules import Pool
 from penstock.ports import NoAnswer, NoCapacity, ProviderError, UnknownMachine
 from penstock.providers.kubernetes import pods
-from penstock.providers.kubernetes.api import CONFLICT, NOT_FOUND, Api, Left, Refused
+from penstock.providers.kubernetes.api import BAD_REQUEST, CONFLICT, NOT_FOUND, Api, Left, Refused
 from penstock.providers.kubernetes.follower import PAGE, Follower
 from penstock.providers.kubernetes.known import Known, Names
 from penstock.providers.kubernetes.states import Pod, notice, placed, seen, tags, uid_of
@@ -22,6 +22,7 @@ from penstock.providers.kubernetes.states import Pod, notice, placed, seen, tags
 ROOM_S, FIRST_LOOK_S = 2.0, 0.02
 """A scheduler says within milliseconds whether there is room; so long it is waited for."""
 STUCK_LEAST_MS = 30_000
+PRINTED_LINES, PRINTED_BYTES = 500, 1 << 16
 
 
 class Provider:
@@ -109,9 +110,18 @@ class Provider:
         return tuple(one for one in found if one is not None and one.id not in self._given_back)
 
     def console(self, id_: str) -> str:
-        """As ports.Provider: the log of its container."""
-        self._find(id_)
-        return self._api.text(f"pods/{_path(id_)}/log", Left(), {"tailLines": 1000, "limitBytes": 1 << 16})
+        """As ports.Provider: what its agent printed; "" before it runs."""
+        asked = {"tailLines": PRINTED_LINES, "limitBytes": PRINTED_BYTES}
+        try:
+            return self._api.text(f"pods/{_path(id_)}/log", Left(), asked)[-PRINTED_BYTES:]
+        except Refused as refused:
+            if refused.code == BAD_REQUEST:  # its container waits to start
+                return ""
+            if refused.code != NOT_FOUND:
+                raise
+            if self._known.was(id_):
+                return ""
+            raise UnknownMachine(f"{self._pool.name} has no pod {id_}") from refused
 
     def close(self) -> None:
         """Hear no more."""
