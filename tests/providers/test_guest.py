@@ -79,6 +79,11 @@ def test_plain_http_is_asked_for_where_it_stays_on_the_host(led: list[str]) -> N
     assert agent.command({"words": given}, "") == given
 
 
+def test_where_a_network_gives_addresses_the_hub_is_called_as_everywhere(led: list[str]) -> None:
+    given = agent.command({**IDENTITY, "network": "dhcp"}, "")
+    assert (given[:4], led) == (IDENTITY["words"], [])
+
+
 def test_what_the_agent_imports_is_loaded_before_anybody_waits_for_it() -> None:
     """In a machine loading takes longer than all the rest of a start."""
     script = f"""

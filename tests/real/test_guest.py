@@ -246,6 +246,25 @@ def test_its_host_says_goodbye(unknown: Guest) -> None:
     unknown.wait_gone()
 
 
+def test_an_address_may_be_asked_for(farm: Farmed, hub: str, unknown: Guest) -> None:
+    """User networking answers DHCP, too. The hub does not know its relay's number for its own, and says so."""
+    port = hub.rpartition(":")[2]
+    words = ["--hub", f"http://10.0.2.2:{port}", "--insecure", "--token-file", "/run/penstock/token"]
+    unknown.identify(hub, farm.token(), network="dhcp", words=words)
+    wait_for(lambda: "421" in unknown.console, "the hub's answer")
+    assert "lease of 10.0.2.15 obtained" in unknown.console
+
+
+def test_forgotten_by_its_hub_it_powers_off(farm: Farmed, hub: str, unknown: Guest) -> None:
+    before = len(farm.machines())
+    words = ["--hub", hub, "--token-file", "/run/penstock/token", "--work-dir", "/var/penstock"]
+    unknown.identify(hub, farm.token(), words=[*words, "--power-off-after", "0.05"])
+    wait_for(lambda: len(farm.machines()) > before or not unknown.there(), "the machine to register")
+    farm.hubs["hub"].kill()
+    unknown.wait_gone()
+    assert "no hub has answered for too long" in unknown.console
+
+
 def test_an_image_is_never_changed() -> None:
     folder = images.image()
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == dict.fromkeys(

@@ -3,6 +3,7 @@
 import os
 import runpy
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -13,6 +14,9 @@ from penstock.providers.guest import hub
 
 RUN = Path("/run/penstock")
 WORK = Path("/var/penstock")
+DHCP = "dhcp"
+"""Value of `network` in an identity: the machine is in a network that gives it an address and names."""
+_ASK = "busybox udhcpc -i eth0 -f -n -q -t 10 -T 1 -s /opt/penstock/dhcp"
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _TRIES = 12
 
@@ -29,6 +33,9 @@ def start(identity: dict[str, Any]) -> int:
         return child
     status = 1
     try:
+        _let_go()
+        if identity.get("network") == DHCP:
+            subprocess.run(_ASK.split(), check=True, stdin=subprocess.DEVNULL)
         status = _become(words, str(identity.get("agent_sha256") or ""), ca_file)
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
@@ -43,6 +50,10 @@ def command(identity: dict[str, Any], ca_file: str) -> list[str]:
     """The agent's options: addresses as this machine sees them, and no more disk than there is."""
     words, more = [], ["--ca-file", ca_file] if ca_file else []
     given = [str(word) for word in identity["words"]]
+    if "--cache-mb" not in given:
+        more += ["--cache-mb", str(_cache_mb())]
+    if identity.get("network") == DHCP:
+        return given + more
     for number, word in enumerate(given):
         if number and given[number - 1] == "--hub":
             found = hub.seen(word)
@@ -50,8 +61,6 @@ def command(identity: dict[str, Any], ca_file: str) -> list[str]:
             more += ["--insecure"] if found.plain and "--insecure" not in more + given else []
             word = found.url
         words.append(word)
-    if "--cache-mb" not in given:
-        more += ["--cache-mb", str(_cache_mb())]
     return words + more
 
 
@@ -78,7 +87,6 @@ def _cache_mb() -> int:
 
 def _become(words: list[str], digest: str, ca_file: Path | None) -> int:
     """In the child: be the agent. Nothing of this package may be taken for the agent's own."""
-    _let_go()
     file = RUN / "agent.pyz"
     url = words[words.index("--hub") + 1]
     write_private(file, _patiently(url, digest, str(ca_file) if ca_file else None))

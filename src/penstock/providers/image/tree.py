@@ -40,7 +40,7 @@ _ETC = {
     "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
     "group": "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n",
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
-    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     "hostname": "penstock\n",
     "machine-id": "",
 }
@@ -63,6 +63,16 @@ $b ip link set eth0 up
 $b ip addr add 10.0.2.15/24 dev eth0
 $b ip route add default via 10.0.2.2
 exec $b env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 /usr/bin/python3 -I -S /opt/penstock/start
+"""
+_DHCP = """\
+#!/bin/busybox sh
+# What busybox's udhcpc calls when it was given an address. The one that user networking has goes.
+[ "$1" = bound ] || exit 0
+b=/bin/busybox
+$b ip addr flush dev "$interface"
+$b ip addr add "$ip/$mask" dev "$interface"
+[ -z "$router" ] || $b ip route add default via "${router%% *}"
+for one in $dns; do echo "nameserver $one"; done >/etc/resolv.conf
 """
 
 
@@ -115,8 +125,9 @@ def _guest(root: Path) -> None:
             '"""What a virtual machine has of Penstock before its hub gives it the agent."""\n'
         )
     (start / "__main__.py").write_text(_MAIN)
-    (start.parent / "init").write_text(_INIT)
-    (start.parent / "init").chmod(0o755)
+    for name, text in {"init": _INIT, "dhcp": _DHCP}.items():
+        (start.parent / name).write_text(text)
+        (start.parent / name).chmod(0o755)
 
 
 def compiled(root: Path) -> bool:
