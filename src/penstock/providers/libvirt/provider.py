@@ -238,6 +238,7 @@ class Libvirt:
             "agent_sha256": "",
             "words": words,
             "ca": "",
+            "network": "dhcp" if self._settings.bridge else "user",
         }
 
     def _words(self, message: dict[str, Any]) -> dict[str, Any]:
