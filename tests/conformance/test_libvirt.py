@@ -18,7 +18,8 @@ from penstock.ports import NoAnswer, NoCapacity, UnknownMachine
 
 libvirt = pytest.importorskip("libvirt")
 from penstock.providers.libvirt.link import Link  # noqa: E402
-from penstock.providers.libvirt.provider import KEPT_MS, Libvirt  # noqa: E402
+from penstock.providers.libvirt.listing import KEPT_MS  # noqa: E402
+from penstock.providers.libvirt.provider import Libvirt  # noqa: E402
 
 URI = "test:///default"
 BUSY = (libvirt.VIR_ERR_OPERATION_TIMEOUT, 0, "the machine's lock is held", 0, "", None, None, 0, 0)

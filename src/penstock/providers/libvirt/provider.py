@@ -13,53 +13,35 @@ from pathlib import Path
 from typing import Any
 
 import libvirt
-import msgspec
 
 from penstock.model.pool_libvirt import Libvirt as Settings
-from penstock.model.rented import TAG_POOL, Instance, InstanceState, Listing, Notice, Offer, Order
+from penstock.model.rented import TAG_POOL, Listing, Notice, Offer, Order
 from penstock.model.rules import Pool
 from penstock.model.units import Size
 from penstock.ports import NoAnswer, ProviderError, QuotaReached, UnknownMachine
 from penstock.providers.libvirt.channel import Tell, tell
 from penstock.providers.libvirt.domain import (
-    URI,
     Build,
     Named,
     domain_xml,
     id_of,
     mac_of,
     machine_id_of,
-    tags_of,
 )
 from penstock.providers.libvirt.files import Files
 from penstock.providers.libvirt.image import Image, read_image
 from penstock.providers.libvirt.link import Connection, Link
-from penstock.providers.libvirt.machines import Domain, Machine, Machines, Wish
+from penstock.providers.libvirt.listing import Lister, tags_at
+from penstock.providers.libvirt.machines import Machine, Machines, Wish
 from penstock.providers.libvirt.template import Templates
 from penstock.providers.starting import agent_words
 
-KEPT_MS = 3_600_000
-"""What is gone is listed for so long, by the process that saw it."""
 BEGUN_S = 3.0
 """A call waits so long for its machine to run, to tell a refusal; then it goes on by itself."""
-ENDED = "it ended by itself on its host"
 TOKEN_FILE, WORK_DIR = "/run/penstock/token", "/var/penstock"
 """Where the guest puts its secret and its work."""
 MEMORY_MB = 1024
 SEED_BYTES = 32
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """One domain of ours as a look found it."""
-
-    id: str
-    tags: dict[str, str]
-    active: bool
-    saved: bool
-
-
-Sight = tuple[tuple[Seen, ...], bool]
-"""What a look found, and whether the host told of each."""
 
 
 class Libvirt:
@@ -77,6 +59,7 @@ class Libvirt:
         self._files = Files(Path(settings.folder or _default_folder(pool)))
         self._machines = Machines(self._link, self._files, say, self._boot)
         self._machines.wall_ms, self._machines.words = now, self._words
+        self._lister = Lister(pool.name, self._link, self._files, self._machines, now)
 
     # As ports.Provider
 
@@ -85,7 +68,7 @@ class Libvirt:
         pool, left = self._pool, None
         if pool.max is not None:
             with suppress(ProviderError):
-                left = max(0, pool.max - len(self._link.within("offers", self._there)))
+                left = max(0, pool.max - len(self._link.within("offers", self._lister.there)))
         return (
             Offer(
                 name=pool.name,
@@ -129,25 +112,7 @@ class Libvirt:
 
     def list(self) -> Listing:
         """As ports.Provider: this pool's machines of any farm."""
-        return self._link.within("list", self._list)
-
-    def _list(self) -> Listing:
-        before = {one.id: one.turns for one in [*self._machines.known.values()]}
-        seen, complete = self._look()
-        found = [self._told(one, self._state(one, before)) for one in seen]
-        listed = {one.id for one in seen}
-        for machine in [*self._machines.known.values()]:
-            if machine.id not in listed and self._is_told(machine):
-                state: InstanceState = "gone" if machine.thread is None else "going"
-                found.append(Instance(id=machine.id, state=state, tags=machine.tags))
-        return Listing(instances=tuple(found), complete=complete)
-
-    def _told(self, one: Seen, state: InstanceState) -> Instance:
-        machine = self._machines.known.get(one.id)
-        why = ENDED if state == "gone" else ""
-        if machine is not None and machine.wrong is not None and state in ("coming", "gone"):
-            why = str(machine.wrong)
-        return Instance(id=one.id, state=state, tags=one.tags, why=why)
+        return self._link.within("list", self._lister.listing)
 
     def notices(self) -> tuple[Notice, ...]:
         """As ports.Provider: a host of one's own takes nothing back."""
@@ -162,7 +127,7 @@ class Libvirt:
     def _new(self, id_: str, order: Order) -> Machine:
         """One more, as far as the pool lets there be."""
         most = self._pool.max
-        if most is not None and len(self._there()) >= most:
+        if most is not None and len(self._lister.there()) >= most:
             raise QuotaReached(f"{self._pool.name}: no more than {most} machines")
         return self._machines.add(Machine(id_, dict(order.tags) | {TAG_POOL: self._pool.name}))
 
@@ -238,7 +203,6 @@ class Libvirt:
             "agent_sha256": "",
             "words": words,
             "ca": "",
-            "network": "dhcp" if self._settings.bridge else "user",
         }
 
     def _words(self, message: dict[str, Any]) -> dict[str, Any]:
@@ -259,7 +223,7 @@ class Libvirt:
 
         def find(there: Connection) -> dict[str, str] | None:
             try:
-                return _tags(there.lookupByUUIDString(id_))
+                return tags_at(there.lookupByUUIDString(id_))
             except libvirt.libvirtError as problem:
                 if problem.get_error_code() in (libvirt.VIR_ERR_NO_DOMAIN, libvirt.VIR_ERR_INVALID_ARG):
                     return None
@@ -278,94 +242,6 @@ class Libvirt:
         if machine.thread is not None:
             machine.thread.join(1.0)
         self._machines.known.pop(machine.id, None)
-
-    def _look(self) -> Sight:
-        """All of this pool."""
-
-        def look(there: Connection) -> Sight:
-            found, complete = [], True
-            for domain in there.listAllDomains(0):
-                try:
-                    tags = _tags(domain)
-                    if tags is not None and tags.get(TAG_POOL) == self._pool.name:
-                        found.append(_seen(domain, tags))
-                except libvirt.libvirtError as problem:
-                    # One that went meanwhile is no gap.
-                    complete &= problem.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN
-            return tuple(found), complete
-
-        return self._link.call("list", look)
-
-    def _there(self) -> tuple[Seen, ...]:
-        """What counts against the quota: all but what is over."""
-        before = {one.id: one.turns for one in [*self._machines.known.values()]}
-        return tuple(one for one in self._look()[0] if self._state(one, before) != "gone")
-
-    def _state(self, one: Seen, before: dict[str, int]) -> InstanceState:
-        machine = self._machines.known.get(one.id)
-        if machine is not None and machine.thread is not None:
-            return self._on_its_way(one, machine)
-        if one.active:
-            return self._running(one)
-        if one.saved:
-            return "stopped"
-        if machine is not None and (machine.turns != before.get(one.id) or machine.expected):
-            return "coming"  # it turned while it was looked at: the next look knows more
-        self._sweep(one)
-        return "gone"
-
-    def _on_its_way(self, one: Seen, machine: Machine) -> InstanceState:
-        """Where something is done with it, or what was wanted was so already."""
-        if machine.wish == "up":
-            return "up" if one.active and not self._files.has_unsaid(one.id) else "coming"
-        if machine.wish == "stopped":
-            return "stopped" if one.saved else "stopping"
-        return "going"
-
-    def _running(self, one: Seen) -> InstanceState:
-        """Up, or still to be told something: by an earlier process that did not come to it."""
-        if not self._files.has_unsaid(one.id):
-            return "up"
-        machine = self._machines.add(Machine(one.id, one.tags, fresh=False))
-        self._machines.want(machine, "up")
-        return "coming"
-
-    def _sweep(self, one: Seen) -> None:
-        """It crashed, or its hub did before it ran: what is left of it goes, where this hub has to do with it."""
-        machine = self._machines.known.get(one.id)
-        if machine is None and not self._files.has_any(one.id):
-            return
-        machine = self._machines.add(Machine(one.id, one.tags, fresh=False))
-        if machine.gone_ms is None:
-            machine.gone_ms = self._now()
-            self._files.keep_console(one.id)
-        self._machines.want(machine, "gone")
-
-    def _is_told(self, machine: Machine) -> bool:
-        """Whether one that is not at the host any more is still listed."""
-        if machine.thread is not None:
-            return machine.wish == "gone"
-        if machine.gone_ms is None:
-            return False
-        if self._now() - machine.gone_ms <= KEPT_MS:
-            return True
-        self._machines.known.pop(machine.id, None)
-        return False
-
-
-def _tags(domain: Domain) -> dict[str, str] | None:
-    """Whose a domain is, None where no farm made it."""
-    try:
-        return tags_of(domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, URI, 0))
-    except libvirt.libvirtError as problem:
-        if problem.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN_METADATA:
-            return None
-        raise
-
-
-def _seen(domain: Domain, tags: dict[str, str]) -> Seen:
-    active = bool(domain.isActive())
-    return Seen(domain.UUIDString(), tags, active, not active and bool(domain.hasManagedSaveImage()))
 
 
 def _default_folder(pool: Pool) -> str:
