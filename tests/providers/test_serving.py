@@ -28,7 +28,7 @@ def test_a_first_boot_makes_the_agents_folder_and_keeps_it_running() -> None:
     assert script.startswith("#!/bin/sh\n")
 
 
-def test_a_runner_registers_with_its_token() -> None:
+def test_an_agent_of_gitlab_registers_with_its_token() -> None:
     pool = Pool(name="burst", provider="ec2", platforms=("p",), agent="gitlab-runner", serves=SERVES)
     _, words = prepare(pool, ORDER, "/home")
     assert words[:3] == ["gitlab-runner", "register", "--non-interactive"]

@@ -30,7 +30,7 @@ class GitlabDouble:
 
     def __init__(self) -> None:
         self.jobs: dict[int, Document] = {}
-        self.runners: dict[int, Document] = {}
+        self.agents: dict[int, Document] = {}
         self.status = 200
         self.calls: list[str] = []
         self.tokens: set[str] = set()
@@ -44,9 +44,9 @@ class GitlabDouble:
         self._server.server_close()
         self._thread.join()
 
-    def add_runner(self, description: str) -> int:
-        number = len(self.runners) + 1
-        self.runners[number] = {
+    def add_agent(self, description: str) -> int:
+        number = len(self.agents) + 1
+        self.agents[number] = {
             "id": number,
             "description": description,
             "active": True,
@@ -63,8 +63,8 @@ class GitlabDouble:
         }
         return number
 
-    def contact(self, runner: int, ago_s: float = 0) -> None:
-        self.runners[runner] |= {"contacted_at": moment(ago_s), "status": "online", "online": True}
+    def contact(self, agent: int, ago_s: float = 0) -> None:
+        self.agents[agent] |= {"contacted_at": moment(ago_s), "status": "online", "online": True}
 
     def add_job(self, name: str, tags: tuple[str, ...] = ("linux-big",), pipeline: int = 6) -> int:
         number = len(self.jobs) + 7
@@ -86,9 +86,9 @@ class GitlabDouble:
         }
         return number
 
-    def take(self, job: int, runner: int, ago_s: float = 0) -> None:
+    def take(self, job: int, agent: int, ago_s: float = 0) -> None:
         """A runner takes a job."""
-        known = self.runners[runner]
+        known = self.agents[agent]
         shown = {
             key: known[key] for key in ("id", "description", "paused", "is_shared", "runner_type", "status")
         }
@@ -102,10 +102,10 @@ class GitlabDouble:
         if self.status != 200:
             return self.status, {"message": "as the test says"}
         if found := re.fullmatch(r"/api/v4/runners/(\d+)", path):
-            return self._runner(method, int(found[1]), body)
+            return self._one_agent(method, int(found[1]), body)
         if path == "/api/v4/runners":
             return 200, _paged(
-                [one for one in self.runners.values() if one["runner_type"] in query["type"]], query
+                [one for one in self.agents.values() if one["runner_type"] in query["type"]], query
             )
         if found := re.fullmatch(r"/api/v4/projects/([^/]+)/jobs(?:/(\d+))?", path):
             if unquote(found[1]) != "group/project":
@@ -117,12 +117,12 @@ class GitlabDouble:
             return 200, _paged(sorted(wanted, key=lambda one: -one["id"]), query)
         return 404, {"error": "404 Not Found"}
 
-    def _runner(self, method: str, number: int, body: Any) -> tuple[int, Any]:
-        if number not in self.runners:
+    def _one_agent(self, method: str, number: int, body: Any) -> tuple[int, Any]:
+        if number not in self.agents:
             return 404, {"message": "404 Not found"}
         if method == "PUT":
-            self.runners[number] |= {**body, "active": not body["paused"]}
-        return 200, self.runners[number]
+            self.agents[number] |= {**body, "active": not body["paused"]}
+        return 200, self.agents[number]
 
 
 def _paged(found: list[Document], query: dict[str, list[str]]) -> list[Document]:

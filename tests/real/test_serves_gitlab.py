@@ -51,8 +51,8 @@ def queue(gitlab: GitlabDouble, tmp_path: Path) -> Queue:
 
 
 def test_what_waits_what_runs_and_who_is_there(gitlab: GitlabDouble, queue: Queue) -> None:
-    one, two = gitlab.add_runner("burst-1"), gitlab.add_runner("burst-2")
-    gitlab.add_runner("somebody's")
+    one, two = gitlab.add_agent("burst-1"), gitlab.add_agent("burst-2")
+    gitlab.add_agent("somebody's")
     gitlab.contact(one)
     gitlab.contact(two, ago_s=600)
     waits, runs = gitlab.add_job("rspec"), gitlab.add_job("build")
@@ -68,7 +68,7 @@ def test_what_waits_what_runs_and_who_is_there(gitlab: GitlabDouble, queue: Queu
 
 
 def test_what_ended_since_the_last_look(gitlab: GitlabDouble, queue: Queue) -> None:
-    one = gitlab.add_runner("burst-1")
+    one = gitlab.add_agent("burst-1")
     jobs = {name: gitlab.add_job(name) for name in ("before", "good", "bad", "broken", "stopped")}
     for job in jobs.values():
         gitlab.take(job, one, ago_s=20)
@@ -91,7 +91,7 @@ def test_what_ended_since_the_last_look(gitlab: GitlabDouble, queue: Queue) -> N
 
 
 def test_what_became_of_one_job(gitlab: GitlabDouble, queue: Queue) -> None:
-    one, job = gitlab.add_runner("burst-1"), gitlab.add_job("rspec")
+    one, job = gitlab.add_agent("burst-1"), gitlab.add_job("rspec")
     assert queue.fate(str(job)).state == "open"
     gitlab.take(job, one)
     assert [run.agent for run in queue.fate(str(job)).runs] == ["burst-1"]
@@ -101,18 +101,18 @@ def test_what_became_of_one_job(gitlab: GitlabDouble, queue: Queue) -> None:
     assert queue.fate("4711").state == "gone"
 
 
-def test_a_runner_is_paused_in_our_name_and_only_that_is_taken_back(
+def test_an_agent_is_paused_in_our_name_and_only_that_is_taken_back(
     gitlab: GitlabDouble, queue: Queue
 ) -> None:
-    one, two = gitlab.add_runner("burst-1"), gitlab.add_runner("burst-2")
-    gitlab.runners[two]["paused"] = True
+    one, two = gitlab.add_agent("burst-1"), gitlab.add_agent("burst-2")
+    gitlab.agents[two]["paused"] = True
     queue.watch("")
     queue.pause("burst-1", True)
-    assert gitlab.runners[one]["paused"]
+    assert gitlab.agents[one]["paused"]
     agents = {agent.name: (agent.paused, agent.paused_by_us) for agent in queue.watch("").agents}
     assert agents == {"burst-1": (True, True), "burst-2": (True, False)}
     queue.pause("burst-1", False)
-    assert not gitlab.runners[one]["paused"]
+    assert not gitlab.agents[one]["paused"]
     with pytest.raises(QueueError, match="shows no runner burst-9"):
         queue.pause("burst-9", True)
 
@@ -123,7 +123,7 @@ def test_a_long_queue_is_read_in_pages(gitlab: GitlabDouble, queue: Queue) -> No
     assert len(queue.watch("").waiting) == 230
 
 
-@pytest.mark.parametrize("status", [401, 429, 500, 503])
+@pytest.mark.parametrize("status", [302, 401, 429, 500, 503])
 def test_an_answer_that_says_nothing_is_a_problem_without_the_token_in_it(
     gitlab: GitlabDouble, queue: Queue, status: int
 ) -> None:
@@ -157,7 +157,7 @@ def test_a_farm_serves_it(gitlab: GitlabDouble, queue: Queue) -> None:
     rules = msgspec.structs.replace(RULES, pools=(pool,), waiting=hurry)
     farm.hub = replace(farm.hub, rules=rules, queues={gitlab.url: queue})
     farm.again()
-    runners = {name: gitlab.add_runner(name) for name in ("burst-1", "burst-2")}
+    agents = {name: gitlab.add_agent(name) for name in ("burst-1", "burst-2")}
     job = gitlab.add_job("rspec")
     gitlab.add_job("elsewhere", tags=("windows",))
 
@@ -165,12 +165,12 @@ def test_a_farm_serves_it(gitlab: GitlabDouble, queue: Queue) -> None:
         for _ in range(seconds):
             farm.tick(1000)
             for order in farm.provider.up().values():
-                gitlab.contact(runners[order.name])
+                gitlab.contact(agents[order.name])
 
     pass_s(60)
     (machine,) = farm.machines
     assert (machine.name, machine.power) == ("burst-1", "up")
-    gitlab.take(job, runners["burst-1"])
+    gitlab.take(job, agents["burst-1"])
     pass_s(10)
     assert farm.jobs() == [("rspec", "running")]
     gitlab.finish(job)
@@ -181,5 +181,5 @@ def test_a_farm_serves_it(gitlab: GitlabDouble, queue: Queue) -> None:
         if farm.powers() == {"burst-1": "suspended"}:
             break
     assert farm.powers() == {"burst-1": "suspended"}
-    assert gitlab.runners[runners["burst-1"]]["paused"]
+    assert gitlab.agents[agents["burst-1"]]["paused"]
     assert fsck(farm.hub) == []
