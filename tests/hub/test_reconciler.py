@@ -12,7 +12,7 @@ from penstock.model.decision import Delete, Resume
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
-from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Order
+from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Notice, Order
 from penstock.model.states import Power
 from penstock.providers.simulated import Weather
 
@@ -105,6 +105,16 @@ class TestReconciling:
             farm.tick(10_000)
         lost = farm.get(Attempt, attempt.id)
         assert (lost.state, lost.cause) == ("PREEMPTED", "machine taken away: its provider has taken it away")
+        assert farm.get(Job, attempt.job).steady
+
+    def test_what_was_reclaimed_while_nobody_looked_runs_next_on_what_is_not(self, farm: Rented) -> None:
+        """A hub that was away hears of both in one look: that it is gone, and that it was taken."""
+        _, attempt = farm.started()
+        farm.provider._machines["burst-00001"].turn(farm.clock.monotonic, "gone", 0, None)
+        farm.provider.notices = lambda: (Notice(id="burst-00001", left_ms=1),)  # type: ignore[method-assign]
+        for _ in range(8):
+            farm.tick(10_000)
+        assert farm.get(Attempt, attempt.id).cause == "machine taken away: its provider has taken it away"
         assert farm.get(Job, attempt.job).steady
 
     def test_what_is_listed_no_more_is_lost(self, farm: Rented) -> None:

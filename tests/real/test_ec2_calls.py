@@ -225,6 +225,10 @@ class TestAnswers:
         assert provider.notices() == ()
         cloud.proxy.mark(id_)
         assert provider.notices() == (Notice(id=id_, left_ms=120_000),)
+        cloud.proxy.mark(id_, "instance-terminated-no-capacity")
+        assert provider.notices() == (Notice(id=id_, left_ms=1),)
+        cloud.proxy.mark(id_, "instance-terminated-by-user")
+        assert provider.notices() == ()
         assert cloud.provider().notices() == ()
 
     def test_a_listing_of_many_pages_is_whole_or_says_that_it_is_not(

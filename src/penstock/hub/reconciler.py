@@ -257,6 +257,8 @@ def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int], un
     assert looked.listing is not None
     mine = {step.farm.incarnation, *step.farm.adopted}
     strange, seen = [], set()
+    for notice in looked.notices:  # first: what is gone by now was taken away
+        _notice(step, pool, notice)
     for instance in looked.listing.instances:
         if instance.tags.get(TAG_FARM) != step.farm.uid or instance.tags.get(TAG_INCARNATION) not in mine:
             continue
@@ -269,8 +271,6 @@ def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int], un
             if instance.state == "gone" and instance.why and machine.power in COMING:
                 unborn.add(machine.id)
             _follow(step, machine, instance, looked)
-    for notice in looked.notices:
-        _notice(step, pool, notice)
     if looked.listing.complete:
         _miss(step, pool, looked, seen, missing)
     return strange

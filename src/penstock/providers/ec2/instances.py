@@ -41,6 +41,12 @@ QUOTA_MS = 900_000
 NOTICE_MS = 120_000
 """EC2 tells two minutes before ("Spot Instance interruption notices")."""
 MARKED = ("marked-for-termination", "marked-for-stop")
+TAKEN = (
+    "instance-terminated-by-price",
+    "instance-terminated-no-capacity",
+    "instance-terminated-capacity-oversubscribed",
+)
+"""States of spot requests: of instances that will be taken back, and that were ("State changes for a Spot request")."""
 OURS = ("Client.UserInitiatedShutdown", "Client.UserInitiatedHibernate")
 STATES: dict[str, InstanceState] = {
     "pending": "coming",
@@ -136,13 +142,17 @@ class Ec2:
             asked["NextToken"] = page["NextToken"]
 
     def notices(self) -> tuple[Notice, ...]:
-        """As ports.Provider: of spot instances. Their agents hear of it sooner (agent/ec2.py)."""
+        """As ports.Provider: of spot instances, those that were taken already, too: a hub that was away learns why they went.
+        Their agents hear of it sooner (agent/cloud.py)."""
         if self._said is None or self._said.market != "spot":
             return ()
-        wanted = [{"Name": "status-code", "Values": list(MARKED)}]
+        wanted = [
+            {"Name": "status-code", "Values": [*MARKED, *TAKEN]},
+            {"Name": "tag-key", "Values": [TAG_FARM]},
+        ]
         found = self._call("describe_spot_instance_requests", Filters=wanted)["SpotInstanceRequests"]
         return tuple(
-            Notice(id=one["InstanceId"], left_ms=self._left_ms(one["Status"].get("UpdateTime")))
+            Notice(id=one["InstanceId"], left_ms=self._left_ms(one["Status"]))
             for one in found
             if one.get("InstanceId")
         )
@@ -214,8 +224,11 @@ class Ec2:
         self._made = {one: at_ms for one, at_ms in self._made.items() if now_ms - at_ms < SETTLED_MS}
         self._made[made] = now_ms
 
-    def _left_ms(self, since: datetime | None) -> int:
-        """How long it will be there still."""
+    def _left_ms(self, status: dict[str, Any]) -> int:
+        """How long it will be there still; at least 1."""
+        since: datetime | None = status.get("UpdateTime")
+        if status.get("Code") in TAKEN:
+            return 1
         if since is None:
             return NOTICE_MS
         passed_ms = self._now() - round(since.astimezone(UTC).timestamp() * 1000)
