@@ -6,6 +6,7 @@ kubectl in its own tests (test_kubedouble.py), so that it is not shaped by our o
 """
 
 import contextlib
+import functools
 import json
 import socket
 import ssl
@@ -31,13 +32,15 @@ OPERATOR = "operator-token"
 VERBS = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}
 
 
-def certificate(folder: Path) -> Path:
-    """A certificate for loopback, its own authority, with key.pem beside it. kubectl sends its token nowhere without one."""
+@functools.cache
+def certificate() -> "tempfile.TemporaryDirectory[str]":
+    """A folder with cert.pem for loopback, its own authority, and key.pem, made once. kubectl sends no token without TLS."""
+    folder = tempfile.TemporaryDirectory(prefix="kube")
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     words += ["-days", "2", "-subj", "/CN=double", "-addext", "subjectAltName=IP:127.0.0.1"]
-    words += ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    words += ["-keyout", f"{folder.name}/key.pem", "-out", f"{folder.name}/cert.pem"]
     subprocess.run(words, check=True, capture_output=True)
-    return folder / "cert.pem"
+    return folder
 
 
 class Faults:
@@ -76,10 +79,9 @@ class KubeDouble(Calls):
         self._watches: set[socket.socket] = set()
         handler = type("Bound", (_Handler,), {"double": self})
         self._server = _Server(("127.0.0.1", 0), handler)
-        self.folder = tempfile.TemporaryDirectory(prefix="kube")
-        place = Path(self.folder.name)
+        place = Path(certificate().name)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate(place), place / "key.pem")
+        context.load_cert_chain(place / "cert.pem", place / "key.pem")
         # Hands are shaken in the thread of each connection.
         self._server.socket = context.wrap_socket(
             self._server.socket, server_side=True, do_handshake_on_connect=False
@@ -91,7 +93,6 @@ class KubeDouble(Calls):
         self._server.shutdown()
         self._server.server_close()
         self.cut()
-        self.folder.cleanup()
 
     def apply(self, text: str) -> None:
         """Objects as a person would send them, namespaces and roles included; each must be valid."""
@@ -111,7 +112,7 @@ class KubeDouble(Calls):
 
     def kubeconfig(self, file: Path, token: str = OPERATOR) -> Path:
         """A file by which clients find this cluster."""
-        authority = str(Path(self.folder.name) / "cert.pem")
+        authority = str(Path(certificate().name) / "cert.pem")
         document = {
             "apiVersion": "v1",
             "kind": "Config",

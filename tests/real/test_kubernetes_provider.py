@@ -284,6 +284,10 @@ def test_a_hub_that_is_killed_between_pod_and_secret_leaves_nothing(
     (left,) = cluster.double.store.all("pods")
     monkeypatch.undo()
     farm.again()
-    late = farm.until(Power.GONE)
-    assert (late.provider_id, late.power_reason[:22]) == (left["metadata"]["name"], "the pod was deleted")
-    assert not cluster.double.store.has("pods", ("penstock", left["metadata"]["name"]))
+    name = left["metadata"]["name"]
+    late = farm.until(Power.DELETING)
+    assert (late.provider_id, late.power_reason[:19]) == (name, "did not come up in ")
+    wait_for(lambda: state(cluster, name)[0] == "gone", "the pod to be gone")
+    assert farm.until(Power.GONE).provider_id == name
+    assert not cluster.double.store.has("pods", ("penstock", name))  # the job has another by now
+    assert not cluster.double.store.has("secrets", ("penstock", name))
