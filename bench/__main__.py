@@ -16,6 +16,7 @@ NAMES = (
     "latency",
     "throughput",
     "scale",
+    "elastic",
     "scrape",
     "simulator",
     "qt_year",

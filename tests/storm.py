@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         bad += len(found)
         for seed, wrong in found:
             print(f"seed {seed}: {'; '.join(wrong)}\n  python -m tests.storm --show {seed}", flush=True)
-        if count % 500 < done:
+        if count % 100 < done:
             print(f"{count} seeds, {bad} failed, {time.monotonic() - began:.0f} s", flush=True)
     print(f"{count} seeds from {asked.first}, {bad} failed, {time.monotonic() - began:.0f} s")
     return 1 if bad else 0
