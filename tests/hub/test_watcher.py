@@ -43,7 +43,7 @@ def test_all_of_it_is_in_the_ledger_and_costs_what_it_took() -> None:
     farm.system.end("1")
     farm.until(lambda: set(farm.powers().values()) == {"suspended"})
     (attempt,) = farm.all(Attempt)
-    assert attempt.cost_micros == pytest.approx(400_000 * 600 / 3600, rel=0.02)
+    assert attempt.cost_micros == pytest.approx(400_000 * 600 / 3600, rel=0.002)
     entered = [one for one in farm.all(Entry) if one.attempt == attempt.id]
     assert sum(one.amount_micros for one in entered) == attempt.cost_micros
     assert {(one.name, one.platform) for one in entered} == {("linux-gcc:build", "linux")}

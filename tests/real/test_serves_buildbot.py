@@ -28,7 +28,7 @@ from penstock.model.farm import Event
 from penstock.model.job import Attempt, Job
 from penstock.model.ledger import Entry
 from penstock.model.machine import Machine
-from penstock.model.states import Power
+from penstock.model.states import AttemptState, Power
 from penstock.wiring import Quiet, assemble
 
 pytestmark = pytest.mark.real
@@ -59,6 +59,8 @@ BUILDERS = {f"linux-{n}": "sleep 1" for n in range(8)} | {
     "linux-long": "until test -e {folder}/go; do sleep 0.1; done",
     "linux-bad": "exit 3",
 }
+TAKEN = (AttemptState.LOST, AttemptState.PREEMPTED)
+"""By what its system or its provider says first."""
 SECRETS = {f"burst-{n}": f"secret-{n}" for n in (1, 2, 3)}
 
 
@@ -157,7 +159,7 @@ def test_a_backlog_is_built_on_rented_machines_which_stop_after_it(
     (name,) = [one.name for one in farm.all(Machine) if one.id == ran.machine]
     farm.machines.kill(name)
     farm.until(lambda: [one for one in farm.all(Attempt) if one.job == ran.job and one.n == 2 and one.live])
-    assert str(next(one for one in farm.all(Attempt) if one.id == ran.id).state) == "LOST"
+    assert next(one for one in farm.all(Attempt) if one.id == ran.id).state in TAKEN
 
     # The master dies in the middle of that, and so does the leader: the books catch up with both.
     master.kill()
@@ -209,12 +211,13 @@ def _is_told(farm: Farm, master: Master) -> None:
     assert len(attempts) == len(master.builds())
     for build in master.builds():
         (attempt,) = [one for one in attempts if one.id.endswith(f"-run-{build['buildid']}")]
-        verdict = {0: "PASSED", 2: "FAILED", 5: "LOST"}[build["results"]]
-        assert str(attempt.state) == verdict
+        meant = {0: (AttemptState.PASSED,), 2: (AttemptState.FAILED,), 5: TAKEN}[build["results"]]
+        assert attempt.state in meant
         entered = sum(one.amount_micros for one in farm.all(Entry) if one.attempt == attempt.id)
         assert entered == attempt.cost_micros > 0
-        seconds = build["complete_at"] - build["started_at"]
-        assert attempt.cost_micros == pytest.approx(seconds * 10_000, abs=25_000)
+        if meant != TAKEN:  # both moments of Buildbot's are whole seconds
+            seconds = build["complete_at"] - build["started_at"]
+            assert attempt.cost_micros == pytest.approx(seconds * 10_000, abs=20_000)
     farm.parts.close()
     listed = _penstock(farm, "jobs")["jobs"]
     assert {job["module"]: job["state"] for job in listed}["linux-bad"] == "FAILED"

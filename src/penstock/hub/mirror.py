@@ -268,13 +268,15 @@ def _judge(step: Step, attempt: Attempt, run: Run) -> None:
     """A verdict: as an agent of ours would have said it, without anything to publish."""
     machine = step.need(Machine, attempt.machine)
     took_ms = max(0, run.ended_ms - run.started_ms)
+    # That it was seen late to have ended costs nobody anything.
+    held = msgspec.structs.replace(attempt, granted_ms=max(attempt.granted_ms, step.now_ms - took_ms))
     ended = attempt_moved(
         attempt,
         AttemptState.FINISHING,
         run.cause[:MOST],
         ended_ms=max(attempt.started_ms, min(step.wall_ms, attempt.started_ms + took_ms)),
         usage=Usage(wall_ms=took_ms, held_ms=took_ms, measured_by=attempt.why),
-        **cost(step, attempt, machine.slots, took_ms),
+        **cost(step, held, machine.slots, took_ms),
     )
     release_machine(step, attempt, retry.praised(machine), machine)
     step.put(ended)
