@@ -296,12 +296,6 @@ class Machines(Document):
     machines: list[MachineLine]
 
 
-class Console(Document):
-    """The last that a machine printed on its console, at most 64 kB; "" where nothing is kept of that."""
-
-    console: str
-
-
 class PoolLine(Document):
     """One pool of farm.toml. `machines` by power, `running`: slots that are held; why and how long a person has stopped it."""
 

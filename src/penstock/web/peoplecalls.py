@@ -46,6 +46,12 @@ class EventsPage(d.Document):
     after: d.Offset = 0
 
 
+class Console(d.Document):
+    """The last that a machine printed on its console, at most 64 kB; "" where nothing is kept of that."""
+
+    console: str
+
+
 class LogBegin(d.Document):
     """Where to begin: a byte of the log of the attempt with this number; without it of the newest."""
 
@@ -123,7 +129,7 @@ def _documents(hub: Hub) -> list[Call]:
         read(
             "console",
             "The last that a rented machine printed on its console, as its provider keeps it.",
-            d.Console,
+            Console,
             {"id": d.Id},
             OPERATING,
         ),
