@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from bench.scale import _insert, _memory_kb
 from penstock.hub import intake, poller
 from penstock.hub.context import Hub
@@ -69,7 +71,7 @@ class _Large:
 
     def __init__(self, state: str, folder: Path) -> None:
         self.clock = VirtualClock(BEGIN_MS)
-        self.provider = Simulated(POOL, self.clock.wall_ms)
+        self.provider = Simulated(msgspec.structs.replace(POOL, max=None), self.clock.wall_ms)
         store = open_store(state, folder)
         self.hub = Hub(
             store,
@@ -94,6 +96,7 @@ class _Large:
         _insert(store, (_job(number) for number in range(QUEUED + MACHINES)))
         self.calls: Counter[str] = Counter()
         self.running: deque[Attempt] = deque()
+        self.worked_ms: list[float] = []
         led = replace(self.hub, epoch=farm.leader_epoch)
         self.services = Services(led, farm, Timekeeper(led, self.clock.now_ms), moment_ms=0)
 
@@ -119,7 +122,12 @@ class _Large:
             ),
             f"a pass in which {ENDS} jobs ended, median, ms": round(statistics.median(usual_ms), 1),
             "the same, 95th percentile, ms": round(statistics.quantiles(usual_ms, n=20)[-1], 1),
-            "the same, worst, ms": round(max(usual_ms), 1),
+            "the same, worst by the clock, ms": round(max(usual_ms), 1),
+            "processor time of such a pass, median, ms": round(statistics.median(self.worked_ms[FIRST:]), 1),
+            "processor time, worst, ms": round(max(self.worked_ms[FIRST:]), 1),
+            "processor time of the first passes, ms": ", ".join(
+                f"{one:.0f}" for one in self.worked_ms[:FIRST]
+            ),
             "machines at work at the end": busy,
             "most memory of the process, MB": round(_memory_kb("VmHWM") / 1024),
         }
@@ -127,8 +135,9 @@ class _Large:
     def _pass(self) -> float:
         """Two seconds later; returns what it took."""
         self.clock.now_ms += STEP_MS
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         self.services.run_once(self.clock.now_ms)
+        self.worked_ms.append(1000 * (time.process_time() - worked))
         return 1000 * (time.perf_counter() - began)
 
     def _agents(self) -> None:
