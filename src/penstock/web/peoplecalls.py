@@ -177,11 +177,11 @@ ACT_TEXTS = {
         OPERATING,
         "Gives a machine nothing more until a person says otherwise; what runs there goes on.",
     ),
+    "unquarantine": (OPERATING, "Trusts a machine again and forgets its record."),
     "retire": (
         OPERATING,
         "Lets a machine end what it runs and leave the farm for good; a rented one is given back.",
     ),
-    "unquarantine": (OPERATING, "Trusts a machine again and forgets its record."),
     "drain": (OPERATING, "Lets a machine end what it runs and take nothing more."),
     "undrain": (OPERATING, "Takes a drain back."),
     "clear-pool": (
