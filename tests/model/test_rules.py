@@ -1,0 +1,9 @@
+"""What is asked of the rules as a whole."""
+
+from penstock.model.rules import Pool, Rules
+
+
+def test_which_pools_reach_only_the_hub() -> None:
+    shut = Pool(name="shut", provider="libvirt", platforms=("p",), network="hub-only")
+    rules = Rules(pools=(shut, Pool(name="open", provider="owned", platforms=("p",))))
+    assert [rules.reaches_only_hub(name) for name in ("shut", "open", "none")] == [True, False, False]
