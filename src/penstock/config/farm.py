@@ -12,7 +12,7 @@ import msgspec
 from penstock.config import farm_fields as fields
 from penstock.config import money_fields as money
 from penstock.config.calendar_fields import CALENDAR, CALENDAR_RECORD
-from penstock.config.farm_across import across, get
+from penstock.config.farm_across import across
 from penstock.config.farm_named import NAMED, with_groups
 from penstock.config.files import read_text
 from penstock.config.items import (
@@ -25,6 +25,7 @@ from penstock.config.items import (
     read_table,
     shown,
 )
+from penstock.config.pool_tables import value_of
 from penstock.config.toml_lines import read_toml
 from penstock.model.rules import Guard, Rules
 
@@ -80,7 +81,7 @@ def _is_table(desk: Desk, one: str, element: Item) -> bool:
 
 
 def _called(one: str, element: Item) -> str:
-    name = get(element, "name")
+    name = value_of(element, "name")
     return f"{one} {shown(name)}" if isinstance(name, str) else f"[[{one}]]"
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from penstock.config.farm_named import repositories_once
 from penstock.config.items import Desk, Item, near, shown
@@ -11,6 +10,7 @@ from penstock.config.pool_foreign import check_foreign
 from penstock.config.pool_kubernetes import check_kubernetes
 from penstock.config.pool_libvirt import check_libvirt
 from penstock.config.pool_power import switches
+from penstock.config.pool_tables import value_of
 from penstock.model.rules import Rules
 from penstock.policy.planning import CLASSES
 
@@ -23,39 +23,33 @@ Pools = Mapping[str, Item]
 def across(desk: Desk, document: Item) -> None:
     """Notes every mistake of that kind."""
     pools = listed(document, "pool")
-    names = {get(pool, "name"): pool for pool in pools if isinstance(get(pool, "name"), str)}
+    names = {value_of(pool, "name"): pool for pool in pools if isinstance(value_of(pool, "name"), str)}
     for kinds in UNIQUE:
         _twice(desk, [(kind, table) for kind in kinds for table in listed(document, kind)])
-    platforms = get(document, "platform")
+    platforms = value_of(document, "platform")
     for pool in pools:
         _names_known(desk, pool, "platforms", platforms if isinstance(platforms, dict) else {}, "platform")
         _limits(desk, pool)
-        check_libvirt(desk, pool, get(document, "farm"))
-        check_ec2(desk, pool, get(document, "farm"))
-        check_kubernetes(desk, pool, get(document, "farm"))
+        check_libvirt(desk, pool, value_of(document, "farm"))
+        check_ec2(desk, pool, value_of(document, "farm"))
+        check_kubernetes(desk, pool, value_of(document, "farm"))
     switches(desk, pools)
     check_foreign(desk, pools)
     _pools_known(desk, document, names)
-    repositories_once(desk, get(document, "project"))
+    repositories_once(desk, value_of(document, "project"))
     _money(desk, document, names)
-
-
-def get(item: Item, key: str) -> Any:
-    """What a table has under `key`, whatever it is; None when it is no table or has none."""
-    inner = item.value.get(key) if isinstance(item.value, dict) else None
-    return inner.value if inner else None
 
 
 def listed(document: Item, one: str) -> list[Item]:
     """The [[one]] tables."""
-    found = get(document, one)
+    found = value_of(document, one)
     return found if isinstance(found, list) else []
 
 
 def _twice(desk: Desk, tables: list[tuple[str, Item]]) -> None:
     first: dict[str, int] = {}
     for kind, table in tables:
-        name = get(table, "name")
+        name = value_of(table, "name")
         if isinstance(name, str):
             line = table.value["name"].line
             if name in first:
@@ -65,7 +59,7 @@ def _twice(desk: Desk, tables: list[tuple[str, Item]]) -> None:
 
 
 def _names_known(desk: Desk, table: Item, key: str, known: Collection[str], what: str) -> None:
-    named = get(table, key)
+    named = value_of(table, key)
     for element in named if isinstance(named, list) else []:
         _known(desk, element, known, what)
 
@@ -90,17 +84,17 @@ def _pools_known(desk: Desk, document: Item, pools: Pools) -> None:
 
 
 def _limits(desk: Desk, pool: Item) -> None:
-    least, most = get(pool, "min"), get(pool, "max")
+    least, most = value_of(pool, "min"), value_of(pool, "max")
     if isinstance(least, int) and isinstance(most, int) and least > most:
         desk.wrong(pool.value["min"].line, f"`min` is {least}, above `max` {most}", "write min at most max")
-    if get(pool, "memory_mb") is not None and get(pool, "cores") is None:
+    if value_of(pool, "memory_mb") is not None and value_of(pool, "cores") is None:
         desk.wrong(pool.value["memory_mb"].line, "`memory_mb` without `cores`", "write cores = N beside it")
 
 
 def _money(desk: Desk, document: Item, pools: Pools) -> None:
     for pool in listed(document, "pool"):
         _priced_once(desk, pool)
-    agreed = [get(table, "name") for one in ("grant", "budget") for table in listed(document, one)]
+    agreed = [value_of(table, "name") for one in ("grant", "budget") for table in listed(document, one)]
     for number, guard in enumerate(listed(document, "guard"), 1):
         _acts(desk, guard, pools)
         _watches(desk, guard, [name for name in agreed if isinstance(name, str)])
@@ -114,19 +108,19 @@ def _money(desk: Desk, document: Item, pools: Pools) -> None:
 
 
 def _priced_once(desk: Desk, pool: Item) -> None:
-    if get(pool, "tco") is None:
+    if value_of(pool, "tco") is None:
         return
-    provider = get(pool, "provider")
+    provider = value_of(pool, "provider")
     if provider not in (None, "owned"):
         what = f"`tco` is of machines that are owned, provider is {shown(provider)}"
         desk.wrong(pool.value["tco"].line, what, "write price_per_hour instead")
-    if get(pool, "price_per_hour") is not None:
+    if value_of(pool, "price_per_hour") is not None:
         line = pool.value["price_per_hour"].line
         desk.wrong(line, "`price_per_hour` beside `tco`, from which it follows", "leave one of them out")
 
 
 def _acts(desk: Desk, guard: Item, pools: Pools) -> None:
-    acts = get(guard, "then")
+    acts = value_of(guard, "then")
     for act in acts if isinstance(acts, list) else []:
         kind, _, rest = act.value.partition(":") if isinstance(act.value, str) else ("", "", "")
         named = rest.partition("=")[0] if kind == "cap" else rest
@@ -137,7 +131,7 @@ def _acts(desk: Desk, guard: Item, pools: Pools) -> None:
 
 
 def _watches(desk: Desk, guard: Item, agreed: Collection[str]) -> None:
-    named = get(guard, "budget")
+    named = value_of(guard, "budget")
     if isinstance(named, str) and named not in agreed:
         instead = near(named, agreed) if agreed else f'add [[budget]] with name = "{named}"'
         desk.wrong(guard.value["budget"].line, f"there is no grant or budget {shown(named)}", instead)
@@ -145,14 +139,14 @@ def _watches(desk: Desk, guard: Item, agreed: Collection[str]) -> None:
 
 def _place_taken(desk: Desk, guard: Item, number: int) -> None:
     """Guards without a name are called by their place: another one's place is nobody's name."""
-    name = str(get(guard, "name"))
+    name = str(value_of(guard, "name"))
     if name.startswith("guard-") and name[6:].isdecimal() and name != f"guard-{number}":
         line = guard.value["name"].line
         desk.wrong(line, f"guard {number} is called as one in place {name[6:]}", "give it another name")
 
 
 def _counted(desk: Desk, budget: Item) -> None:
-    if get(budget, "factor") is not None and get(budget, "unit") in (None, "money"):
+    if value_of(budget, "factor") is not None and value_of(budget, "unit") in (None, "money"):
         line = budget.value["factor"].line
         desk.wrong(
             line, "`factor` counts minutes, the budget is of money", 'write unit = "minutes" beside it'
@@ -160,8 +154,8 @@ def _counted(desk: Desk, budget: Item) -> None:
 
 
 def _days(desk: Desk, grant: Item) -> None:
-    first, last = str(get(grant, "from")), str(get(grant, "until"))
-    if first > last and get(grant, "until") is not None and get(grant, "from") is not None:
+    first, last = str(value_of(grant, "from")), str(value_of(grant, "until"))
+    if first > last and value_of(grant, "until") is not None and value_of(grant, "from") is not None:
         line = grant.value["until"].line
         desk.wrong(line, f"the grant ends on {last}, before it begins on {first}", "swap the dates")
 
@@ -169,12 +163,12 @@ def _days(desk: Desk, grant: Item) -> None:
 def _currency(document: Item) -> str:
     """The farm's currency as it is written, the default where it is not."""
     table = document.value.get("farm")
-    written = get(table, "currency") if table else None
+    written = value_of(table, "currency") if table else None
     return written if isinstance(written, str) else Rules().currency
 
 
 def _exchanged(desk: Desk, grant: Item, held_in: str) -> None:
-    other = get(grant, "currency")
+    other = value_of(grant, "currency")
     if isinstance(other, str) and re.fullmatch("[A-Z]{3}", other) and other != held_in:
         line = grant.value["currency"].line
         what = f"the grant is in {other}, the farm in {held_in}, and no rate of exchange is known"

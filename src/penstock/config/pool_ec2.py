@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from penstock.config.items import Desk, Field, Fields, Item, Refused, each, record, shown
+from penstock.config.pool_tables import Needs, own_table, value_of
 from penstock.config.values import choice, count, flag, positive, price, text
 from penstock.model.pool_ec2 import Ec2, InstanceType, Subnet
 
@@ -80,41 +81,29 @@ EC2: Fields = {
     ),
     "disk_gb": Field(read=count(), about="size of the root disk; 0 = as in the image"),
 }
+NEEDS = Needs("ec2", "region, types, subnets and image", "instances")
 EC2_RECORD = record(Ec2, EC2)
 
 
 def check_ec2(desk: Desk, pool: Item, farm: Any) -> None:
     """What is only seen beside the rest of the pool. `farm`: what [farm] holds, None where it is not there."""
-    table = pool.value.get("ec2") if isinstance(pool.value, dict) else None
-    if _value(pool, "provider") != "ec2":
-        if table is not None:
-            what = f"`ec2` in a pool of provider {shown(_value(pool, 'provider'))}"
-            desk.wrong(table.line, what, 'write provider = "ec2", or remove the table')
-        return
-    served = isinstance(farm, dict) and "address" in farm
+    table = own_table(desk, pool, farm, NEEDS)
     if table is None:
-        # Without an address it is a farm for simulations, which need no account.
-        if served:
-            what = "provider ec2 needs a table [pool.ec2]"
-            desk.wrong(pool.line, what, "write region, types, subnets and image in it")
         return
-    if not served:
-        what = "instances must know where the hub is"
-        desk.wrong(table.line, what, 'write address = "https://..." in [farm]')
     _market(desk, pool, table)
     _image(desk, table)
 
 
 def _market(desk: Desk, pool: Item, table: Item) -> None:
     """Spot and reclaim belong together; what is asked for once cannot be stopped by who asked for it."""
-    spot, chance = _value(table, "market") == "spot", _value(pool, "reclaim_per_hour")
+    spot, chance = value_of(table, "market") == "spot", value_of(pool, "reclaim_per_hour")
     if spot and not chance:
         desk.wrong(
             table.line,
             'market = "spot" without `reclaim_per_hour`',
             "write reclaim_per_hour = 0.05 in the pool",
         )
-    if spot and _value(pool, "resume_s") is not None:
+    if spot and value_of(pool, "resume_s") is not None:
         what = "spot instances cannot be stopped and started again"
         desk.wrong(pool.value["resume_s"].line, what, "remove resume_s and stopped_price_per_hour")
     if not spot and chance:
@@ -123,17 +112,12 @@ def _market(desk: Desk, pool: Item, table: Item) -> None:
             "instances on demand are not reclaimed",
             'write market = "spot"',
         )
-    if spot and _value(table, "hibernate"):
+    if spot and value_of(table, "hibernate"):
         desk.wrong(
             table.value["hibernate"].line, "spot instances cannot be hibernated by us", "remove `hibernate`"
         )
 
 
 def _image(desk: Desk, table: Item) -> None:
-    if _value(table, "image") is None and _value(table, "template") is None:
+    if value_of(table, "image") is None and value_of(table, "template") is None:
         desk.wrong(table.line, "[pool.ec2] has neither `image` nor `template`", 'write image = "ami-..."')
-
-
-def _value(table: Item, key: str) -> Any:
-    inner = table.value.get(key) if isinstance(table.value, dict) else None
-    return inner.value if inner else None

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from penstock.config.items import Desk, Field, Fields, Item, Refused, each, near, record, shown
+from penstock.config.pool_tables import value_of
 from penstock.config.values import name, text
 from penstock.model.pool_foreign import OURS, Serves
 
@@ -80,7 +81,7 @@ def check_foreign(desk: Desk, pools: list[Item]) -> None:
     first: dict[Any, int] = {}
     for pool in pools:
         table = pool.value.get("serves") if isinstance(pool.value, dict) else None
-        agent = _value(pool, "agent") or OURS
+        agent = value_of(pool, "agent") or OURS
         if agent != OURS and table is None:
             what = f"agent {shown(agent)} works for another system, and `serves` does not say which"
             desk.wrong(
@@ -94,14 +95,14 @@ def check_foreign(desk: Desk, pools: list[Item]) -> None:
             )
         elif table is not None:
             _whole(desk, pool, table)
-            names = _value(table, "names")
+            names = value_of(table, "names")
             if isinstance(names, str) and first.setdefault(names, table.line) != table.line:
                 what = f"its agents have the names of those of the pool on line {first[names]}"
                 desk.wrong(table.value["names"].line, what, "give them others")
 
 
 def _whole(desk: Desk, pool: Item, table: Item) -> None:
-    provider, agent = _value(pool, "provider"), _value(pool, "agent")
+    provider, agent = value_of(pool, "provider"), value_of(pool, "agent")
     if isinstance(provider, str) and provider not in SERVING:
         what = f"machines of provider {shown(provider)} run Penstock's own agent only"
         desk.wrong(pool.value["agent"].line, what, f"take one of {', '.join(SERVING)}, or remove `agent`")
@@ -115,12 +116,12 @@ def _whole(desk: Desk, pool: Item, table: Item) -> None:
             ("repositories", "whose jobs count must be said"),
         ]
     for key, why in needed:
-        if _value(table, key) is None:
+        if value_of(table, key) is None:
             desk.wrong(table.line, f"`serves` lacks `{key}`: {why}", f"write {key}: {SERVES[key].about}")
-    if rented and _value(pool, "max") is None:
+    if rented and value_of(pool, "max") is None:
         what = "that system knows a fixed number of agents"
         desk.wrong(pool.line, what, "write max = N, as many as there are names and secrets")
-    trust = _value(pool, "trust")
+    trust = value_of(pool, "trust")
     levels = [one.value for one in trust] if isinstance(trust, list) else [trust]
     if trust is not None and "untrusted" not in levels:
         what = "what another system runs counts as untrusted here"
@@ -130,15 +131,10 @@ def _whole(desk: Desk, pool: Item, table: Item) -> None:
 
 def _known(desk: Desk, pool: Item, table: Item) -> None:
     """Platforms that it maps to are those of the pool."""
-    asked, mine = _value(table, "platforms"), _value(pool, "platforms")
+    asked, mine = value_of(table, "platforms"), value_of(pool, "platforms")
     if not isinstance(asked, dict) or not isinstance(mine, list):
         return
     names = [one.value for one in mine if isinstance(one.value, str)]
     for one in asked.values():
         if isinstance(one.value, str) and one.value not in names:
             desk.wrong(one.line, f"the pool has no platform {shown(one.value)}", near(one.value, names))
-
-
-def _value(table: Item, key: str) -> Any:
-    inner = table.value.get(key) if isinstance(table.value, dict) else None
-    return inner.value if inner else None

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from penstock.config.items import Desk, Field, Fields, Item, Noted, Refused, each, record, shown
+from penstock.config.pool_tables import Needs, own_table, value_of
 from penstock.config.values import choice, count, positive, seconds, some_seconds, text
 from penstock.model.pool_kubernetes import Kubernetes, Toleration
 
@@ -103,42 +104,30 @@ KUBERNETES: Fields = {
         about='"wait" until the cluster adds a machine, or "refuse": other pools take over at once',
     ),
 }
+NEEDS = Needs("kubernetes", "image", "pods")
 KUBERNETES_RECORD = record(Kubernetes, KUBERNETES)
 
 
 def check_kubernetes(desk: Desk, pool: Item, farm: Any) -> None:
     """What is only seen beside the rest of the pool. `farm`: what [farm] holds, None where it is not there."""
-    table = pool.value.get("kubernetes") if isinstance(pool.value, dict) else None
-    if _value(pool, "provider") != "kubernetes":
-        if table is not None:
-            what = f"`kubernetes` in a pool of provider {shown(_value(pool, 'provider'))}"
-            desk.wrong(table.line, what, 'write provider = "kubernetes", or remove the table')
-        return
-    served = isinstance(farm, dict) and "address" in farm
+    table = own_table(desk, pool, farm, NEEDS)
     if table is None:
-        # Without an address it is a farm for simulations, which need no cluster.
-        if served:
-            what = "provider kubernetes needs a table [pool.kubernetes]"
-            desk.wrong(pool.line, what, "write image in it")
         return
-    if not served:
-        what = "pods must know where the hub is"
-        desk.wrong(table.line, what, 'write address = "https://..." in [farm]')
     _sized(desk, pool, table)
-    if _value(pool, "resume_s") is not None:
+    if value_of(pool, "resume_s") is not None:
         desk.wrong(pool.value["resume_s"].line, "pods cannot be suspended", "remove `resume_s`")
-    if _value(pool, "slots") not in (None, 1):
-        what = f"a pod runs one job at a time, not {shown(_value(pool, 'slots'))}"
+    if value_of(pool, "slots") not in (None, 1):
+        what = f"a pod runs one job at a time, not {shown(value_of(pool, 'slots'))}"
         desk.wrong(pool.value["slots"].line, what, "remove `slots`, and write more pods as `max`")
 
 
 def _sized(desk: Desk, pool: Item, table: Item) -> None:
     """The scheduler must know what a pod takes, and the kernel when it takes more."""
-    if _value(pool, "cores") is None or _value(pool, "memory_mb") is None:
+    if value_of(pool, "cores") is None or value_of(pool, "memory_mb") is None:
         what = "a pod needs its size"
         desk.wrong(pool.line, what, "write cores = N and memory_mb = N in the pool")
         return
-    asked, cores = _value(table, "request_cores"), _value(pool, "cores")
+    asked, cores = value_of(table, "request_cores"), value_of(pool, "cores")
     if isinstance(cores, int) and asked is not None and _number(asked) > cores:
         what = f"`request_cores` is above `cores` {cores}"
         desk.wrong(table.value["request_cores"].line, what, "write at most as many")
@@ -149,8 +138,3 @@ def _number(found: Any) -> float:
         return float(found)
     except (TypeError, ValueError):
         return 0.0
-
-
-def _value(table: Item, key: str) -> Any:
-    inner = table.value.get(key) if isinstance(table.value, dict) else None
-    return inner.value if inner else None

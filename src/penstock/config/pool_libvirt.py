@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from penstock.config.items import Desk, Field, Fields, Item, Refused, record, shown
+from penstock.config.pool_tables import Needs, own_table, value_of
 from penstock.config.values import choice, flag, name, text
 from penstock.model.pool_libvirt import Libvirt
 
@@ -62,34 +63,15 @@ LIBVIRT: Fields = {
     ),
     "bridge": Field(read=name, about="libvirt network that the machines are in; without it user networking"),
 }
+NEEDS = Needs("libvirt", "uri and image", "virtual machines")
 LIBVIRT_RECORD = record(Libvirt, LIBVIRT)
 
 
 def check_libvirt(desk: Desk, pool: Item, farm: Any) -> None:
     """What is only seen beside the rest of the pool. `farm`: what [farm] holds, None where it is not there."""
-    table = pool.value.get("libvirt") if isinstance(pool.value, dict) else None
-    provider = _value(pool, "provider")
-    if provider != "libvirt":
-        if table is not None:
-            what = f"`libvirt` in a pool of provider {shown(provider)}"
-            desk.wrong(table.line, what, 'write provider = "libvirt", or remove the table')
-        return
-    served = isinstance(farm, dict) and "address" in farm
+    table = own_table(desk, pool, farm, NEEDS)
     if table is None:
-        # Without an address it is a farm for simulations, which need no host.
-        if served:
-            desk.wrong(
-                pool.line, "provider libvirt needs a table [pool.libvirt]", "write uri and image in it"
-            )
         return
-    if not served:
-        what = "virtual machines must know where the hub is"
-        desk.wrong(table.line, what, 'write address = "https://..." in [farm]')
-    if _value(pool, "reclaim_per_hour"):
+    if value_of(pool, "reclaim_per_hour"):
         line = pool.value["reclaim_per_hour"].line
         desk.wrong(line, "a host of virtual machines reclaims none", "remove `reclaim_per_hour`")
-
-
-def _value(table: Item, key: str) -> Any:
-    inner = table.value.get(key) if isinstance(table.value, dict) else None
-    return inner.value if inner else None
