@@ -70,6 +70,12 @@ def test_what_happens_next_where_pools_are_otherwise() -> None:
     last = msgspec.structs.replace(busy, starts=2)
     assert next_of(last, used, Plan(), NOW_MS) == "is replaced after this"
     assert next_of(ONE, POOL, Plan(), NOW_MS) == "waits for jobs"
+    off = Plan(stop_ms=NOW_MS + 40_000)
+    assert next_of(ONE, POOL, off, NOW_MS) == "takes the next job, switched off in 40 s if none comes"
+    stopping = msgspec.structs.replace(ONE, power=Power.SUSPENDING)
+    assert next_of(stopping, POOL, Plan(), NOW_MS) == "is told again if that takes longer than 10 min"
+    cleaned = msgspec.structs.replace(POOL, uses=1)
+    assert next_of(busy, cleaned, Plan(), NOW_MS) == "takes the next job as a slot is free"
     assert "farm.toml does not have its pool" in next_of(ONE, None, Plan(), NOW_MS)
     retired = msgspec.structs.replace(ONE, power=Power.DRAINING, health=Health.RETIRED, busy=(0,))
     assert next_of(retired, POOL, Plan(), NOW_MS) == "ends 1 job, then leaves the farm"

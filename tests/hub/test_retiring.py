@@ -1,5 +1,6 @@
 """Machines that leave the farm for good: what runs there ends first, then an owned one is gone and a rented one given back."""
 
+import msgspec
 import pytest
 from farms import Agent, TestFarm, planned
 from renting import Rented
@@ -101,3 +102,17 @@ def test_twice_changes_nothing_and_what_is_not_there_is_refused(owned: tuple[Tes
     retire(farm.hub, other.machine.id, "old")
     with pytest.raises(Refused, match="gone already"):
         retire(farm.hub, other.machine.id, "old")
+
+
+def test_one_that_came_to_rest_on_its_way_leaves_later() -> None:
+    farm = Rented()
+    farm.idle()
+    asleep = farm.until(Power.SUSPENDED)
+    waking = msgspec.structs.replace(asleep, power=Power.RESUMING, called=True)
+    farm.hub.store.write(lambda tx: tx.replace(waking))
+    assert retire(farm.hub, asleep.id, "old")
+    refused = msgspec.structs.replace(farm.get(Machine, asleep.id), power=Power.SUSPENDED)
+    farm.hub.store.write(lambda tx: tx.replace(refused))
+    for _ in range(4):
+        farm.tick(30_000)
+    assert farm.get(Machine, asleep.id).power in (Power.DELETING, Power.GONE)

@@ -113,7 +113,7 @@ class Services:
             self._derived_ms = now_ms
             self.view.check(machines=True)
         counts |= self._guardian.run_once(now_ms)
-        counts |= retiring.run_once(self.hub)
+        counts |= retiring.run_once(self.hub, seldom)
         self._stamped = 0
         watched = self._watcher.run_once(now_ms)
         self.provisioner.away, self.provisioner.unheard = self._watcher.away(), self._watcher.unheard(now_ms)

@@ -41,10 +41,12 @@ def retire(hub: Hub, machine_id: str, reason: str) -> bool:
     return change(hub, act)
 
 
-def run_once(hub: Hub) -> dict[str, int]:
-    """Let those go that have ended what they ran. Returns how many."""
-    draining = look(hub, lambda tx, farm: tx.find(Machine, "power", Power.DRAINING))
-    ready = [one.id for one in draining if one.health == Health.RETIRED and not one.busy]
+def run_once(hub: Hub, seldom: bool = True) -> dict[str, int]:
+    """Let those go that have ended what they ran; `seldom` also those that were on their way and came to rest. Returns how
+    many."""
+    powers = AT_REST if seldom else (Power.DRAINING,)
+    found = look(hub, lambda tx, farm: [one for power in powers for one in tx.find(Machine, "power", power)])
+    ready = [one.id for one in found if one.health == Health.RETIRED and not one.busy]
     return {"retired": sum(lead(hub, partial(_leave, machine_id=machine)) for machine in ready)}
 
 

@@ -29,8 +29,9 @@ def next_of(one: Machine, pool: Pool | None, plan: Plan, now_ms: int) -> str:
     """The clause. `pool`: None where farm.toml has it no more; `plan`: what the policy has fixed, as far as it is known."""
     if one.power in COMING:
         return _coming(one, pool, now_ms)
+    own = pool is not None and pool.provider in OWN
     if one.power == Power.SUSPENDING:
-        return f"is deleted if that takes longer than {span(STUCK_MS)}"
+        return f"is {'told again' if own else 'deleted'} if that takes longer than {span(STUCK_MS)}"
     if one.power == Power.SUSPENDED:
         return "is resumed when jobs need it" + _then(", deleted", plan.gone_ms, now_ms, "")
     if one.power == Power.DELETING:
@@ -64,7 +65,7 @@ def _drained(one: Machine, pool: Pool | None) -> str:
 
 
 def _busy(one: Machine, pool: Pool) -> str:
-    if pool.uses:
+    if pool.uses and pool.provider not in OWN:
         left = max(0, pool.uses - one.starts)
         return (
             f"is replaced after {left} more job{'' if left == 1 else 's'}"
@@ -77,8 +78,16 @@ def _busy(one: Machine, pool: Pool) -> str:
 def _idle(pool: Pool, plan: Plan, now_ms: int) -> str:
     if pool.provider in OWN and plan.stop_ms >= NEVER_MS:
         return "waits for jobs"
-    stops = "suspended" if pool.resume and pool.stopped_price_per_hour_micros is not None else "given back"
+    if pool.provider in OWN:
+        stops = "switched off"
+    else:
+        stops = _stopped(pool)
     return f"takes the next job{_then(f', {stops}', plan.stop_ms, now_ms, ' if none comes')}"
+
+
+def _stopped(pool: Pool) -> str:
+    sleeps = pool.resume and pool.stopped_price_per_hour_micros is not None
+    return "suspended" if sleeps else "given back"
 
 
 def _then(what: str, moment_ms: int, now_ms: int, condition: str) -> str:
