@@ -156,7 +156,7 @@ class Chaos:
 
 
 def test_hub_and_agents_killed_over_and_over_on_sqlite(tmp_path: Path) -> None:
-    kills = 110 * TIMES
+    kills = 80 * TIMES
     with farmed(tmp_path / "farm", lease=LEASE, pools=MACHINES) as farm:
         chaos = Chaos(farm, random.Random(SEED), ["hub"], (3.0, 10.0))
         chaos.begin(kills)
@@ -171,7 +171,7 @@ def test_hub_and_agents_killed_over_and_over_on_sqlite(tmp_path: Path) -> None:
 def test_leader_hubs_agents_and_database_killed_over_and_over_on_postgresql(
     tmp_path: Path, postgres: Cluster, postgres_url: str
 ) -> None:
-    kills = 90 * TIMES
+    kills = 70 * TIMES
     with farmed(tmp_path / "farm", postgres_url, lease=LEASE, pools=MACHINES) as farm:
         chaos = Chaos(farm, random.Random(SEED), ["hub0", "hub1", "hub2"], (8.0, 30.0))
         chaos.begin(kills)
