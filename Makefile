@@ -25,7 +25,7 @@ run: setup-run ## set up, then `penstock demo $(ARGS)`
 # does. The last has the machine for itself: farms of processes that are killed and watched by the clock.
 test: setup-test ## set up, real components included, then the whole test suite
 	@$(MAKE) --no-print-directory coverage ARGS=
-	@$(BIN)/python -m pytest -n 2 --dist worksteal tests $(addprefix --ignore=,tests/real $(COVERED)) $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests $(addprefix --ignore=,tests/real $(COVERED)) $(ARGS)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests/real $(ARGS)
 
 check: setup-test ## lint, types, layers, unit and property tests: under 3 minutes

@@ -1,16 +1,18 @@
 """Machines that are processes on this host, each a real buildbot-worker, and a real Buildbot master beside them."""
 
+import functools
 import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench import buildbot
 from penstock.model.rented import Instance, Listing, Notice, Offer, Order
@@ -38,6 +40,7 @@ for name, command in {builders!r}.items():
 """
 LIMIT_S = 60.0
 Document = dict[str, Any]
+T = TypeVar("T")
 
 
 def environment() -> dict[str, str]:
@@ -52,6 +55,17 @@ def until(true: Callable[[], object], limit_s: float = LIMIT_S, about: Callable[
         time.sleep(0.05)
 
 
+def _one_at_a_time(method: Callable[..., T]) -> Callable[..., T]:
+    """Providers are called from several threads: a machine that is started twice would have an agent that nobody knows."""
+
+    @functools.wraps(method)
+    def call(self: "Machines", *words: Any) -> T:
+        with self._lock:
+            return method(self, *words)
+
+    return call
+
+
 class Machines:
     """A provider (ports.Provider): `create` makes a folder and starts the agent in it, `suspend` kills it and keeps the
     folder, `delete` takes both."""
@@ -61,6 +75,8 @@ class Machines:
         self._orders: dict[str, Order] = {}
         self._there: dict[str, bool] = {}
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.RLock()
+        self._ended = False
         self.log: list[tuple[str, str]] = []
 
     def offers(self) -> tuple[Offer, ...]:
@@ -75,6 +91,7 @@ class Machines:
             ),
         )
 
+    @_one_at_a_time
     def create(self, order: Order) -> str:
         id_ = "m-" + order.token.rpartition(":")[2]
         if id_ not in self._orders:
@@ -85,17 +102,20 @@ class Machines:
             self.log.append(("create", order.name))
         return id_
 
+    @_one_at_a_time
     def resume(self, id_: str) -> None:
         self._known(id_)
         if id_ not in self._processes:
             self._start(id_)
             self.log.append(("resume", self._orders[id_].name))
 
+    @_one_at_a_time
     def suspend(self, id_: str) -> None:
         self._known(id_)
         if self._stop(id_):
             self.log.append(("suspend", self._orders[id_].name))
 
+    @_one_at_a_time
     def delete(self, id_: str) -> None:
         self._known(id_)
         self._stop(id_)
@@ -118,6 +138,7 @@ class Machines:
     def console(self, id_: str) -> str:
         return ""
 
+    @_one_at_a_time
     def kill(self, name: str) -> None:
         """The machine of this name is gone, in the middle of whatever it does."""
         for id_, order in self._orders.items():
@@ -125,7 +146,10 @@ class Machines:
                 self._stop(id_)
                 self._there[id_] = False
 
+    @_one_at_a_time
     def end(self) -> None:
+        """All of them are off, and a call that is still on its way starts none."""
+        self._ended = True
         for id_ in list(self._processes):
             self._stop(id_)
 
@@ -142,6 +166,8 @@ class Machines:
             raise UnknownMachine(id_)
 
     def _start(self, id_: str) -> None:
+        if self._ended:
+            return
         self._processes[id_] = subprocess.Popen(
             start(self._pool, self._home(id_)),
             stdin=subprocess.DEVNULL,

@@ -260,9 +260,9 @@ class Cluster:
             self._fill(place, volumes[mount["name"]], pod["metadata"]["namespace"])
         environment = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}
         environment |= {one["name"]: one["value"] for one in container.get("env") or []}
-        words = [sys.executable if one == "python3" else one for one in container["command"]]
-        words += container.get("args") or []
-        told = [_moved(one, places) for one in words]
+        # The Python that runs this may lie below a path that the pod has for itself, such as /tmp.
+        words = [*container["command"], *(container.get("args") or [])]
+        told = [sys.executable if one == "python3" else _moved(one, places) for one in words]
         before = ["env", "-i", *(f"{name}={_moved(value, places)}" for name, value in environment.items())]
         return Process(folder, "container", [*before, *told])
 

@@ -37,7 +37,7 @@ def gone(group: int) -> bool:
 
 
 def test_ctrl_c_ends_all_processes_and_keeps_what_is_done(tmp_path: Path) -> None:
-    write_history(tmp_path / "month.csv", jobs=250)
+    write_history(tmp_path / "month.csv", jobs=800)
     (tmp_path / "farm.toml").write_text(FARM, encoding="utf-8")
     first = begun(tmp_path)
     until = time.monotonic() + WAIT_S
