@@ -179,6 +179,8 @@ def test_a_switch_that_lost_the_word_is_told_again(farm: Switched) -> None:
     del farm.switches[name].on  # type: ignore[attr-defined]
     farm.until(lambda: asked[-1] == "on", 120)
     farm.until(lambda: farm.machine(name).power == Power.UP)
+    assert asked[-1] == "on"
+    assert farm.machine(name).power == Power.UP
 
 
 def test_machines_without_a_switch_are_there_all_the_time() -> None:

@@ -52,6 +52,9 @@ def test_what_is_sent_is_valid_and_restricted(about: Kubernetes, version: str) -
     meant(pod)
     pod_meant(pod)
     restricted(pod)
+    (container,) = pod["spec"]["containers"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert pod["spec"]["automountServiceAccountToken"] is False
 
 
 def test_a_pod_asks_for_what_its_pool_says() -> None:

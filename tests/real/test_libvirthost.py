@@ -100,8 +100,10 @@ def test_killed_it_leaves_nothing(host: LibvirtHost) -> None:
     with contextlib.closing(libvirt.open(host.uri)) as connection:
         connection.createXML(BARE)
         left = [*host.children(), host.process]
+    assert len(left) == 3
     host.kill()
     wait_for(lambda: not any(alive(one) for one in left), "all of it to be gone")
+    assert not any(alive(one) for one in left)
     host.close()
 
 
