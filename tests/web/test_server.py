@@ -137,6 +137,25 @@ def test_a_head_that_is_too_large_is_refused(edge: Edge, head: bytes) -> None:
         assert answer(connection).startswith(b"HTTP/1.1 431 ")
 
 
+def test_who_sends_on_after_a_refusal_still_reads_it(edge: Edge) -> None:
+    with opened(edge) as connection:
+        # More than the server reads at once: closed with bytes unread, the connection would be reset.
+        with contextlib.suppress(OSError):
+            connection.sendall(b"GET /" + b"a" * (4 << 20))
+        assert answer(connection).startswith(b"HTTP/1.1 431 ")
+
+
+def test_who_sends_on_for_ever_after_a_refusal_is_closed(monkeypatch: pytest.MonkeyPatch, edge: Edge) -> None:
+    monkeypatch.setattr(bounds, "LINGER_S", 0.1)
+
+    def send_for_ever() -> None:
+        while True:
+            connection.sendall(b"a" * 4096)
+
+    with opened(edge) as connection, pytest.raises((BrokenPipeError, ConnectionResetError)):
+        send_for_ever()
+
+
 def test_what_is_no_http_is_refused(edge: Edge) -> None:
     with opened(edge) as connection:
         connection.sendall(b"\x16\x03\x01 not http\r\n\r\n")

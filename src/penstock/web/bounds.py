@@ -19,8 +19,14 @@ LEAST_BYTES = 4096
 IDLE_S = 30
 """Between two requests."""
 LINGER_S = 2.0
-"""A body that was refused is read on for so long, so that its sender comes to read why."""
-_WORDS = {408: "Request Timeout", 431: "Request Header Fields Too Large", 503: "Service Unavailable"}
+"""What was refused is read on for so long, so that its sender comes to read why: a connection that is closed with
+bytes unread is reset, and the answer is lost on its way."""
+_WORDS = {
+    400: "Bad Request",
+    408: "Request Timeout",
+    431: "Request Header Fields Too Large",
+    503: "Service Unavailable",
+}
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -31,6 +37,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._in_head, self._in_body, self._answering, self._oversized = True, False, False, False
+        self._refused = False
         self._head_bytes = self._parsed_bytes = self._header_count = 0
         self._body_bytes = self._body_before = 0
         self._reading: asyncio.TimerHandle | None = None
@@ -52,10 +59,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """As asyncio has it. A head or body that is not whole yet has so much time left."""
+        if self._is_over():
+            return
         if self._in_head:
             self._head_bytes += len(data)
         super().data_received(data)
-        if self.transport.is_closing():
+        if self._is_over():
             return
         if not self._in_head and not self._in_body:
             self._forget_reading()
@@ -121,10 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """As uvicorn has it, called for what is no HTTP and for what raised above."""
-        if self._oversized:
-            self._refuse(431)
-        else:
-            super().send_400_response(msg)
+        self._refuse(431 if self._oversized else 400)
 
     def _count(self, size: int) -> None:
         self._parsed_bytes += size
@@ -146,13 +152,33 @@ class BoundedProtocol(HttpToolsProtocol):
                 self._watch_body()
 
     def _refuse(self, status: int) -> None:
-        """Say why, where nothing was said yet, and close."""
-        if self.transport.is_closing():
+        """Say why, where nothing was said yet, and close when the other side did or LINGER_S later."""
+        if self._is_over():
             return
-        if not self._answering or not self.cycle.response_started:
-            line = f"HTTP/1.1 {status} {_WORDS[status]}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-            self.transport.write(line.encode())
-        self.transport.close()
+        self._refused = True
+        self._forget_reading()
+        if self._answering and self.cycle.response_started:
+            self.transport.close()
+            return
+        line = f"HTTP/1.1 {status} {_WORDS[status]}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        self.transport.write(line.encode())
+        if status == 503:  # One connection too many is not kept any longer.
+            self.transport.close()
+            return
+        self._tell_application()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _is_over(self) -> bool:
+        return self._refused or self.transport.is_closing()
+
+    def _tell_application(self) -> None:
+        """What it still says goes nowhere."""
+        if self._answering:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _forget_reading(self) -> None:
         if self._reading is not None:
