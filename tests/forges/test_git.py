@@ -194,6 +194,22 @@ def test_bare_repositories_and_second_working_trees(make: Any, forge: Git, tmp_p
     assert forge.read_file(changed, "README", 100) == b"changed"
 
 
+def test_the_branch_that_is_checked_out(make: Any, forge: Git, tmp_path: Path) -> None:
+    repository = make()
+    folder = str(repository.folder)
+    assert forge.branch(folder) == "main"
+    repository.git("switch", "--quiet", "--create", "topic/png")
+    assert forge.branch(str(repository.folder / "lib")) == "topic/png"
+    repository.git("worktree", "add", "--quiet", "-b", "other", str(tmp_path / "second"))
+    assert forge.branch(str(tmp_path / "second")) == "other"
+    repository.git("switch", "--quiet", "--detach")
+    assert forge.branch(folder) == ""
+    for odd in ("ref: refs/heads/.invalid", "ref: refs/heads/a\x1b[2J", "ref: refs/tags/v1"):
+        (repository.folder / ".git/HEAD").write_text(odd)
+        assert forge.branch(folder) == ""
+    assert forge.branch(str(tmp_path)) == ""
+
+
 @pytest.mark.parametrize(
     ("ref", "kind", "told"),
     [

@@ -131,6 +131,7 @@ def _change(parts: Parts, asked: Asked) -> Change:
         id=hub.entropy.token(),
         source=asked.source.repository,
         ref=asked.source.commit or asked.source.tree,
+        branch=asked.branch,
         who=getpass.getuser(),
         trust=asked.trust,
         created_ms=hub.clock.wall_ms(),

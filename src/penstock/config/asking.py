@@ -30,7 +30,7 @@ REMOTE = re.compile(r"[a-z][a-z0-9+.-]*:|[^/]+@[^/]+:", re.I)
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a person asked for, found: the source and the plan of its jobs, before anything is looked up.
 
-    `identity` is the measured fingerprint of this machine. `file` is where it was asked, `lines` where each module stands in it; `sandbox` is how commands will be run.
+    `branch` is what the folder has checked out. `identity` is the measured fingerprint of this machine. `file` is where it was asked, `lines` where each module stands in it; `sandbox` is how commands will be run.
     """
 
     source: Source
@@ -40,6 +40,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     identity: str
     file: str
     lines: Mapping[str, int]
+    branch: str = ""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +80,7 @@ def ask(folder: Path, dirty: bool, rules: Rules, git: Git, sandboxed: bool = Tru
         identity=measured,
         file=found.manifest.file,
         lines={module.name: module.line for module in found.manifest.modules},
+        branch=git.branch(found.source.repository),
     )
 
 

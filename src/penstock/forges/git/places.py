@@ -6,6 +6,8 @@ import msgspec
 
 from penstock.forges.git.errors import GitError, NoRepository
 
+HEADS = "ref: refs/heads/"
+
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
     """One repository on this machine.
@@ -47,6 +49,19 @@ def find(folder: str) -> Place:
             folder, f"cannot be read: {wrong.strerror}", "name a folder that you may read"
         ) from None
     return Place(top=start, git_dir=None, objects=None)
+
+
+def branch(place: Place) -> str:
+    """The branch that is checked out there, "" where none is: by what its own HEAD says, which is enough to label by."""
+    if place.git_dir is None:
+        return ""
+    try:
+        head = (place.git_dir / "HEAD").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    name = head.removeprefix(HEADS)
+    # ".invalid" stands there where git keeps its refs in another form.
+    return name if head.startswith(HEADS) and name != ".invalid" and name.isprintable() else ""
 
 
 def _git_dir(top: Path) -> Path | None:

@@ -13,7 +13,7 @@ from penstock.forges.git.archive import Blobs, tar
 from penstock.forges.git.errors import GitError, NoRepository, NoSuchFile, NoSuchRef, Refused, Vanished
 from penstock.forges.git.mirrors import Mirrors
 from penstock.forges.git.network import Callers, Lookup, look_up
-from penstock.forges.git.places import Place, find
+from penstock.forges.git.places import Place, branch, find
 from penstock.forges.git.program import Call, Failed
 from penstock.forges.git.trees import FOLDER, LINK, SUBMODULE, Listing, listing
 from penstock.forges.git.working import Working
@@ -75,6 +75,10 @@ class Git:
             return self._source(start, self.working.tree(folder, place), place.prefix), ""
         commit, tree = self._local(folder, place, ref)
         return self._source(msgspec.structs.replace(start, commit=commit), tree, place.prefix), ""
+
+    def branch(self, folder: str) -> str:
+        """The branch that a folder of this machine has checked out, "" for none: a label, which nothing is given for."""
+        return branch(find(folder))
 
     def inside(self, source: Source, path: str) -> Source:
         """A folder of a source that is resolved already: the same commit or working tree, whatever happens since."""
