@@ -145,6 +145,9 @@ def test_a_machine_that_cannot_be_cleaned_takes_nothing_and_says_why(
     hub.wait(lambda: any(poll["unclean"] == said for poll in hub.polls))
     last = hub.polls[-1]
     assert (last["draining"], last["free_slots"]) == (True, [])
+    told = hub.registrations[-1]
+    assert (told["draining"], told["unclean"]) == (True, said), "before anything can be offered"
+    assert (hub.registrations[0]["draining"], hub.registrations[0]["unclean"]) == (False, "")
     (tmp_path / "status").write_text("0")
     assert agent.end() == 0
     before = len(hub.polls)

@@ -5,6 +5,7 @@ from farms import POOL, RULES, Agent, TestFarm, planned
 
 from penstock.hub import people
 from penstock.model.farm import Event
+from penstock.model.job import Attempt
 from penstock.model.rules import Pool, Rules
 from penstock.model.states import Health
 
@@ -35,6 +36,33 @@ def test_a_machine_that_could_not_be_cleaned_is_quarantined_with_the_reason() ->
     farm.submit("c1", planned("zlib"))
     farm.tick()
     assert agent.poll().offers == (), "clean or not, people say when it works again"
+
+
+def test_nothing_is_offered_between_registering_and_the_first_poll_of_a_machine_that_is_not_clean() -> None:
+    farm = farm_of(uses=1)
+    agent = Agent(farm, "m1")
+    agent.registration = msgspec.structs.replace(agent.registration, draining=True, unclean="no disk")
+    agent.again()
+    farm.submit("c1", planned("zlib"))
+    farm.tick()
+    assert farm.all(Attempt) == []
+    assert (agent.machine.health, agent.machine.accepting) == (Health.QUARANTINED, False)
+    assert [one.reason for one in farm.all(Event) if one.state == "alert"] == [
+        "m1: it could not be cleaned: no disk"
+    ]
+
+
+def test_nothing_is_offered_to_an_agent_that_drains_when_it_registers_again() -> None:
+    farm = farm_of()
+    agent = Agent(farm, "m1")
+    agent.registration = msgspec.structs.replace(agent.registration, draining=True)
+    agent.again()
+    farm.submit("c1", planned("zlib"))
+    farm.tick()
+    assert farm.all(Attempt) == []
+    agent.poll()
+    farm.tick()
+    assert len(farm.all(Attempt)) == 1, "it takes jobs as soon as it says so"
 
 
 def test_who_maintains_a_machine_is_not_told_that_it_is_unclean() -> None:

@@ -9,7 +9,7 @@ from penstock.hub import queue
 from penstock.hub.context import Hub, NotFound, Refused, Unauthorized
 from penstock.hub.ender import lose
 from penstock.hub.queue import Ending, Right, Work
-from penstock.hub.sessions import Held, Ordered, order_for, session_of
+from penstock.hub.sessions import Held, Ordered, order_for, session_of, taken_out
 from penstock.hub.steps import Step, begin, change, look
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt, Job
@@ -19,10 +19,6 @@ from penstock.policy import retry
 from penstock.ports import Tx
 
 LEAVES = "its provider will take it back"
-
-
-UNDECIDED = (Health.UNKNOWN, Health.GOOD, Health.SUSPECT, Health.BAD)
-"""A machine that nobody has taken out of use yet."""
 
 
 @dataclass(frozen=True)
@@ -194,11 +190,7 @@ def _contact(step: Step, caller: Session, said: Said) -> str:
     if machine.health == Health.SUSPECT:
         after = msgspec.structs.replace(after, health=Health.GOOD, health_reason="")
         step.tell_machine(after)
-    if said.unclean and after.health in UNDECIDED:
-        why = f"it could not be cleaned: {said.unclean}"
-        after = msgspec.structs.replace(after, health=Health.QUARANTINED, health_reason=why)
-        step.tell_machine(after)
-        step.tell(Event(kind="farm", state="alert", reason=f"{machine.name}: {why}"))
+    after = taken_out(step, after, said.unclean)
     if after != machine:
         step.put(after)
         step.woken.add("farm")

@@ -11,7 +11,7 @@ import msgspec
 from penstock.hub.context import Hub, Moved, Unauthorized
 from penstock.hub.ender import lose
 from penstock.hub.steps import Step, change, look
-from penstock.model.farm import Farm
+from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt
 from penstock.model.machine import Credential, Machine, Session
 from penstock.model.pool_power import wakes_only
@@ -25,6 +25,8 @@ SESSION_MS = 3_600_000
 AGAIN_MS = 600_000
 TOKEN_MS = 24 * 3_600_000
 """How long a session token, a used enrolment token, an unused one is good, in farm time."""
+UNDECIDED = (Health.UNKNOWN, Health.GOOD, Health.SUSPECT, Health.BAD)
+"""A machine that nobody has taken out of use yet."""
 
 
 class Held(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,7 +39,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent says of its machine. `key`: 64 hex digits, its own secret; `memory_mb` None = not measured;
-    `agent`: the agent's release; `document`: what its provider tells the machine about itself."""
+    `agent`: the agent's release; `document`: what its provider tells the machine about itself. `draining`: it takes nothing, not
+    even now; `unclean`: why it could not be cleaned."""
 
     name: str
     key: str
@@ -49,6 +52,8 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = ""
     holds: tuple[Held, ...] = ()
     document: str = ""
+    draining: bool = False
+    unclean: str = ""
 
 
 class Ordered(msgspec.Struct, frozen=True):
@@ -176,7 +181,9 @@ def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str
         expires_ms=step.now_ms + SESSION_MS,
     )
     machine = _described(step.hub, end_session(step, machine), asked)
-    step.put(_powered_up(msgspec.structs.replace(machine, session=session.id, accepting=True), step.now_ms))
+    # In one row and version with the session: no offer can be written between the two.
+    taking = msgspec.structs.replace(machine, session=session.id, accepting=not asked.draining)
+    step.put(_powered_up(taken_out(step, taking, asked.unclean), step.now_ms))
     step.tx.insert(session)
     orders = _adopt(step, machine.id, asked.holds)
     step.woken.add("farm")
@@ -189,6 +196,17 @@ def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str
         power_off=machine.power == Power.SUSPENDING and _stops_itself(step.hub, machine),
         clean_after=_cleaned_after(_pool(step.hub, machine.pool)),
     )
+
+
+def taken_out(step: Step, machine: Machine, unclean: str) -> Machine:
+    """The machine (not written), in quarantine where its agent says why it could not be cleaned; people are told."""
+    if not unclean or machine.health not in UNDECIDED:
+        return machine
+    why = f"it could not be cleaned: {unclean}"
+    after = msgspec.structs.replace(machine, health=Health.QUARANTINED, health_reason=why)
+    step.tell_machine(after)
+    step.tell(Event(kind="farm", state="alert", reason=f"{machine.name}: {why}"))
+    return after
 
 
 def _cleaned_after(pool: Pool) -> int:
@@ -302,7 +320,10 @@ def _described(hub: Hub, machine: Machine, asked: Registration) -> Machine:
         identity=asked.identity,
         sandbox=asked.sandbox,
         agent=asked.agent,
-        price_per_hour_micros=pool.price_per_hour_micros,
+        # What was ordered costs what the offer does that it was made from.
+        price_per_hour_micros=machine.price_per_hour_micros
+        if machine.client_token
+        else pool.price_per_hour_micros,
         health=Health.GOOD if suspect else machine.health,
         health_reason="" if suspect else machine.health_reason,
     )

@@ -196,6 +196,8 @@ FIELDS = {
     "Register.sandbox": "How it runs commands; trusted jobs need bubblewrap.",
     "Register.version": "The agent's release.",
     "Register.holds": "Every attempt that it still has.",
+    "Register.draining": "It takes nothing from the beginning.",
+    "Register.unclean": "Why the machine could not be cleaned.",
     "Ordered.attempt": "Which one.",
     "Ordered.order": "`continue`, `stop` (now, and upload nothing more) or `drain` (end it, then take nothing more).",
     "Ordered.reason": "Why, for its log.",

@@ -38,6 +38,8 @@ def registration(said: wire.Register) -> sessions.Registration:
         agent=said.version[:64],
         holds=held(said.holds),
         document=said.document,
+        draining=said.draining,
+        unclean=said.unclean[:MOST_CAUSE],
     )
 
 
