@@ -51,6 +51,10 @@ class Cleaning:
         """Whether it is to be done now: one that failed only much later."""
         return self.due and (not self.failed or time.monotonic() - self._tried_s >= AGAIN_S)
 
+    def told(self, closed: bool) -> dict[str, Any]:
+        """What the hub has to know before it offers anything. `closed`: nothing new is taken."""
+        return {"draining": closed, "unclean": self.failed if self.due else ""}
+
     def every(self, jobs: int) -> None:
         """The hub says after how many jobs."""
         if jobs != self.after:

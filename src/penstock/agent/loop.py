@@ -160,10 +160,6 @@ class Loop:
         """Whether nothing new is taken."""
         return self._draining or self.cleaning.due
 
-    def _use(self) -> dict[str, Any]:
-        """What the hub has to know before it offers anything."""
-        return {"draining": self._closed, "unclean": self.cleaning.failed if self.cleaning.due else ""}
-
     def _taken(self) -> set[int]:
         return self._busy | {held.offer["slot"] for held in self._held.values()}
 
@@ -182,7 +178,7 @@ class Loop:
             "acknowledge": acknowledge,
             "finish": finishes,
             "wait_s": 0.0 if acknowledge or finishes else self._session.wait_s,
-            **self._use(),
+            **self.cleaning.told(self._closed),
             "trouble": self._trouble.told(),
             "leaves_in_s": self.instance.leaves_in_s if self.instance is not None else None,
         }
@@ -279,7 +275,11 @@ class Loop:
                 holds = [held.named() for held in self._held.values()]
             began = time.monotonic()
             try:
-                about = {**self._about, **self._use(), "holds": holds + self._finishes.named()}
+                about = {
+                    **self._about,
+                    **self.cleaning.told(self._closed),
+                    "holds": holds + self._finishes.named(),
+                }
                 about.pop("file", None)
                 answer = self._session.register(about, self._client)
             except Unwelcome as error:
