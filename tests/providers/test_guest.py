@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from penstock.agent.__main__ import parse
-from penstock.providers.guest import agent, channel, hub, machine
+from penstock.providers.guest import agent, buildbot, channel, hub, machine
+from penstock.providers.guest.__main__ import Guest
 from penstock.providers.guest.hub import Seen
+from penstock.providers.guest.lease import Lease
 from penstock.providers.image import tree
 
 IDENTITY = {"token": "t", "words": ["--token-file", "/run/penstock/token", "--hub", "http://127.0.0.1:8800"]}
@@ -151,3 +153,82 @@ def test_an_answer_is_one_line(tmp_path: Path) -> None:
     assert said.count(b"\n") == 1
     assert json.loads(said) == {"kind": "ok", "name": "vm\n1"}
     os.close(line.handle)
+
+
+FOREIGN = {
+    "agent": "buildbot-worker",
+    "hub": "127.0.0.1:9989",
+    "name": "burst-1",
+    "token": "t",
+    "machine": "m1",
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "called", "leads"),
+    [
+        ("ci.example.org:9989", "ci.example.org", ["ci.example.org"]),
+        ("127.0.0.1:9989", "localhost", ["localhost"]),
+        ("192.0.2.7:9989", "192.0.2.7", [""]),
+    ],
+)
+def test_another_systems_agent_calls_its_master_as_the_relay_has_it(
+    led: list[str], monkeypatch: pytest.MonkeyPatch, place: str, called: str, leads: list[str]
+) -> None:
+    monkeypatch.setattr(os, "chown", lambda *_: None)
+    ready = agent._foreign({**FOREIGN, "hub": place})
+    (login, folder) = ready.args  # type: ignore[attr-defined]
+    assert login == (called, 9989, "burst-1", "t")
+    assert led == leads
+    assert (folder / "info/host").read_text() == "penstock m1\n"
+    assert [path.name for path in folder.iterdir()] == ["info"], "what it logs in with lies in no file"
+
+
+def test_what_an_agent_cannot_be_started_with_is_said(led: list[str]) -> None:
+    with pytest.raises(ValueError, match="has no gitlab-runner"):
+        agent._foreign({**FOREIGN, "agent": "gitlab-runner"})
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        buildbot.login_of({**FOREIGN, "hub": "ci.example.org"})
+    with pytest.raises(KeyError):
+        buildbot.login_of({"hub": "a:1"})
+
+
+def test_who_lost_the_master_tries_soon_and_never_waits_for_long() -> None:
+    pauses = [buildbot.pause_s(tries) for tries in range(1, 1000)]
+    assert pauses[0] <= 1
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == buildbot.PAUSE_MOST_S
+
+
+class _Line:
+    """A channel that hears."""
+
+    def __init__(self) -> None:
+        self.said: list[dict[str, object]] = []
+
+    def say(self, answer: dict[str, object]) -> None:
+        self.said.append(answer)
+
+
+def test_a_machine_that_nobody_renews_has_a_limit() -> None:
+    now = [1000.0]
+    guest = Guest(_Line())  # type: ignore[arg-type]
+    guest.lease = Lease(lambda: now[0])
+    now[0] += 1e6
+    assert not guest.lease.over, "until it is told that it has one"
+    guest.lease.limit(60)
+    now[0] += 59
+    assert not guest.lease.over
+    guest.obey({"kind": "renewed", "time_ms": 0, "seed": ""})
+    now[0] += 59
+    assert not guest.lease.over
+    now[0] += 1
+    assert guest.lease.over
+
+
+def test_what_a_machine_is_told_wrongly_is_answered_with_why() -> None:
+    line = _Line()
+    Guest(line).obey({"kind": "sing"})  # type: ignore[arg-type]
+    assert line.said == [
+        {"kind": "error", "reason": "ValueError: kind: write identity, resumed, renewed or bye"}
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.providers.image import archive, kernel, tree
+from penstock.providers.image import agents, archive, kernel, tree
 from penstock.providers.image.__main__ import main
 from penstock.providers.image.archive import Broken
 
@@ -104,3 +104,37 @@ def test_the_guest_needs_nothing_that_is_installed() -> None:
     assert ended.returncode == 0, ended.stderr
     rooms = {name.strip(" '").split(".providers")[0] for name in ended.stdout.strip("[]\n").split(",")}
     assert rooms == {"penstock"}
+
+
+def test_what_another_systems_agent_brings_along_in_vain_is_left_out_unless_it_is_asked_for() -> None:
+    fetched = [Path(f"{name}_1%3a2_all.deb") for name in ("buildbot-worker", "cython3", "passwd", "dash")]
+    assert agents.wanted(["buildbot-worker"]) == ["buildbot-worker"]
+    named = [path.name.partition("_")[0] for path in agents.sifted(fetched, ["passwd"])]
+    assert named == ["buildbot-worker", "passwd", "dash"]
+
+
+def test_tests_of_packages_are_no_part_of_an_image(tmp_path: Path) -> None:
+    packages = tmp_path / "usr/lib/python3/dist-packages"
+    for name in ("twisted/test", "twisted/trial", "future/tests", "autobahn"):
+        (packages / name).mkdir(parents=True)
+    (packages / "twisted/trial/test").write_text("no folder")
+    tree.finish(_root(tmp_path), agents.tests(tmp_path))
+    left = {str(path.relative_to(packages)) for path in packages.rglob("*") if path.is_dir()}
+    assert left == {"twisted", "twisted/trial", "future", "autobahn"}
+    assert "build:x:1000:1000:" in (tmp_path / "etc/passwd").read_text()
+
+
+def _root(folder: Path) -> Path:
+    """A root as `finish` finds it."""
+    for name in ("etc", "tmp", "var/tmp", "usr/bin", "usr/sbin", "opt/penstock"):
+        (folder / name).mkdir(parents=True)
+    return folder
+
+
+def test_an_agent_that_no_image_can_have_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([str(tmp_path / "image"), "--agent", "gitlab-runner"])
+    assert ended.value.code == 2
+    assert "choose from 'buildbot-worker'" in capsys.readouterr().err

@@ -270,6 +270,6 @@ def test_an_image_is_never_changed() -> None:
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == dict.fromkeys(
         ("vmlinux", "initramfs.cpio", "root.erofs", "image.json"), 0o444
     )
-    assert {"schema", "digest", "kernel", "suite", "memory_mb", "cmdline"} == set(
+    assert {"schema", "digest", "kernel", "suite", "agents", "memory_mb", "cmdline"} == set(
         json.loads((folder / "image.json").read_text())
     )

@@ -5,6 +5,7 @@ Commands: https://docs.buildbot.net/latest/manual/installation/worker.html and h
 
 import shlex
 
+from penstock.model.pool_foreign import OURS
 from penstock.model.rented import TAG_MACHINE, Order
 from penstock.model.rules import Pool
 
@@ -55,6 +56,19 @@ def start(pool: Pool, folder: str) -> list[str]:
     if pool.agent == "buildbot-worker":
         return ["buildbot-worker", "start", "--nodaemon", folder]
     return ["gitlab-runner", "run", "--config", f"{folder}/config.toml", "--working-directory", folder]
+
+
+def told(pool: Pool, order: Order) -> dict[str, object]:
+    """What a machine of our own image is told over its channel beside who it is: which agent it is to be, and when nobody
+    knows it any more. {} of our own agent, whose words say that."""
+    if pool.agent == OURS:
+        return {}
+    return {
+        "agent": pool.agent,
+        "machine": order.tags.get(TAG_MACHINE, ""),
+        "power_off_after_s": pool.power_off_after_ms / 1000,
+        "words": [],
+    }
 
 
 def first_boot(pool: Pool, order: Order, home: str) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from penstock.providers.guest import agent, machine
 from penstock.providers.guest.channel import Channel, port
+from penstock.providers.guest.lease import Lease
 
 _LOADED = (
     "__future__ argparse base64 calendar contextlib ctypes dataclasses errno fcntl filecmp hashlib http.client ipaddress json math queue re "
@@ -31,11 +32,13 @@ class Guest:
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
+        self.lease = Lease()
         self.name = ""
         self.agent = 0
 
     def obey(self, order: dict[str, Any]) -> None:
         """Do what one line says, and answer it. A line that cannot be obeyed is answered with why."""
+        self.lease.renew()
         try:
             self._obey(order)
         except (KeyError, ValueError, TypeError, OSError) as error:
@@ -56,8 +59,8 @@ class Guest:
             # The answer has to leave the machine before its end does.
             time.sleep(_ANSWER_S)
             machine.power_off()
-        else:
-            raise ValueError("kind: write identity, resumed or bye")
+        elif kind != "renewed":
+            raise ValueError("kind: write identity, resumed, renewed or bye")
         self._channel.say({"kind": "ok", "name": self.name})
 
     def _become(self, order: dict[str, Any]) -> None:
@@ -72,6 +75,7 @@ class Guest:
         machine.set_address(order["mac"])
         self.agent = agent.start(order)
         self.name = order["name"]
+        self.lease.limit(float(order.get("power_off_after_s") or 0))
 
     def _tell(self, number: int) -> None:
         """Tell the agent that what it waits for may never come: its connections are of before."""
@@ -106,6 +110,9 @@ def main() -> int:
         for order in channel.orders():
             guest.obey(order)
         guest.bury()
+        if guest.lease.over:
+            print("penstock guest: nobody has renewed this machine for too long", file=sys.stderr, flush=True)
+            machine.power_off()
         # A signal that came between the two looks lies in the pipe by now.
         if look.poll(_LOOK_MS):
             with contextlib.suppress(BlockingIOError):

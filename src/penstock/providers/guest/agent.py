@@ -1,4 +1,6 @@
-"""Starts the agent in a child: its file is fetched from the hub each time, so a machine never runs one of yesterday."""
+"""Starts the agent in a child. Our own's file is fetched from the hub each time, so a machine never runs one of yesterday;
+another system's is in the image.
+"""
 
 import os
 import runpy
@@ -7,13 +9,17 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from penstock.providers.guest import hub
+from penstock.providers.guest import buildbot, hub
 
 RUN = Path("/run/penstock")
 WORK = Path("/var/penstock")
+OURS = "penstock"
+"""What `agent` in an identity says, or nothing, where the agent is our own."""
 DHCP = "dhcp"
 """Value of `network` in an identity: the machine is in a network that gives it an address and names."""
 _ASK = "busybox udhcpc -i eth0 -f -n -q -t 10 -T 1 -s /opt/penstock/dhcp"
@@ -22,12 +28,11 @@ _TRIES = 12
 
 
 def start(identity: dict[str, Any]) -> int:
-    """Fork the agent; its process id. The caller has imported what it needs, so that this takes no time."""
-    write_private(RUN / "token", str(identity["token"]).encode())
-    ca_file = RUN / "ca.pem" if identity.get("ca") else None
-    if ca_file:
-        write_private(ca_file, str(identity["ca"]).encode())
-    words = command(identity, str(ca_file or ""))
+    """Fork the agent; its process id. The caller has imported what ours needs, so that this takes no time.
+
+    Raises KeyError, ValueError, OSError.
+    """
+    become = _foreign(identity) if identity.get("agent", OURS) != OURS else _own(identity)
     child = os.fork()
     if child:
         return child
@@ -36,7 +41,7 @@ def start(identity: dict[str, Any]) -> int:
         _let_go()
         if identity.get("network") == DHCP:
             subprocess.run(_ASK.split(), check=True, stdin=subprocess.DEVNULL)
-        status = _become(words, str(identity.get("agent_sha256") or ""), ca_file)
+        status = become()
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 1
     except BaseException:
@@ -44,6 +49,27 @@ def start(identity: dict[str, Any]) -> int:
     finally:
         sys.stderr.flush()
         os._exit(status)
+
+
+def _own(identity: dict[str, Any]) -> Callable[[], int]:
+    """How the child is our own agent."""
+    write_private(RUN / "token", str(identity["token"]).encode())
+    ca_file = RUN / "ca.pem" if identity.get("ca") else None
+    if ca_file:
+        write_private(ca_file, str(identity["ca"]).encode())
+    words = command(identity, str(ca_file or ""))
+    return partial(_become, words, str(identity.get("agent_sha256") or ""), ca_file)
+
+
+def _foreign(identity: dict[str, Any]) -> Callable[[], int]:
+    """How the child is another system's agent, which calls that system and nobody else."""
+    if identity["agent"] != buildbot.NAME:
+        raise ValueError(f"agent: this machine has no {identity['agent']}")
+    if identity.get("network") != DHCP:
+        found = hub.seen(f"tcp://{identity['hub']}")
+        lead(found.host)
+        identity = {**identity, "hub": found.url.removeprefix("tcp://")}
+    return buildbot.prepared(identity, WORK / "agent")
 
 
 def command(identity: dict[str, Any], ca_file: str) -> list[str]:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from penstock.providers.image import kernel, tree
+from penstock.providers.image import agents, kernel, tree
 from penstock.providers.image.archive import Archive, Broken, run
 
 FILES = ("vmlinux", "initramfs.cpio", "root.erofs")
@@ -42,8 +42,9 @@ def build(space: Path, options: argparse.Namespace) -> dict[str, object]:
     root.mkdir(mode=0o755)
     archive = Archive(space / "apt", options.suite, options.mirror)
     archive.update()
-    tree.unpack(archive.with_needs([*tree.PACKAGES, *options.packages]), root)
-    tree.finish(root)
+    fetched = archive.with_needs([*tree.PACKAGES, *options.packages, *agents.wanted(options.agent)])
+    tree.unpack(agents.sifted(fetched, options.packages) if options.agent else fetched, root)
+    tree.finish(root, agents.tests(root) if options.agent else ())
     if not tree.compiled(root):
         print("no Python of the image's release is here: its programs start more slowly", file=sys.stderr)
     package = archive.alone(archive.first_need(_KERNEL), space / "kernel")
@@ -52,7 +53,7 @@ def build(space: Path, options: argparse.Namespace) -> dict[str, object]:
     version = kernel.first_files(space / "kernel", root / "usr/bin/busybox", first)
     kernel.packed(first, image / "initramfs.cpio")
     _erofs(root, image / "root.erofs")
-    return _described(image, version, options.suite)
+    return _described(image, version, options)
 
 
 def _erofs(root: Path, out: Path) -> None:
@@ -62,7 +63,7 @@ def _erofs(root: Path, out: Path) -> None:
     run(["mkfs.erofs", "--quiet", "-x-1", "--all-root", "-T0", f"-U{uuid}", str(out), str(root)])
 
 
-def _described(image: Path, version: str, suite: str) -> dict[str, object]:
+def _described(image: Path, version: str, options: argparse.Namespace) -> dict[str, object]:
     """Write image.json, and make all of it read-only."""
     digest = hashlib.sha256()
     for name in FILES:
@@ -73,7 +74,8 @@ def _described(image: Path, version: str, suite: str) -> dict[str, object]:
         "schema": 1,
         "digest": f"sha256:{digest.hexdigest()}",
         "kernel": version,
-        "suite": suite,
+        "suite": options.suite,
+        "agents": sorted(set(options.agent)),
         "memory_mb": MEMORY_MB,
         "cmdline": kernel.CMDLINE,
     }
@@ -96,6 +98,13 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
         default=[],
         metavar="P",
         help="Debian packages on top, such as gcc make libc6-dev",
+    )
+    add(
+        "--agent",
+        action="append",
+        default=[],
+        choices=sorted(agents.PACKAGES),
+        help="another system's agent, for pools that serve its queue",
     )
     add("--suite", default="bookworm", metavar="S", help="release of Debian (bookworm)")
     add("--mirror", action="append", default=[], metavar="URL", help="archive to use (this machine's own)")

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from penstock.providers.image.archive import run
@@ -37,8 +37,9 @@ _LINKS = {
 }
 """Links that maintainer scripts would make; those whose target is not there are left out."""
 _ETC = {
-    "passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-    "group": "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n",
+    "passwd": "root:x:0:0:root:/root:/bin/sh\nbuild:x:1000:1000::/var/penstock:/bin/sh\n"
+    "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "group": "root:x:0:\ntty:x:5:\nbuild:x:1000:\nnogroup:x:65534:\n",
     "hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     "hostname": "penstock\n",
@@ -99,8 +100,8 @@ def _merge(package: Path, root: Path) -> None:
     run(["tar", "-x", "--keep-directory-symlink", "--no-same-owner", "-p", "-C", str(root)], given=data)
 
 
-def finish(root: Path) -> None:
-    """What maintainer scripts would have done, and our own part of the machine."""
+def finish(root: Path, useless: Iterable[Path] = ()) -> None:
+    """What maintainer scripts would have done, and our own part of the machine. `useless`: folders that are left out."""
     for name, target in _LINKS.items():
         path = root / "usr" / name
         if not path.is_symlink() and not path.exists() and (path.parent / target).exists():
@@ -112,6 +113,8 @@ def finish(root: Path) -> None:
         (root / name).chmod(0o1777)
     for name in ("usr/share/doc", "usr/share/man", "usr/share/locale", "usr/share/info", "usr/share/lintian"):
         shutil.rmtree(root / name, ignore_errors=True)
+    for path in useless:
+        shutil.rmtree(path, ignore_errors=True)
     _guest(root)
 
 
@@ -156,8 +159,9 @@ def compiled(root: Path) -> bool:
         "-p",
         "/",
     ]
+    places = [root / "usr/lib" / versions[0], root / "usr/lib/python3/dist-packages", root / START]
     # Some files of the library are broken on purpose (lib2to3's tests): the rest is compiled all the same.
     done = subprocess.run(
-        [*words, str(root / "usr/lib" / versions[0]), str(root / START)], capture_output=True, check=False
+        [*words, *(str(place) for place in places if place.is_dir())], capture_output=True, check=False
     )
     return done.returncode in (0, 1)
