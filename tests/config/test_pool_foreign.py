@@ -75,7 +75,7 @@ def test_queues_are_opened_once_for_each_system_and_secrets_lie_beside_the_farm(
         ("max = 3", "", "write max = N"),
         ('agent = "buildbot-worker"', "", "`serves` beside Penstock's own agent"),
         ("max = 3", 'max = 3\ntrust = "trusted"', "counts as untrusted here"),
-        ("simulated", "libvirt", "run Penstock's own agent only"),
+        ("simulated", "kubernetes", "machines of provider 'kubernetes' cannot run buildbot-worker"),
         ("buildbot-worker", "gitlab-runner", "`serves` lacks `token_file`"),
         ("buildbot-worker", "gitlab-runner", "`serves` lacks `repositories`"),
     ],
@@ -96,3 +96,8 @@ def test_two_pools_have_agents_of_different_names(tmp_path: Path) -> None:
     other = FARM[FARM.index("[[pool]]") :].replace('name = "burst"', 'name = "other"')
     with pytest.raises(Mistakes, match="its agents have the names of those of the pool on line 8"):
         read(tmp_path, FARM + other)
+
+
+def test_libvirts_machines_cannot_run_what_their_image_cannot_have(tmp_path: Path) -> None:
+    with pytest.raises(Mistakes, match="machines of provider 'libvirt' cannot run gitlab-runner"):
+        read(tmp_path, GITLAB.replace('"ec2"', '"libvirt"').replace('"simulated"', '"libvirt"'))

@@ -33,7 +33,13 @@ BuildmasterConfig = {{
     "builders": [], "schedulers": [],
 }}
 for name, command in {builders!r}.items():
-    factory = util.BuildFactory([steps.ShellCommand(command=["sh", "-c", command])])
+    factory = util.BuildFactory()
+    for file, source in {files!r}.items():
+        factory.addStep(steps.FileDownload(mastersrc=source, workerdest=file))
+    if command.startswith("master: "):
+        factory.addStep(steps.MasterShellCommand(command=["sh", "-c", command[8:]]))
+    else:
+        factory.addStep(steps.ShellCommand(name="command", command=["sh", "-c", command]))
     names = list({secrets!r})
     BuildmasterConfig["builders"].append(util.BuilderConfig(name=name, workernames=names, factory=factory))
     BuildmasterConfig["schedulers"].append(schedulers.ForceScheduler(name="force-" + name, builderNames=[name]))
@@ -187,14 +193,23 @@ class Machines:
 
 
 class Master:
-    """A Buildbot master on SQLite. `builders`: for each the command of its build; `secrets`: of its agents."""
+    """A Buildbot master on SQLite. `builders`: for each the command of its build, which "master: " has run on the master
+    while an agent waits for it; `secrets`: of its agents; `files`: what each build is given first, by name."""
 
-    def __init__(self, folder: Path, builders: dict[str, str], secrets: dict[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        builders: dict[str, str],
+        secrets: dict[str, str],
+        files: dict[str, str] | None = None,
+    ) -> None:
         self.home = folder / "master"
         self.pb, self.www = _free_port(), _free_port()
         words = [str(PLACE / "buildbot"), "create-master", "-q", str(self.home)]
         subprocess.run(words, check=True, capture_output=True, env=environment())
-        text = CONFIGURATION.format(pb=self.pb, www=self.www, secrets=secrets, builders=builders)
+        text = CONFIGURATION.format(
+            pb=self.pb, www=self.www, secrets=secrets, builders=builders, files=files or {}
+        )
         (self.home / "master.cfg").write_text(text)
         self.url = f"http://127.0.0.1:{self.www}"
         self.start()
@@ -230,6 +245,13 @@ class Master:
     def builds(self) -> list[Document]:
         found: list[Document] = self.get("builds")["builds"]
         return found
+
+    def log(self, builder: str, number: int = 1) -> str:
+        """What the command of one build printed."""
+        (known,) = [one["builderid"] for one in self.get("builders")["builders"] if one["name"] == builder]
+        url = f"{self.url}/api/v2/builders/{known}/builds/{number}/steps/command/logs/stdio/raw"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return str(answer.read().decode())
 
     def _answers(self) -> bool:
         try:

@@ -265,6 +265,18 @@ def test_forgotten_by_its_hub_it_powers_off(farm: Farmed, hub: str, unknown: Gue
     assert "no hub has answered for too long" in unknown.console
 
 
+def test_whom_its_host_renews_no_more_powers_off(hub: str, unknown: Guest) -> None:
+    """However its agent is: this one asks a hub that is not there for itself."""
+    assert unknown.identify(hub, "t", power_off_after_s=1)["kind"] == "ok"
+    unknown.wait_gone()
+    assert "nobody has renewed this machine for too long" in unknown.console
+
+
+def test_an_agent_that_its_image_does_not_have_is_refused(hub: str, unknown: Guest) -> None:
+    said = unknown.identify(hub, "t", agent="gitlab-runner")
+    assert said == {"kind": "error", "reason": "ValueError: agent: this machine has no gitlab-runner"}
+
+
 def test_an_image_is_never_changed() -> None:
     folder = images.image()
     assert {path.name: path.stat().st_mode & 0o777 for path in folder.iterdir()} == dict.fromkeys(

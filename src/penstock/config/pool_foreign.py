@@ -8,8 +8,12 @@ from penstock.config.pool_tables import value_of
 from penstock.config.values import name, text
 from penstock.model.pool_foreign import OURS, Serves
 
-SERVING = ("owned", "ec2", "simulated")
-"""Providers whose machines can run another system's agent."""
+SERVING = {
+    "buildbot-worker": ("owned", "ec2", "libvirt", "simulated"),
+    "gitlab-runner": ("owned", "ec2", "simulated"),
+}
+"""Providers whose machines can run another system's agent. Debian, of which the image of libvirt's is made, has no package of
+GitLab's."""
 LONGEST = 50
 """So long may the name of an agent be at most there (Buildbot's limit)."""
 
@@ -103,9 +107,10 @@ def check_foreign(desk: Desk, pools: list[Item]) -> None:
 
 def _whole(desk: Desk, pool: Item, table: Item) -> None:
     provider, agent = value_of(pool, "provider"), value_of(pool, "agent")
-    if isinstance(provider, str) and provider not in SERVING:
-        what = f"machines of provider {shown(provider)} run Penstock's own agent only"
-        desk.wrong(pool.value["agent"].line, what, f"take one of {', '.join(SERVING)}, or remove `agent`")
+    able = SERVING.get(agent, ()) if isinstance(agent, str) else ()
+    if isinstance(provider, str) and able and provider not in able:
+        what = f"machines of provider {shown(provider)} cannot run {agent}"
+        desk.wrong(pool.value["agent"].line, what, f"take one of {', '.join(able)}, or remove `agent`")
     rented = provider != "owned"
     needed = [("secrets_file", "its machines must know what to log in with")] if rented else []
     if rented and agent == "buildbot-worker":

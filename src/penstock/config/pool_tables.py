@@ -37,7 +37,7 @@ def own_table(desk: Desk, pool: Item, farm: Any, needs: Needs) -> Item | None:
                 pool.line, f"provider {name} needs a table [pool.{name}]", f"write {needs.write} in it"
             )
         return None
-    if not served:
+    if not served and "serves" not in pool.value:  # those call the system that they work for
         what = f"{needs.machines} must know where the hub is"
         desk.wrong(table.line, what, 'write address = "https://..." in [farm]')
     return table

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from penstock.model.pool_foreign import OURS
 from penstock.ports import NoAnswer
 
 DESCRIPTION = "image.json"
@@ -21,10 +22,12 @@ class Image(msgspec.Struct, frozen=True):
 class _Described(msgspec.Struct):
     digest: str
     cmdline: str
+    agents: tuple[str, ...] = ()
 
 
-def read_image(folder: Path) -> Image:
-    """The image in a folder. Raises NoAnswer: there may be one when it is asked again."""
+def read_image(folder: Path, agent: str = OURS) -> Image:
+    """The image in a folder, which has that agent; ours needs no room in it. Raises NoAnswer: there may be one when it is
+    asked again."""
     try:
         said = msgspec.json.decode((folder / DESCRIPTION).read_bytes(), type=_Described)
     except (OSError, msgspec.DecodeError) as problem:
@@ -32,4 +35,6 @@ def read_image(folder: Path) -> Image:
     missing = [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise NoAnswer(f"the image {folder} lacks {', '.join(missing)}")
+    if agent not in (OURS, *said.agents):
+        raise NoAnswer(f"the image {folder} has no {agent}: scripts/build-image --agent {agent}")
     return Image(folder.absolute(), said.digest, said.cmdline)

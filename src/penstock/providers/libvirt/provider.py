@@ -33,7 +33,9 @@ from penstock.providers.libvirt.image import Image, read_image
 from penstock.providers.libvirt.link import Connection, Link
 from penstock.providers.libvirt.listing import Lister, tags_at
 from penstock.providers.libvirt.machines import Machine, Machines, Wish
+from penstock.providers.libvirt.renewing import Renewals
 from penstock.providers.libvirt.template import Templates
+from penstock.providers.serving import told
 from penstock.providers.starting import agent_words
 
 BEGUN_S = 3.0
@@ -59,6 +61,7 @@ class Libvirt:
         self._files = Files(Path(settings.folder or _default_folder(pool)))
         self._machines = Machines(self._link, self._files, say, self._boot)
         self._machines.wall_ms, self._machines.words = now, self._words
+        self._renewals = Renewals(pool, self._files, say, self._words)
         self._lister = Lister(pool.name, self._link, self._files, self._machines, now)
 
     # As ports.Provider
@@ -112,7 +115,9 @@ class Libvirt:
 
     def list(self) -> Listing:
         """As ports.Provider: this pool's machines of any farm."""
-        return self._link.within("list", self._lister.listing)
+        found = self._link.within("list", self._lister.listing)
+        self._renewals.due(one.id for one in found.instances if one.state == "up")
+        return found
 
     def notices(self) -> tuple[Notice, ...]:
         """As ports.Provider: a host of one's own takes nothing back."""
@@ -176,7 +181,7 @@ class Libvirt:
 
     def _the_image(self) -> Image:
         """What lies in the folder now: an image that is replaced makes other machines from then on."""
-        return read_image(Path(self._settings.image))
+        return read_image(Path(self._settings.image), self._pool.agent)
 
     def _named(self, machine: Machine, name: str) -> Named:
         files, id_ = self._files, machine.id
@@ -203,6 +208,7 @@ class Libvirt:
             "agent_sha256": "",
             "words": words,
             "ca": "",
+            **told(self._pool, order),
         }
 
     def _words(self, message: dict[str, Any]) -> dict[str, Any]:
