@@ -17,9 +17,12 @@ import socket
 import sys
 from typing import Any
 
+from penstock.agent.alone import Alone
 from penstock.agent.usage import descendants
 
 START, KILL = b"S", b"K"
+NO_NETWORK = "--unshare-net"
+"""As the second word of an order: what makes a network of its own, which is not needed where we have one to give."""
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_BIND, _MS_REC, _MS_ONE_WAY = 4096, 16384, 1 << 19
@@ -182,6 +185,7 @@ def _back(order: dict[str, Any]) -> bool:
 
 def _start(order: dict[str, Any], handles: list[int]) -> int:
     """Start the program without a fork of our own, which would cost more than the program does."""
+    _network(order["arguments"])
     os.chdir(order.get("folder", "/"))
     _first_to_go(True)
     try:
@@ -189,6 +193,17 @@ def _start(order: dict[str, Any], handles: list[int]) -> int:
     finally:
         _first_to_go(False)
         os.chdir("/")
+
+
+_alone = Alone()
+
+
+def _network(arguments: list[str]) -> None:
+    """Be where the program is to be: in a network of the slot's own, or in the machine's. Raises OSError."""
+    if arguments[1:2] != [NO_NETWORK]:
+        _alone.leave()
+    elif _alone.enter():
+        del arguments[1]
 
 
 def _first_to_go(first: bool) -> None:

@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from penstock.agent.keeper import NO_NETWORK
+
 PREFIX = "/opt/penstock"
 SOURCE = "/build/src"
 DESTINATION = "/build/dest"
@@ -211,8 +213,8 @@ def _copy(path: Path, target: Path) -> None:
 def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = TMP_MB) -> list[str]:
     """The argument list that runs the offer's commands in namespaces of their own."""
     full = offer.get("network") == "full"
-    arguments = ["bwrap", "--unshare-user", "--unshare-ipc", "--unshare-pid", "--unshare-uts"]
-    arguments += ["--unshare-cgroup-try", *([] if full else ["--unshare-net"])]
+    arguments = ["bwrap", *([] if full else [NO_NETWORK]), "--unshare-user", "--unshare-ipc"]
+    arguments += ["--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
     arguments += ["--uid", str(_UID), "--gid", str(_UID), "--hostname", HOSTNAME]
     arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     # What the keeper gives it (process.py) is all set anew here: there is nothing to clear, which old ones cannot.
