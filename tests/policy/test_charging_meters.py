@@ -17,6 +17,7 @@ from penstock.policy.charging.meters import (
     begin,
     counted_ms,
     cut,
+    repriced,
     rounded,
     terms_of,
     turn,
@@ -107,6 +108,13 @@ def test_an_order_that_came_to_nothing_costs_nothing() -> None:
     assert amounts(taken_back) == {"lifecycle": -charge_micros(PRICE, 3_000)}
     assert taken_back.span is not None
     assert taken_back.span.extra_micros == taken_back.span.amount_micros
+
+
+def test_an_order_that_went_on_to_another_offer_costs_what_that_does_from_the_request_on() -> None:
+    other = terms_of(POOL, 2 * PRICE, 0)
+    closed = turn(repriced(started(), other), Power.BOOTING, other, at(3_600_000))
+    assert closed.span is not None
+    assert (closed.span.amount_micros, closed.span.price_micros) == (2 * PRICE, 2 * PRICE)
 
 
 def test_a_resume_that_was_refused_costs_nothing() -> None:

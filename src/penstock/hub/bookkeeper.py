@@ -5,26 +5,28 @@ so that every event counts exactly once, whoever leads and whatever dies in betw
 hubs' wall clocks), never backwards; time in which the farm lived is farm time.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
 
 from penstock.hub.context import Hub
-from penstock.hub.ledgerpage import Known, Page
+from penstock.hub.ledgerpage import Known, OfferPrices, Page
 from penstock.hub.steps import lead, look
 from penstock.model.artifact import Blob
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt
 from penstock.model.ledger import Hold, Ledger, Meter, Price, day_of
 from penstock.model.machine import Machine
+from penstock.model.rented import Offer
 from penstock.model.rules import Pool, Rules
 from penstock.model.states import JobState, Power
 from penstock.model.units import DAY_MS
 from penstock.policy.charging import fixed
 from penstock.policy.charging.attempts import so_far
-from penstock.policy.charging.meters import Moment
-from penstock.ports import Tx
+from penstock.policy.charging.meters import HOUR, OWN, STOPPED, Moment
+from penstock.ports import ProviderError, Tx
 
 TOGETHER = 200
 """Events in one page; so many are entered at once, fewer after a moment."""
@@ -47,7 +49,8 @@ class Bookkeeper:
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         self._known: Known | None = None
-        self._agreed = False
+        self._agreed, self._unpriced = False, False
+        self._offered: dict[str, tuple[Offer, ...]] = {}
         self._heard = 0
         self._entered_ms: int | None = None
         self._written_ms: int | None = None
@@ -83,6 +86,9 @@ class Bookkeeper:
         """At most so many pages."""
         entered = 0
         try:
+            if not self._agreed or self._unpriced:
+                self._offered = offered(self._hub)
+                self._agreed, self._unpriced = False, False
             for _ in range(most):
                 seldom = self._written_ms is None or now_ms - self._written_ms >= SELDOM_MS
                 made = look(self._hub, partial(self._made, seldom=seldom))
@@ -105,7 +111,7 @@ class Bookkeeper:
         wall_ms = self._hub.clock.wall_ms()
         known = self._known or _load(tx)
         if known is None:
-            return _begun(tx, farm, self._hub.rules, wall_ms)
+            return _begun(tx, farm, (self._hub.rules, self._offered), wall_ms)
         self._known = known
         page, ledger = Page(tx, known, self._hub.rules), known.ledger
         if ledger.farm != farm.uid:
@@ -114,6 +120,7 @@ class Bookkeeper:
         times = _Times(ledger, farm, wall_ms)
         events = tx.find(Event, "position", limit=TOGETHER, after=(ledger.position,))
         followed = _follow(tx, page, events, times)
+        self._unpriced |= page.unpriced
         if followed:
             return page, _kept(ledger, times.last, followed[-1].position)
         if wall_ms >= times.midnight_ms:
@@ -121,7 +128,7 @@ class Bookkeeper:
             _end_day(tx, page, self._hub.rules, at)
             return page, msgspec.structs.replace(_kept(ledger, at, ledger.position), day=ledger.day + 1)
         at = times.at(wall_ms)
-        changed = not self._agreed and _agree(page, self._hub.rules, at)
+        changed = not self._agreed and _agree(page, self._hub.rules, self._offered, at)
         self._agreed = True
         return (page, _kept(ledger, at, ledger.position)) if changed or seldom else None
 
@@ -195,13 +202,25 @@ def _stored_bytes(tx: Tx) -> int:
     return total
 
 
-def _agree(page: Page, rules: Rules, at: Moment) -> bool:
-    """Prices and numbers of machines are as farm.toml says from now on. Whether anything is new."""
-    before = page.meters.copy(), page.prices.copy()
+def offered(hub: Hub) -> dict[str, tuple[Offer, ...]]:
+    """What providers of rented pools offer now, by pool; without those that cannot say."""
+    found = {}
+    for pool in hub.rules.pools:
+        if pool.provider not in OWN and pool.name in hub.providers:
+            with suppress(ProviderError):
+                found[pool.name] = hub.providers[pool.name].offers()
+    return found
+
+
+def _agree(page: Page, rules: Rules, offers: Mapping[str, Iterable[Offer]], at: Moment) -> bool:
+    """Prices and numbers of machines are as farm.toml and providers say from now on. Whether anything is new."""
+    before = page.meters.copy(), page.prices.copy(), page.offers.copy()
     for pool in rules.pools:
         if page.prices.get(pool.name) != _prices(pool):
             page.price(pool.name, _prices(pool), "tco" if pool.tco else "farm.toml", at)
         page.count_absent(pool.name, at)
+        for offer in offers.get(pool.name, ()):
+            _price_offer(page, pool.name, offer, at)
     # No hub starts agents of a local pool that is not in farm.toml any more.
     known = {pool.name for pool in rules.pools}
     for pool_name in {meter.pool for meter in page.meters.values() if meter.mortal} - known:
@@ -209,7 +228,17 @@ def _agree(page: Page, rules: Rules, at: Moment) -> bool:
             page.price(pool_name, NOTHING, "gone", at)
     for pool_name in {meter.pool for meter in page.meters.values()}:
         page.count_absent(pool_name, at)
-    return before != (page.meters, page.prices)
+    return before != (page.meters, page.prices, page.offers)
+
+
+def _price_offer(page: Page, pool: str, offer: Offer, at: Moment) -> None:
+    """What its machines cost from now on. The only offer of a pool that has the pool's name and price needs no other."""
+    prices = offer.price_per_hour_micros, offer.stopped_price_per_hour_micros or 0
+    known = page.offers.get(pool, {}).get(offer.name)
+    if known is None and offer.name == pool and prices == page.prices[pool][:2]:
+        return
+    if known != prices:
+        page.offer_price(pool, offer.name, prices, at)
 
 
 def _prices(pool: Pool) -> tuple[int, int, int]:
@@ -223,17 +252,25 @@ def _load(tx: Tx) -> Known | None:
     ledger = tx.get(Ledger, "ledger")
     if ledger is None:
         return None
-    prices: dict[str, dict[str, int]] = {}
+    found: dict[tuple[str, str], dict[str, int]] = {}
     for row in tx.find(Price, "key"):
-        prices.setdefault(row.pool, {})[row.what] = row.price_micros
-    found = {
-        pool: tuple(of.get(what, 0) for what in ("hour", "stopped", "egress")) for pool, of in prices.items()
-    }
-    return Known(ledger, {one.machine: one for one in tx.find(Meter, "key")}, found)  # type: ignore[arg-type]
+        what, _, offer = row.what.partition(" ")
+        found.setdefault((row.pool, offer), {})[what] = row.price_micros
+    prices, offers = {}, dict[str, dict[str, OfferPrices]]()
+    for (pool, offer), of in found.items():
+        hour, stopped = of.get(HOUR, 0), of.get(STOPPED, 0)
+        if offer:
+            offers.setdefault(pool, {})[offer] = hour, stopped
+        else:
+            prices[pool] = hour, stopped, of.get("egress", 0)
+    return Known(ledger, {one.machine: one for one in tx.find(Meter, "key")}, prices, offers=offers)
 
 
-def _begun(tx: Tx, farm: Farm, rules: Rules, wall_ms: int) -> tuple[Page, Ledger]:
-    """The first page: the books begin now. What attempts cost before is in no book."""
+def _begun(
+    tx: Tx, farm: Farm, asked: tuple[Rules, Mapping[str, Iterable[Offer]]], wall_ms: int
+) -> tuple[Page, Ledger]:
+    """The first page: the books begin now. What attempts cost before is in no book. `asked`: farm.toml and providers."""
+    rules, offers = asked
     at = Moment(wall_ms, farm.time_ms)
     ledger = Ledger(
         position=farm.position,
@@ -246,9 +283,11 @@ def _begun(tx: Tx, farm: Farm, rules: Rules, wall_ms: int) -> tuple[Page, Ledger
     page = Page(tx, Known(ledger, {}, {}), rules)
     for pool in rules.pools:
         page.price(pool.name, _prices(pool), "tco" if pool.tco else "farm.toml", at)
+        for offer in offers.get(pool.name, ()):
+            _price_offer(page, pool.name, offer, at)
     for machine in tx.find(Machine, "key"):
         page.turned(machine, machine.power, at)
-    _agree(page, rules, at)
+    _agree(page, rules, offers, at)
     _hold(page, tx.find(Attempt, "unsettled", False), at)
     return page, ledger
 

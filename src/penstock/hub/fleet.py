@@ -64,6 +64,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
             "trust": machine.trust,
             "platforms": machine.platforms,
             "agent": machine.agent,
+            "offer": machine.offer,
             "price_per_hour": decimal_text(machine.price_per_hour_micros),
             "why": machine.power_reason,
             "next": next_of(machine, pool, self.plans.get(machine.id, Plan()), now_ms),

@@ -1,7 +1,7 @@
 """One page of the books: what some events cost, worked out from one view, then written in one short transaction."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -22,6 +22,8 @@ from penstock.ports import Stale, Tx
 
 BUILDS_KNOWN = 200
 """Builds whose change is remembered."""
+OfferPrices = tuple[int, int]
+"""What machines of an offer cost an hour: running, stopped."""
 
 
 def name_of(job: Job) -> str:
@@ -31,17 +33,19 @@ def name_of(job: Job) -> str:
 
 @dataclass
 class Known:
-    """What the bookkeeper has in memory: the ledger's row, the meters, prices as (hour, stopped, egress) by pool, and
-    the cost records of builds of the last pages without their costs."""
+    """What the bookkeeper has in memory: the ledger's row, the meters, prices as (hour, stopped, egress) by pool, those of
+    offers as (hour, stopped) by pool and offer, and the cost records of builds of the last pages without their costs."""
 
     ledger: Ledger
     meters: dict[str, Meter]
     prices: dict[str, tuple[int, int, int]]
     builds: dict[str, BuildCost] = field(default_factory=dict)
+    offers: dict[str, dict[str, OfferPrices]] = field(default_factory=dict)
 
 
 class Page:
-    """What is to be written. It sees `tx`, and changes nothing; `known` is as it will be when the page is written."""
+    """What is to be written. It sees `tx`, and changes nothing; `known` is as it will be when the page is written.
+    `unpriced`: machines came from an offer whose price is not known; they cost what their pool does."""
 
     def __init__(self, tx: Tx, known: Known, rules: Rules) -> None:
         self._tx, self.known, self._rules = tx, known, rules
@@ -51,6 +55,8 @@ class Page:
         self.meters = dict(known.meters)
         self.builds = dict(known.builds)
         self.prices = dict(known.prices)
+        self.offers = dict(known.offers)
+        self.unpriced = False
         self.entries: list[Entry] = []
         self._spans: list[Span] = []
         self._new_prices: list[Price] = []
@@ -68,6 +74,9 @@ class Page:
                 self._begin(msgspec.structs.replace(machine, power=power), at)
             return
         meter = msgspec.structs.replace(meter, slots=max(1, machine.slots))
+        if meter.power == Power.REQUESTED:
+            self._look_for(machine)
+            meter = meters.repriced(meter, self.terms(machine.pool, machine.offer))
         if meter.power != power:
             self._counts += counting.of_power(machine.pool, power)
             came = power != Power.GONE or bool(machine.provider_id) or not machine.client_token
@@ -84,12 +93,18 @@ class Page:
             for other in others:
                 if not other.session:
                     self._keep(self._turn(self.meters[other.id], Power.GONE, at), at)
-        self.meters[machine.id] = meters.begin(machine, self.terms(machine.pool), at)
+        self._look_for(machine)
+        self.meters[machine.id] = meters.begin(machine, self.terms(machine.pool, machine.offer), at)
         self.count_absent(machine.pool, at)
+
+    def _look_for(self, machine: Machine) -> None:
+        """Whether there is a price for where it comes from."""
+        own = machine.offer not in ("", machine.pool)
+        self.unpriced |= own and machine.offer not in self.offers.get(machine.pool, {})
 
     def _turn(self, meter: Meter, power: Power, at: Moment, came: bool = True) -> Meter:
         meter = self._pieces(meter, at)
-        return self._take(meters.turn(meter, power, self.terms(meter.pool), at, came))
+        return self._take(meters.turn(meter, power, self._terms(meter), at, came))
 
     def offered(self, machine: str, attempt: str, at: Moment) -> None:
         """An attempt has a slot of a machine."""
@@ -114,7 +129,7 @@ class Page:
         """Close the spans of these meters; their runs go on at the prices of now."""
         for name in names:
             meter = self._pieces(self.meters[name], at)
-            self._keep(self._take(meters.cut(meter, self.terms(meter.pool), at)), at)
+            self._keep(self._take(meters.cut(meter, self._terms(meter), at)), at)
 
     def leave(self, at: Moment) -> None:
         """What was rented belongs to another farm since then: its meters end."""
@@ -134,6 +149,21 @@ class Page:
                     Price(pool=pool, what=what, from_ms=at.wall_ms, price_micros=price, source=source)
                 )
 
+    def offer_price(self, pool: str, offer: str, prices: OfferPrices, at: Moment) -> None:
+        """Machines that were made from this offer of a pool cost so much from now on, whatever others of the pool do."""
+        before = self.offers.get(pool, {}).get(offer, (None, None))
+        made = [
+            name for name, meter in self.meters.items() if meter.pool == pool and self._offer(name) == offer
+        ]
+        self.offers[pool] = self.offers.get(pool, {}) | {offer: prices}
+        self.cut(made, at)
+        for what, was, price in zip((meters.HOUR, meters.STOPPED), before, prices, strict=True):
+            if was != price:
+                row = Price(
+                    pool=pool, what=f"{what} {offer}", from_ms=at.wall_ms, price_micros=price, source="offer"
+                )
+                self._new_prices.append(row)
+
     def count_absent(self, pool_name: str, at: Moment) -> None:
         """Machines that an owned pool has and that never registered cost what the others cost."""
         pool, name = self._pools.get(pool_name), f"pool:{pool_name}"
@@ -151,11 +181,21 @@ class Page:
 
     # What it is worth
 
-    def terms(self, pool_name: str) -> Terms:
-        """What the ledger says that machines of a pool cost now; a pool that farm.toml has no more is as its own."""
+    def terms(self, pool_name: str, offer: str = "") -> Terms:
+        """What the ledger says that machines of a pool cost now, those of an offer where it has a price of its own; a pool
+        that farm.toml has no more is as its own."""
         hour, stopped, _ = self.prices.get(pool_name, (0, 0, 0))
+        hour, stopped = self.offers.get(pool_name, {}).get(offer, (hour, stopped))
         pool = self._pools.get(pool_name)
         return meters.terms_of(pool, hour, stopped) if pool else Terms(hour=hour, stopped=stopped)
+
+    def _terms(self, meter: Meter) -> Terms:
+        """What this machine costs now, by the offer that it was made from."""
+        return self.terms(meter.pool, self._offer(meter.machine) if meter.pool in self.offers else "")
+
+    def _offer(self, machine_id: str) -> str:
+        machine = self._tx.get(Machine, machine_id)
+        return machine.offer if machine else ""
 
     def _pieces(self, meter: Meter, at: Moment) -> Meter:
         """Before a span ends, what attempts had of it so far is entered."""
@@ -179,7 +219,7 @@ class Page:
         if meter.power != Power.GONE or meter.held:
             self.meters[meter.machine] = meter
             return
-        self._take(meters.cut(meter, self.terms(meter.pool), at))
+        self._take(meters.cut(meter, self._terms(meter), at))
         del self.meters[meter.machine]
         self.count_absent(meter.pool, at)
 
@@ -226,10 +266,10 @@ class Page:
         for record in (*self._spans, *self.entries):
             step.tx.insert(record)
         for price in self._new_prices:
-            _note_price(step, price)
+            _note_price(step, price, self.offers.get(price.pool, {}))
         self._write_sums(step)
         builds = dict(list(self.builds.items())[-BUILDS_KNOWN:])
-        return Known(ledger, self._write_meters(step), self.prices, builds)
+        return Known(ledger, self._write_meters(step), self.prices, builds, self.offers)
 
     def _write_meters(self, step: Step) -> dict[str, Meter]:
         """Write what changed of them. Returns them as they are stored now."""
@@ -278,14 +318,18 @@ class Page:
         return found
 
 
-def _note_price(step: Step, price: Price) -> None:
-    """A price holds from now on, also for what is offered on machines that are there already."""
+def _note_price(step: Step, price: Price, offers: Mapping[str, OfferPrices]) -> None:
+    """A price holds from now on, also for what is offered on machines that are there already. `offers`: those of its pool
+    that have prices of their own."""
     while step.tx.get(Price, price.pool, price.what, price.from_ms) is not None:
         price = msgspec.structs.replace(price, from_ms=price.from_ms + 1)
     step.tx.insert(price)
-    if price.what == meters.HOUR:
+    what, _, offer = price.what.partition(" ")
+    if what == meters.HOUR:
         for machine in step.tx.find(Machine, "pool", price.pool):
-            if machine.power != Power.GONE and machine.price_per_hour_micros != price.price_micros:
+            mine = offer == (machine.offer if machine.offer in offers else "")
+            differs = machine.price_per_hour_micros != price.price_micros
+            if mine and differs and machine.power != Power.GONE:
                 step.put(msgspec.structs.replace(machine, price_per_hour_micros=price.price_micros))
 
 

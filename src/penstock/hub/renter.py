@@ -84,7 +84,7 @@ class Renter:
         self._secrets[machine_id] = secret
         now_ms = look(hub, lambda tx, farm: farm.time_ms)
         chosen = offering.choose(self._offers(pool.name), self._troubled(pool.name), now_ms)
-        offer, because = (chosen[0].name, chosen[1]) if chosen else (pool.name, "")
+        offer, because = chosen or (_only(pool), "")
         why = f"{boot.reason}; {because}" if because else boot.reason
         intent = partial(_intend, pool=pool, machine_id=machine_id, token=token, secret=secret)
         lead(hub, partial(intent, why=why, offer=offer))
@@ -189,7 +189,7 @@ class Renter:
             lead(self._hub, partial(vanished, machine_id=machine.id, why=str(answer)))
         elif other := self._other_offer(machine, answer, now_ms):
             why = f"{machine.power_reason}; {machine.offer} gave none ({answer}), now {other.name}"
-            return lead(self._hub, partial(_turn_to, machine_id=machine.id, offer=other.name, why=why))
+            return lead(self._hub, partial(_turn_to, machine_id=machine.id, offer=other, why=why))
         elif machine.power in (Power.REQUESTED, Power.RESUMING) and self._given_up(machine, answer, now_ms):
             self.failures.append((machine.id, _WHY.get(type(answer), "capacity")))
             lead(self._hub, partial(_refused, machine_id=machine.id, why=str(answer)))
@@ -240,8 +240,13 @@ class Renter:
         return tries
 
 
+def _only(pool: Pool) -> Offer:
+    """What is asked for where a provider does not say what it offers."""
+    return Offer(name=pool.name, price_per_hour_micros=pool.price_per_hour_micros)
+
+
 def _intend(
-    step: Step, *, pool: Pool, machine_id: str, token: str, secret: str, why: str, offer: str
+    step: Step, *, pool: Pool, machine_id: str, token: str, secret: str, why: str, offer: Offer
 ) -> None:
     """The row of a machine that is about to be ordered, and what its agent will enrol with."""
     farm = step.farm
@@ -256,10 +261,10 @@ def _intend(
         slots=pool.slots,
         has=pool.size or Size(pool.slots, None),
         sized=pool.size is not None,
-        price_per_hour_micros=pool.price_per_hour_micros,
+        price_per_hour_micros=offer.price_per_hour_micros,
         power=Power.REQUESTED,
         client_token=f"{farm.uid}:{farm.incarnation}:{token}",
-        offer=offer,
+        offer=offer.name,
         power_reason=why,
         since_ms=step.now_ms,
         ordered_ms=step.now_ms,
@@ -293,12 +298,15 @@ def _command(step: Step, machine_id: str, power: Power, why: str) -> bool:
     return True
 
 
-def _turn_to(step: Step, machine_id: str, offer: str, why: str) -> Machine | None:
+def _turn_to(step: Step, machine_id: str, offer: Offer, why: str) -> Machine | None:
     """The intent of a machine that is now ordered from another offer; None where it is not to be ordered any more."""
     machine = step.need(Machine, machine_id)
     if machine.power != Power.REQUESTED or machine.provider_id:
         return None
-    return step.put(msgspec.structs.replace(machine, offer=offer, power_reason=why))
+    price = offer.price_per_hour_micros
+    return step.put(
+        msgspec.structs.replace(machine, offer=offer.name, price_per_hour_micros=price, power_reason=why)
+    )
 
 
 def turn(step: Step, machine_id: str, power: Power, why: str) -> bool:

@@ -141,7 +141,8 @@ class Ledger(msgspec.Struct, frozen=True, kw_only=True):
 class Price(msgspec.Struct, frozen=True, kw_only=True):
     """What a pool's machines cost from `from_ms` on: a new price is a new row, and rewrites nothing.
 
-    `what`: "hour", "stopped", "egress" (a GB); `source`: where it is from ("farm.toml", "tco", "offer")."""
+    `what`: "hour", "stopped", "egress" (a GB); "hour OFFER" and "stopped OFFER" for machines that were made from an offer
+    of the pool that has prices of its own. `source`: where it is from ("farm.toml", "tco", "offer")."""
 
     pool: str
     what: str

@@ -262,7 +262,8 @@ class Outputs(Document):
 
 class MachineLine(Document):
     """One machine. `running` are the ids of jobs, `busy` slots that are held. `why` its power is what it is, `next`: what
-    happens to it next. `cost`: since it is metered, `age_s` ago, up to now. `silent_s`: since its agent was heard."""
+    happens to it next. `offer`: what it was made from, "" where nobody ordered it. `cost`: since it is metered, `age_s` ago, up to
+    now. `silent_s`: since its agent was heard."""
 
     id: str
     name: str
@@ -281,6 +282,7 @@ class MachineLine(Document):
     busy: int
     cores: int
     memory_mb: int | None
+    offer: str
     price_per_hour: str
     running: list[str]
     why: str

@@ -86,6 +86,12 @@ def begin(machine: Machine, terms: Terms, at: Moment) -> Meter:
     )
 
 
+def repriced(meter: Meter, terms: Terms) -> Meter:
+    """The meter of what is ordered, at the price of the offer that it is ordered from by now: those that were asked before
+    gave nothing, and cost nothing."""
+    return msgspec.structs.replace(meter, price_micros=terms.price(meter.what))
+
+
 def absent(pool: str, count: int, terms: Terms, at: Moment) -> Meter:
     """The meter of so many machines that a pool has and of which none has registered yet."""
     return Meter(
