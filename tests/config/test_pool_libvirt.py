@@ -19,6 +19,7 @@ platforms = ["p"]
 uri = "qemu+unix:///session?socket=/run/s"
 image = "/srv/image-1/"
 clone = true
+share = false
 type = "qemu"
 cpu = "qemu64+rdrand"
 folder = "/srv/machines"
@@ -36,6 +37,7 @@ def test_all_of_it_is_read(tmp_path: Path) -> None:
         uri="qemu+unix:///session?socket=/run/s",
         image="/srv/image-1",
         clone=True,
+        share=False,
         kind="qemu",
         cpu="qemu64+rdrand",
         folder="/srv/machines",
@@ -54,6 +56,7 @@ def test_a_farm_without_an_address_is_for_simulations_and_needs_no_table(tmp_pat
         ('image = "/srv/image-1/"', 'image = "image-1"', "the whole path"),
         ('folder = "/srv/machines"', 'folder = "machines"', "the whole path"),
         ("clone = true", 'clone = "yes"', "write true or false"),
+        ("clone = true", "clone = false", "`share` is of machines that are copies"),
         ('type = "qemu"', 'type = "xen"', "`type`"),
         ('cpu = "qemu64+rdrand"', 'cpu = "qemu64, rdrand"', "qemu64+rdrand"),
         ('provider = "libvirt"', 'provider = "owned"', "`libvirt` in a pool of provider 'owned'"),

@@ -27,7 +27,7 @@ from penstock.providers.libvirt.domain import (
     waits,
 )
 from penstock.providers.libvirt.files import DIED_MAX, Files
-from penstock.providers.libvirt.template import HEAD, HEAD_BYTES, MAGIC, PAGE, NotSaved, rewrite
+from penstock.providers.libvirt.savefile import HEAD, HEAD_BYTES, MAGIC, PAGE, NotSaved, rewrite
 
 BUILD = Build(
     image=Path("/srv/image"),

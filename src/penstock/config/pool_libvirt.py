@@ -46,6 +46,10 @@ LIBVIRT: Fields = {
         about="folder of the image on that host, as scripts/build-image writes it",
     ),
     "clone": Field(read=flag, about="whether each machine goes on from the memory of one that has booted"),
+    "share": Field(
+        read=flag,
+        about="whether such machines share the memory that they go on from; false where the host lets qemu open no file of that kind",
+    ),
     "folder": Field(
         read=_folder,
         about="folder on that host for sockets, consoles and saved memory; the hub's user writes there",
@@ -75,3 +79,6 @@ def check_libvirt(desk: Desk, pool: Item, farm: Any) -> None:
     if value_of(pool, "reclaim_per_hour"):
         line = pool.value["reclaim_per_hour"].line
         desk.wrong(line, "a host of virtual machines reclaims none", "remove `reclaim_per_hour`")
+    if value_of(table, "share") is not None and not value_of(table, "clone"):
+        line = table.value["share"].line
+        desk.wrong(line, "`share` is of machines that are copies", "write clone = true beside it")

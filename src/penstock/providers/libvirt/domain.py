@@ -14,6 +14,9 @@ URI = "https://penstock.invalid/machine/1"
 """Namespace of our element in a domain's metadata; whatever carries it was made by a farm."""
 CHANNEL = "org.penstock.0"
 """Name of the virtio-serial port that the guest waits on."""
+QEMU = "http://libvirt.org/schemas/domain/qemu/1.0"
+"""Namespace of arguments that libvirt hands to qemu as they are (libvirt.org/kbase/qemu-passthrough-security.html)."""
+MEMORY = "penstock-memory"
 _NAMES = uuid.UUID("8f1f5a9e-62a5-5c63-9d0f-0a4c4f4b5f01")
 
 
@@ -87,6 +90,23 @@ def renamed(xml: str, named: Named) -> str:
     for console in top.findall("devices/console/source"):
         console.set("path", str(named.console))
     _found(top, "devices/channel/source").set("path", str(named.channel))
+    return ElementTree.tostring(top, encoding="unicode")
+
+
+def remembering(xml: str, memory: Path, memory_mb: int) -> str:
+    """The domain of `xml` with this file as its memory, mapped privately: what it writes there is its own and is nowhere kept.
+
+    libvirt cannot say that of a file by name; the memory that it asks qemu for beside it is never touched.
+    """
+    ElementTree.register_namespace("qemu", QEMU)
+    top = ElementTree.fromstring(xml)
+    more = ElementTree.SubElement(top, f"{{{QEMU}}}commandline")
+    path = str(memory).replace(",", ",,")
+    # Its block of memory is called like the object, whatever the version of qemu would call it.
+    named = f"id={MEMORY},x-use-canonical-path-for-ramblock-id=off"
+    backend = f"memory-backend-file,{named},mem-path={path},size={memory_mb}M,share=off"
+    for word in ("-object", backend, "-machine", f"memory-backend={MEMORY}"):
+        ElementTree.SubElement(more, f"{{{QEMU}}}arg", value=word)
     return ElementTree.tostring(top, encoding="unicode")
 
 

@@ -20,6 +20,7 @@ from penstock.model.rules import Pool
 from penstock.model.units import Size
 from penstock.ports import NoAnswer, ProviderError, QuotaReached, UnknownMachine
 from penstock.providers.libvirt.channel import Tell, tell
+from penstock.providers.libvirt.copies import Copies
 from penstock.providers.libvirt.domain import (
     Build,
     Named,
@@ -33,9 +34,6 @@ from penstock.providers.libvirt.image import Image, read_image
 from penstock.providers.libvirt.link import Connection, Link
 from penstock.providers.libvirt.listing import Lister, tags_at
 from penstock.providers.libvirt.machines import Machine, Machines, Wish
-from penstock.providers.libvirt.renewing import Renewals
-from penstock.providers.libvirt.template import Templates
-from penstock.providers.serving import told
 from penstock.providers.starting import agent_words
 
 BEGUN_S = 3.0
@@ -60,8 +58,8 @@ class Libvirt:
         self._link = link or Link(settings.uri)
         self._files = Files(Path(settings.folder or _default_folder(pool)))
         self._machines = Machines(self._link, self._files, say, self._boot)
+        self._copies = Copies(self._link, self._files, settings.share)
         self._machines.wall_ms, self._machines.words = now, self._words
-        self._renewals = Renewals(pool, self._files, say, self._words)
         self._lister = Lister(pool.name, self._link, self._files, self._machines, now)
 
     # As ports.Provider
@@ -115,9 +113,7 @@ class Libvirt:
 
     def list(self) -> Listing:
         """As ports.Provider: this pool's machines of any farm."""
-        found = self._link.within("list", self._lister.listing)
-        self._renewals.due(one.id for one in found.instances if one.state == "up")
-        return found
+        return self._link.within("list", self._lister.listing)
 
     def notices(self) -> tuple[Notice, ...]:
         """As ports.Provider: a host of one's own takes nothing back."""
@@ -152,17 +148,7 @@ class Libvirt:
         if not self._settings.clone:
             self._link.change("start", lambda there: there.lookupByUUIDString(machine.id).create())
             return
-        saved = self._files.saved(machine.id)
-        build, image = self._build(), self._the_image()
-        templates = Templates(self._link, self._files.folder, build, image.digest)
-        try:
-            xml = templates.copy(self._named(machine, name), saved, lambda: machine.wants("up"))
-            self._link.change("define", lambda there: there.defineXML(xml))
-            self._link.change("restore", lambda there: there.restore(str(saved)))
-        except OSError as problem:
-            raise NoAnswer(f"{saved}: {problem}") from problem
-        finally:
-            saved.unlink(missing_ok=True)
+        self._copies.begin(machine, self._named(machine, name), self._build(), self._the_image().digest)
 
     def _build(self) -> Build:
         settings, size = self._settings, self._pool.size or Size(1, None)
@@ -181,7 +167,7 @@ class Libvirt:
 
     def _the_image(self) -> Image:
         """What lies in the folder now: an image that is replaced makes other machines from then on."""
-        return read_image(Path(self._settings.image), self._pool.agent)
+        return read_image(Path(self._settings.image))
 
     def _named(self, machine: Machine, name: str) -> Named:
         files, id_ = self._files, machine.id
@@ -208,7 +194,6 @@ class Libvirt:
             "agent_sha256": "",
             "words": words,
             "ca": "",
-            **told(self._pool, order),
         }
 
     def _words(self, message: dict[str, Any]) -> dict[str, Any]:
