@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from importlib.util import MAGIC_NUMBER
 from pathlib import Path
 
 from penstock.web import agentfile
@@ -29,6 +30,31 @@ def test_the_same_code_gives_the_same_bytes() -> None:
     assert agentfile.agent_file() == first
 
 
+def test_other_processes_give_the_same_bytes_too() -> None:
+    """What is compiled depends neither on the order of sets nor on what else a process holds."""
+    say = "from penstock.web.agentfile import agent_file; print(agent_file().digest)"
+    for seed in ("1", "2"):
+        words = [sys.executable, "-c", say]
+        said = subprocess.run(words, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True)
+        assert said.stdout.strip() == agentfile.agent_file().digest
+
+
+def test_a_python_of_this_release_compiles_nothing_and_another_one_takes_the_sources(tmp_path: Path) -> None:
+    data = agentfile.agent_file().data
+    (tmp_path / "same.pyz").write_bytes(data)
+    (tmp_path / "other.pyz").write_bytes(data.replace(MAGIC_NUMBER, b"\0\0\r\n"))
+    say = "import sys, marshal; sys.path.insert(0, sys.argv[1]); compile = None\n"
+    say += "import penstock.agent.loop as it; print(it.__spec__.loader.get_code('penstock.agent.loop').co_filename)"
+    found = {}
+    for name in ("same", "other"):
+        words = [sys.executable, "-I", "-S", "-c", say, str(tmp_path / f"{name}.pyz")]
+        found[name] = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    assert found == {
+        "same": "penstock/agent/loop.py",
+        "other": f"{tmp_path}/other.pyz/penstock/agent/loop.py",
+    }
+
+
 def test_it_holds_the_agent_and_what_that_imports() -> None:
     with zipfile.ZipFile(io.BytesIO(agentfile.agent_file().data)) as archive:
         names = set(archive.namelist())
@@ -41,7 +67,8 @@ def test_it_holds_the_agent_and_what_that_imports() -> None:
     } <= names
     assert not {"penstock/wire/messages.py", "penstock/ports.py"} & names
     assert all(
-        name == "__main__.py" or name.startswith(("penstock/agent/", "penstock/wire/", "penstock/__init__"))
+        name in ("__main__.py", "__main__.pyc")
+        or name.startswith(("penstock/agent/", "penstock/wire/", "penstock/__init__"))
         for name in names
     )
 
