@@ -57,6 +57,7 @@ def test_a_build_from_source_to_outputs(hub, agent, tmp_path: Path) -> None:
     assert finish["result"] == "passed", hub.log("a")
     assert finish["used"]["wall_ms"] > 0
     assert finish["used"]["held_ms"] > finish["used"]["wall_ms"], "getting and sending hold the slot, too"
+    assert 0 < finish["used"]["fetch_ms"] <= finish["used"]["held_ms"] - finish["used"]["wall_ms"]
     assert {one["name"]: one["digest"] for one in finish["outputs"]} == {
         name: "sha256:" + hashlib.sha256(hub.outputs["a", name]).hexdigest()
         for name in ("tree", "worktree", "artifacts")

@@ -7,9 +7,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from penstock.hub import metrics, spending
+from penstock.hub import metrics, moneyfigures, spending
 from penstock.hub.census import Census
 from penstock.hub.metrics import FAMILIES, Metrics, Sample
+from penstock.hub.people import cancel
 from penstock.hub.spending import Spending
 from penstock.hub.steps import look
 from penstock.model.farm import Event, Farm
@@ -71,12 +72,20 @@ def test_what_was_spent_and_what_is_left() -> None:
     assert found["guard_state", "stop", "pending"] == 1
     assert sum(value for key, value in found.items() if key[0] == "guard_state") == 1
     assert found["bill_taken_timestamp_seconds", "aws"] == 5
+    assert found["bill_until_timestamp_seconds", "aws"] == 2 * 86_400
+    assert found["budget_left_micros", "rent"] == (141 - RENT) * UNIT
+    assert found["budget_left_seconds", "minutes"] == (6000 - 53 * 60) * 60
+    assert found["budget_forecast_ratio", "rent"] >= found["budget_used_ratio", "rent"]
     assert ("bill_taken_timestamp_seconds", "azure") not in found, "it is not whole yet"
     assert found["ledger_lag_seconds",] == 90
 
 
-COUNTED = ("penstock_attempts_total", "penstock_wait_seconds", "penstock_run_seconds", "penstock_power_total")
-"""Of a farm whose books are kept by its bookkeeper."""
+NOT_HERE = {
+    *(name for name, family in FAMILIES.items() if family.kind != "gauge" and "cost" not in name),
+    *(name for name in FAMILIES if "_bill_" in name or "_provider_" in name or name == "penstock_orphans"),
+    "penstock_cost_unentered_micros",
+}
+"""Of a farm whose books are kept by its bookkeeper, that rents, and that gets bills."""
 
 
 def test_every_sample_is_of_a_family_and_has_its_labels() -> None:
@@ -87,8 +96,7 @@ def test_every_sample_is_of_a_family_and_has_its_labels() -> None:
     for sample in metrics_of(farm).samples(LONG_S):
         assert len(sample.labels) == len(FAMILIES[sample.name].labels), sample
         names.add(sample.name)
-    missing = set(FAMILIES) - names
-    assert missing <= {"penstock_bill_taken_timestamp_seconds", "penstock_cost_unentered_micros", *COUNTED}
+    assert set(FAMILIES) - names <= NOT_HERE
 
 
 def test_what_ended_how_long_it_waited_and_what_was_rented_is_counted_once() -> None:
@@ -108,6 +116,61 @@ def test_what_ended_how_long_it_waited_and_what_was_rented_is_counted_once() -> 
         assert waited.buckets[-1] == ("+Inf", 1)
         assert dict(waited.buckets)["5"] == 0
         assert found["penstock_run_seconds", "burst", klass].buckets[-1] == ("+Inf", 1)
+
+
+def test_what_was_decided_and_how_long_its_parts_took() -> None:
+    farm = Rented(books=True)
+    farm.idle()
+    farm.until(Power.GONE, 40_000)
+    farm.services.finish()
+    found = {(one.name, *one.labels): one for one in metrics_of(farm).samples(LONG_S)}
+    decided = "penstock_scale_decisions_total", "burst"
+    assert found[*decided, "boot", "jobs"].value == 1
+    assert found[*decided, "suspend", "idle"].value == 1
+    assert found[*decided, "delete", "suspended"].value == 1
+    booted = found["penstock_phase_seconds", "burst", "boot"]
+    assert booted.buckets[-1] == ("+Inf", 1)
+    assert 30 <= booted.value <= 60, "as long as the provider takes, and what its agent takes to call"
+    assert found["penstock_provider_away_seconds", "burst"].value == 0
+
+
+def test_a_job_that_never_begins_is_seen_while_it_waits_and_afterwards() -> None:
+    """A histogram of waits has only those that began."""
+    farm = TestFarm(books=True)
+    build = farm.submit("c1", planned("a"))
+    asked = Metrics(farm.hub, Census(farm.hub))
+    farm.clock.wall += 3_600_000
+    found = told(asked)
+    assert found["queue_oldest_seconds", "linux", "change"] == found["pool_oldest_seconds", "own"] == 3600
+    cancel(farm.hub, build.id, "nobody wants it")
+    farm.tick()
+    farm.services.finish()
+    found = told(asked)
+    assert found["jobs_unstarted_total", "linux", "CANCELLED"] == 1
+    assert not [key for key in found if key[0] in ("wait_seconds", "pool_oldest_seconds")]
+
+
+def test_how_a_bill_agrees_with_what_was_metered(monkeypatch: pytest.MonkeyPatch) -> None:
+    bill = Bill(
+        id="b", provider="aws", account="1", first=1, end=2, form="cur", currency="USD", billed="1", effective="1",
+        rows=1, file="f", digest="d", taken_ms=5000,
+    )  # fmt: skip
+    asked = []
+
+    def said(hub: object, month: str) -> dict[str, object]:
+        asked.append(month)
+        two = {"pool": "rack", "days": 0, "residual_percent": 4.0}
+        return {"pools": [{"pool": "burst", "days": 3, "residual_percent": -2.5}, two]}
+
+    monkeypatch.setattr(moneyfigures, "reconcile", said)
+    farm = ledger_farm(*SPENT, bill)
+    found = metrics_of(farm)
+    for _ in range(3):
+        figures = told(found)
+        assert figures["bill_residual_ratio", "burst"] == -0.025
+        assert ("bill_residual_ratio", "rack") not in figures, "no day of it is on the bill"
+        farm.clock.monotonic += 61_000
+    assert asked == [""], "nothing was ingested since"
 
 
 def test_jobs_and_machines_are_those_of_the_census() -> None:

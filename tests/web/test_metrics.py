@@ -44,3 +44,11 @@ def test_text_from_outside_stays_in_its_label() -> None:
         2**53,
     )
     assert f"# TYPE penstock_cost_micros_total {FAMILIES['penstock_cost_micros_total'].kind}" in text.decode()
+
+
+def test_buckets_are_whole_seconds_as_rules_name_them() -> None:
+    """A rule with le="900" finds nothing where the bucket is called le="900.0"."""
+    spread = (("900", 1), ("+Inf", 2))
+    text = text_of([Sample("penstock_wait_seconds", ("p", "change"), 950.5, spread)]).decode()
+    assert 'penstock_wait_seconds_bucket{class="change",le="900",pool="p"} 1.0' in text
+    assert 'penstock_wait_seconds_sum{class="change",pool="p"} 950.5' in text

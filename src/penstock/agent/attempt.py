@@ -83,6 +83,7 @@ class Attempt:
         outputs: list[dict[str, Any]] = []
         try:
             layout = self._prepare(client)
+            self._used["fetch_ms"] = int((time.monotonic() - self._began_s) * 1000)
             verdict = self._judge(self._execute(layout), layout)
             if verdict.result == "passed" and self.offer.get("outputs"):
                 self._ship()
@@ -317,7 +318,7 @@ class Attempt:
             finally:
                 mask.end()
             self._code = ended.exit_code if ended.step else None
-            self._used = {
+            self._used |= {
                 "wall_ms": ended.wall_ms,
                 "cpu_ms": group.cpu_ms() if group else ended.cpu_ms,
                 "memory_peak_mb": group.memory_peak_mb() if group else ended.memory_peak_mb,

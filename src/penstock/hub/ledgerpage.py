@@ -65,6 +65,19 @@ class Page:
 
     # What happens
 
+    def told(self, machine: Machine, power: Power, why: str) -> None:
+        """The power of a machine is this from now on, as monitoring counts it: what was decided, and what took how long."""
+        meter = self.meters.get(machine.id)
+        was = meter.power if meter else Power.ABSENT
+        if was != power:
+            self._counts += counting.of_turn(machine, was, power, why)
+
+    def unstarted(self, job_id: str) -> None:
+        """A job has ended that perhaps never began."""
+        job = self._tx.get(Job, job_id)
+        if job is not None:
+            self._counts += counting.of_unstarted(job)
+
     def turned(self, machine: Machine, power: Power, at: Moment) -> None:
         """The power of a machine is this from now on. Nothing happens where it is known already."""
         meter = self.meters.get(machine.id)

@@ -1,4 +1,4 @@
-"""Figures of a farm for a monitoring system: what they are called, what they mean, and what they are now.
+"""Figures of a farm for a monitoring system: what they are now. hub/families.py says what they mean.
 
 How much is read does not depend on the queue: jobs and machines come from the census, what was spent from sums that are
 kept; neither is waited for for long, then what was so a moment ago is told.
@@ -6,95 +6,39 @@ kept; neither is waited for for long, then what was so a moment ago is told.
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
-from typing import Literal, NamedTuple
 
-from penstock.hub.census import Census, Figures
+from penstock.hub.census import Census, Figures, Waiting
 from penstock.hub.context import Hub, NotFound
+from penstock.hub.dealings import dealings
+from penstock.hub.families import FAMILIES, Sample
+from penstock.hub.moneyfigures import Seldom, money
 from penstock.hub.spending import Spending
 from penstock.hub.steps import look
 from penstock.model.counted import Counted
 from penstock.model.farm import Farm
-from penstock.model.ledger import Account, Bill, Guarding, Ledger, Meter, Tally, day_of
-from penstock.model.rules import Budget, Rules
+from penstock.model.ledger import Guarding, Ledger
+from penstock.model.rules import Pool
 from penstock.model.states import GuardState
-from penstock.model.units import DAY_MS, micros, seconds
+from penstock.model.units import seconds
 from penstock.policy.charging.counting import risen
-from penstock.policy.charging.meters import OWN, Moment, terms_of
-from penstock.policy.charging.unentered import unentered
 from penstock.ports import StoreError, Tx
-from penstock.reports import budgets
-from penstock.reports.costs import day_number
-from penstock.reports.credits import Cost, credits_of, settle
+
+__all__ = ["FAMILIES", "Metrics", "Sample"]
 
 PATIENCE_S = 0.01
 """How long an answer waits for figures that are being counted."""
 MOST_GROUPS = 100
 """Groups of the queue that are told apart, the largest; the others are added up."""
 OTHERS = "(others)"
-
-
-class Family(NamedTuple):
-    """A metric: its type, what its samples are told apart by, and what it means."""
-
-    kind: Literal["counter", "gauge", "histogram"]
-    labels: tuple[str, ...]
-    text: str
-
-
-FAMILIES: dict[str, Family] = {
-    "penstock_farm_frozen": Family("gauge", (), "1 while the farm decides nothing until it is thawed."),
-    "penstock_jobs": Family("gauge", ("state",), "Jobs that have not ended."),
-    "penstock_queue_jobs": Family("gauge", ("platform", "class"), "Jobs that wait for a machine."),
-    "penstock_queue_oldest_seconds": Family(
-        "gauge", ("platform", "class"), "For how long the oldest of them has been ready."
-    ),
-    "penstock_machines": Family("gauge", ("pool", "power", "health"), "Machines that are not gone."),
-    "penstock_attempts_total": Family(
-        "counter", ("pool", "project", "outcome"), "Attempts that have ended, since the ledger began."
-    ),
-    "penstock_wait_seconds": Family(
-        "histogram", ("pool", "class"), "How long jobs that began had been ready, since the ledger began."
-    ),
-    "penstock_run_seconds": Family(
-        "histogram", ("pool", "class"), "How long attempts ran, since the ledger began."
-    ),
-    "penstock_power_total": Family(
-        "counter", ("pool", "power"), "Machines that came into this power, since the ledger began."
-    ),
-    "penstock_cost_micros_total": Family(
-        "counter",
-        ("pool", "account", "project"),
-        "What was entered in the ledger since it began, millionths of the farm's currency.",
-    ),
-    "penstock_cost_unentered_micros": Family(
-        "gauge", ("pool",), "What has run up since and is not entered yet, millionths of the currency."
-    ),
-    "penstock_ledger_lag_seconds": Family("gauge", (), "How long ago the ledger was brought up to date."),
-    "penstock_budget_used_ratio": Family(
-        "gauge", ("budget",), "What is used of a budget in its month or year; 1 = all of it."
-    ),
-    "penstock_grant_left_micros": Family(
-        "gauge", ("grant",), "What is left of a credit, millionths of the currency."
-    ),
-    "penstock_grant_ends_timestamp_seconds": Family(
-        "gauge", ("grant",), "When a credit ends, seconds since 1970."
-    ),
-    "penstock_guard_state": Family("gauge", ("guard", "state"), "1 for the state in which a guard is."),
-    "penstock_bill_taken_timestamp_seconds": Family(
-        "gauge", ("provider",), "When a bill of this provider was last ingested, seconds since 1970."
-    ),
+_COUNTERS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "attempt": ("penstock_attempts_total", ("pool", "by", "of")),
+    "power": ("penstock_power_total", ("pool", "by")),
+    "decision": ("penstock_scale_decisions_total", ("pool", "by", "of")),
+    "error": ("penstock_provider_errors_total", ("provider", "pool", "by", "of")),
+    "orphan": ("penstock_orphans_{by}_total", ("pool",)),
+    "unstarted": ("penstock_jobs_unstarted_total", ("by", "of")),
 }
-"""All metrics. docs/reference/metrics.md has the same list."""
-
-
-class Sample(NamedTuple):
-    """One figure; `labels` in the order of its family's. Of a histogram: the sum, and how many lie in each bucket and below."""
-
-    name: str
-    labels: tuple[str, ...]
-    value: float
-    buckets: tuple[tuple[str, int], ...] = ()
+"""The counter of each thing that is counted, and where its labels are; what is not here is a duration."""
 
 
 class Metrics:
@@ -107,6 +51,7 @@ class Metrics:
         self._done = threading.Condition()
         self._rounds = 0
         self._money: tuple[Sample, ...] = ()
+        self._seldom = Seldom(hub)
         self._most: dict[tuple[str, ...], float] = {}
         self._begun = 0
 
@@ -116,7 +61,10 @@ class Metrics:
         if self._counting.acquire(blocking=False):
             threading.Thread(target=self._count, name="metrics", daemon=True).start()
         figures = self._census.figures(patience_s)
-        found = [*look(self._hub, self._now), *_of_jobs(figures, self._hub.clock.wall_ms())]
+        found = [
+            *look(self._hub, self._now),
+            *_of_jobs(figures, self._hub.rules.pools, self._hub.clock.wall_ms()),
+        ]
         with self._done:
             self._done.wait_for(lambda: self._rounds > seen, patience_s)
         return [*found, *self._money]
@@ -125,7 +73,12 @@ class Metrics:
         """What takes a few rows."""
         ledger = tx.get(Ledger, "ledger")
         standing = {one.name: one.state for one in tx.find(Guarding, "key")}
-        found = [Sample("penstock_farm_frozen", (), float(farm.frozen)), *_counted(tx.find(Counted, "key"))]
+        providers = {pool.name: pool.provider for pool in self._hub.rules.pools}
+        found = [
+            Sample("penstock_farm_frozen", (), float(farm.frozen)),
+            *_counted(tx.find(Counted, "key"), providers),
+            *_of_providers(tx, farm, self._hub),
+        ]
         if ledger is not None:
             lag_ms = max(0, self._hub.clock.wall_ms() - ledger.until_ms)
             found.append(Sample("penstock_ledger_lag_seconds", (), seconds(lag_ms)))
@@ -140,7 +93,8 @@ class Metrics:
     def _count(self) -> None:
         """What was spent, anew; a farm that closes meanwhile is asked no more."""
         try:
-            self._money = tuple(look(self._hub, self._spent))
+            self._seldom.look()
+            self._money = (*look(self._hub, self._spent), *self._seldom.samples)
         except (StoreError, NotFound):
             return
         finally:
@@ -151,24 +105,8 @@ class Metrics:
 
     def _spent(self, tx: Tx, farm: Farm) -> list[Sample]:
         ledger = self._spending.catch_up(tx)
-        bills_there = [bill for bill in tx.find(Bill, "key") if bill.taken_ms]
-        taken = {bill.provider: bill.taken_ms for bill in sorted(bills_there, key=_taken)}
-        bills = [
-            Sample("penstock_bill_taken_timestamp_seconds", (provider,), seconds(at))
-            for provider, at in taken.items()
-        ]
-        if ledger is None:
-            return bills
-        at = Moment(self._hub.clock.wall_ms(), farm.time_ms)
-        rules, daily = self._hub.rules, self._spending.daily
-        today = day_of(at.wall_ms)
-        return [
-            *bills,
-            *self._rising(self._spending.totals),
-            *_open(tx.find(Meter, "key"), rules, at),
-            *_of_budgets(rules.budgets, daily, today),
-            *_of_grants(rules, daily),
-        ]
+        found = money(self._hub, tx, farm, self._spending.daily if ledger else None)
+        return [*found, *(self._rising(self._spending.totals) if ledger else ())]
 
     def _rising(self, totals: Mapping[tuple[str, str, str], int]) -> Iterator[Sample]:
         """Counters never fall in one set of books: an entry of a few micro-units may be negative where rounding is made good."""
@@ -179,11 +117,7 @@ class Metrics:
             yield Sample("penstock_cost_micros_total", labels, self._most[labels])
 
 
-def _taken(bill: Bill) -> int:
-    return bill.taken_ms
-
-
-def _of_jobs(figures: Figures, wall_ms: int) -> Iterator[Sample]:
+def _of_jobs(figures: Figures, pools: Iterable[Pool], wall_ms: int) -> Iterator[Sample]:
     if not figures.counted:
         return
     yield from (Sample("penstock_jobs", (state,), n) for state, n in sorted(figures.states.items()))
@@ -195,18 +129,41 @@ def _of_jobs(figures: Figures, wall_ms: int) -> Iterator[Sample]:
     for name, (jobs, oldest_ms) in groups.items():
         yield Sample("penstock_queue_jobs", name, jobs)
         yield Sample("penstock_queue_oldest_seconds", name, seconds(max(0, wall_ms - oldest_ms)))
+    for pool in pools:
+        if taken := [one.oldest_ms for one in figures.queue if _takes(pool, one)]:
+            yield Sample("penstock_pool_oldest_seconds", (pool.name,), seconds(max(0, wall_ms - min(taken))))
     yield from (Sample("penstock_machines", kind, n) for kind, n in sorted(figures.machines.items()))
 
 
-def _counted(rows: Iterable[Counted]) -> Iterator[Sample]:
+def _takes(pool: Pool, group: Waiting) -> bool:
+    """Whether jobs of this group may be for that pool. A job that no pool takes is in no pool's figure, but in the queue's."""
+    return group.platform in pool.platforms and (not pool.classes or group.klass in pool.classes)
+
+
+def _of_providers(tx: Tx, farm: Farm, hub: Hub) -> Iterator[Sample]:
+    """How providers stand, of pools that have one here."""
+    for pool, one in dealings(tx).items():
+        if pool not in hub.providers:
+            continue
+        away_ms = max(0, farm.time_ms - one.away_since_ms) if one.away_since_ms else 0
+        yield Sample("penstock_provider_away_seconds", (pool,), seconds(away_ms))
+        for waits_for, count in (
+            ("second-look", one.second),
+            ("person", one.person),
+            ("provider", one.going),
+        ):
+            yield Sample("penstock_orphans", (pool, waits_for), count)
+
+
+def _counted(rows: Iterable[Counted], providers: Mapping[str, str]) -> Iterator[Sample]:
     """What the books have counted."""
     sums: dict[tuple[str, str, str], int] = {}
     spread: dict[tuple[str, str, str], dict[str, int]] = {}
     for row in rows:
-        if row.what == "attempt":
-            yield Sample("penstock_attempts_total", (row.pool, row.by, row.of), row.value)
-        elif row.what == "power":
-            yield Sample("penstock_power_total", (row.pool, row.by), row.value)
+        if row.what in _COUNTERS:
+            name, labels = _COUNTERS[row.what]
+            known = {"provider": providers.get(row.pool, ""), "pool": row.pool, "by": row.by, "of": row.of}
+            yield Sample(name.format(by=row.by), tuple(known[label] for label in labels), row.value)
         elif row.what.endswith("_ms"):
             sums[row.what.removesuffix("_ms"), row.pool, row.by] = row.value
         else:
@@ -214,39 +171,3 @@ def _counted(rows: Iterable[Counted]) -> Iterator[Sample]:
     for (what, pool, klass), counts in spread.items():
         total = seconds(sums.get((what, pool, klass), 0))
         yield Sample(f"penstock_{what}_seconds", (pool, klass), total, tuple(risen(counts)))
-
-
-def _open(meters: Iterable[Meter], rules: Rules, at: Moment) -> Iterator[Sample]:
-    terms = {pool.name: terms_of(pool, 0, 0) for pool in rules.pools}
-    for pool, amount in sorted(unentered(meters, terms, at).items()):
-        yield Sample("penstock_cost_unentered_micros", (pool,), amount)
-
-
-Daily = Mapping[tuple[int, str], tuple[int, int]]
-
-
-def _of_budgets(found: Iterable[Budget], daily: Daily, today: int) -> Iterator[Sample]:
-    for budget in found:
-        now = budgets.period(budget.per, today)
-        days = [_as_tally(key, sums) for key, sums in daily.items() if now.first <= key[0] <= today]
-        used = budgets.used(budget, days, today)
-        yield Sample("penstock_budget_used_ratio", (budget.name,), float(used / budget.amount))
-
-
-def _as_tally(key: tuple[int, str], sums: tuple[int, int]) -> Tally:
-    """A day of a pool, all accounts in one: as budgets count, which ask for money or for time that slots were held."""
-    (day, pool), (amount, held_ms) = key, sums
-    return Tally(
-        day=day, project="", platform="", pool=pool, klass="", account=Account.DIRECT, outcome="",
-        amount_micros=amount, quantity=held_ms,
-    )  # fmt: skip
-
-
-def _of_grants(rules: Rules, daily: Daily) -> Iterator[Sample]:
-    own = [pool.name for pool in rules.pools if pool.provider in OWN]
-    costs = {Cost(day, pool): amount for (day, pool), (amount, _) in daily.items()}
-    left = settle(costs, credits_of(rules.grants, own)).left
-    for grant in rules.grants:
-        ends_ms = (day_number(date.fromisoformat(grant.until)) + 1) * DAY_MS
-        yield Sample("penstock_grant_left_micros", (grant.name,), left.get(grant.name, micros(grant.amount)))
-        yield Sample("penstock_grant_ends_timestamp_seconds", (grant.name,), seconds(ends_ms))

@@ -54,6 +54,7 @@ class Provisioner:
         self._hub, self._lasts_ms = hub, lasts_ms
         self._renter = Renter(hub, beside or AtOnce())
         self._reconciler = Reconciler(hub, beside or AtOnce(), every_ms)
+        self._dealings = self._reconciler.dealings = self._renter.dealings
         self._choice = choice
         self._quiet_ms: int | None = None
         self._remembered_ms: int | None = None
@@ -88,6 +89,7 @@ class Provisioner:
                 break
         if self._remembered_ms is None or now_ms - self._remembered_ms >= REMEMBER_MS:
             self._remember(sight.rows, now_ms)
+        self._dealings.write(now_ms)
         return dict(counts)
 
     def next_ms(self, view: QueueView) -> int | None:

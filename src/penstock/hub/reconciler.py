@@ -15,6 +15,7 @@ import msgspec
 from penstock.hub import switched
 from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
+from penstock.hub.dealings import Dealings
 from penstock.hub.queueview import ASLEEP
 from penstock.hub.renter import turn, vanished
 from penstock.hub.steps import Step, lead, look
@@ -53,11 +54,12 @@ class _Pool:
 
 @dataclass(frozen=True)
 class _Looked:
-    """One look at a provider, begun at `at_ms` of farm time. No listing: it did not answer."""
+    """One look at a provider, begun at `at_ms` of farm time. No listing: it did not answer, and `problem` says why."""
 
     at_ms: int
     listing: Listing | None
     notices: tuple[Notice, ...] = ()
+    problem: Exception | None = None
 
 
 class Reconciler:
@@ -73,6 +75,7 @@ class Reconciler:
         self._follows = {name for name, one in hub.providers.items() if getattr(one, "follows", False)}
         self._said: dict[str, str] = {}
         self.failures: list[tuple[str, Failure]] = []
+        self.dealings = Dealings(hub)
 
     def run_once(self, machines: Sequence[Machine], now_ms: int) -> int:
         """List what is due. `machines`: those in the books that are not gone. Returns how many listings came."""
@@ -120,7 +123,9 @@ class Reconciler:
     def _hold_against(self, name: str, looked: _Looked) -> None:
         """One pool's listing against the books, which are read after the listing ended."""
         if looked.listing is None:
+            self.dealings.unlisted(name, looked.at_ms, looked.problem or Exception())
             return
+        self.dealings.listed(name, looked.listing.complete)
         pool = self._pools[name]
         if name in self._switched:
             lead(self._hub, partial(_compare_switches, pool=name, looked=looked, unheard=pool.missing))
@@ -136,7 +141,9 @@ class Reconciler:
         pool.strange = {one: pool.strange.get(one, looked.at_ms) for one in strange}
         ripe = [one for one, since_ms in pool.strange.items() if looked.at_ms - since_ms >= APART_MS]
         many = len(ripe) > max(3, len(looked.listing.instances) // 10)
-        if many and not self._is_cleared(name, looked.at_ms):
+        held = many and not self._is_cleared(name, looked.at_ms)
+        self.dealings.strange(name, strange, ripe, held)
+        if held:
             self._ask(name, len(ripe), pool)
             return
         pool.asked = False
@@ -228,8 +235,8 @@ def _look(provider: Provider, now_ms: int) -> _Looked:
     """What it has and what it will take back."""
     try:
         return _Looked(now_ms, provider.list(), provider.notices())
-    except Exception:  # whatever a library raises: nothing was learnt
-        return _Looked(now_ms, None)
+    except Exception as problem:  # whatever a library raises: nothing was learnt
+        return _Looked(now_ms, None, problem=problem)
 
 
 def _delete(provider: Provider, id_: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from penstock.hub import switched
 from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
+from penstock.hub.dealings import OPERATIONS, Dealings
 from penstock.hub.ender import lose
 from penstock.hub.sessions import TOKEN_MS, digest, end_session
 from penstock.hub.steps import Step, lead, look
@@ -75,6 +76,7 @@ class Renter:
         self._troubles: dict[str, dict[str, offering.Trouble]] = {}
         self._switched = switched.names(hub)
         self.failures: list[tuple[str, Failure]] = []
+        self.dealings = Dealings(hub)
 
     def order(self, boot: Boot) -> str:
         """Write the intent of a new machine. Returns its id."""
@@ -180,6 +182,8 @@ class Renter:
 
     def _answered(self, machine: Machine, answer: str | ProviderError, now_ms: int) -> Machine | None:
         """Write down what came of a call. Returns the machine where it is to be ordered from another offer, now."""
+        if not isinstance(answer, str):
+            self.dealings.failed(machine.pool, OPERATIONS[machine.power], answer)
         if isinstance(answer, str):
             self._tries.pop(machine.id, None)
             lead(self._hub, partial(_note, machine_id=machine.id, power=machine.power, provider_id=answer))

@@ -4,8 +4,12 @@ import msgspec
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """So many of `what` ("attempt", "wait", "wait_ms", "run", "run_ms", "power") in a pool. `by` and `of` say which: project and
-    outcome of attempts, class and bucket of waits and runs, the new power of machines."""
+    """So many of `what` in a pool. `by` and `of` say which:
+
+    "attempt" project, outcome; "wait", "run" class, bucket, and "wait_ms", "run_ms" class, ""; "phase" phase, bucket, and
+    "phase_ms" phase, ""; "power" the new power of machines, ""; "decision" direction, kind of reason; "error" operation,
+    class; "orphan" "found" or "deleted", ""; "unstarted" platform, outcome, in no pool.
+    """
 
     what: str
     pool: str

@@ -119,11 +119,12 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt used: wall and processor time, the highest memory seen. None where it could not be measured.
 
     `held_ms`: how long it had its slot, getting the source and sending the outputs included; 0 where an older agent
-    does not say. `wall_ms`: its commands alone.
+    does not say. `wall_ms`: its commands alone; `fetch_ms`: what went before them.
     """
 
     wall_ms: int = 0
     held_ms: int = 0
+    fetch_ms: int | None = None
     cpu_ms: int | None = None
     memory_peak_mb: int | None = None
     measured_by: str = ""

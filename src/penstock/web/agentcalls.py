@@ -215,6 +215,7 @@ FIELDS = {
     "Acknowledge.fence": "As the offer said it.",
     "Used.wall_ms": "Its commands, from start to end.",
     "Used.held_ms": "From the offer to this message: getting the source, its commands, sending the outputs.",
+    "Used.fetch_ms": "From the offer to the first command: getting the source and what the job needs.",
     "Used.cpu_ms": "Processor time of all its processes.",
     "Used.memory_peak_mb": "The most memory that it had.",
     "Used.measured_by": "How that was measured.",

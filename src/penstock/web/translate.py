@@ -77,6 +77,7 @@ def ending(finish: wire.Finish) -> queue.Ending:
         usage=Usage(
             wall_ms=used.wall_ms,
             held_ms=used.held_ms,
+            fetch_ms=used.fetch_ms,
             cpu_ms=used.cpu_ms,
             memory_peak_mb=used.memory_peak_mb,
             measured_by=used.measured_by,

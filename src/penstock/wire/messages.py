@@ -101,6 +101,7 @@ class Used(msgspec.Struct, kw_only=True):
 
     wall_ms: Count = 0
     held_ms: Count = 0
+    fetch_ms: Count | None = None
     cpu_ms: Count | None = None
     memory_peak_mb: Count | None = None
     measured_by: str = ""
