@@ -65,6 +65,17 @@ def test_the_row_is_there_before_the_call_with_token_and_tags(farm: Rented) -> N
     assert farm.machine.provider_id == "burst-00001"
 
 
+def test_a_pool_has_its_least_before_any_job_came() -> None:
+    """Also when the last of them went."""
+    farm = Rented(Rules(platforms=RULES.platforms, pools=(msgspec.structs.replace(BURST, min=1),)))
+    first = farm.until(Power.REGISTERING, 60)
+    farm.provider.take_back(first.provider_id)
+    farm.until(Power.GONE, 400)
+    second = farm.until(Power.REGISTERING, 400)
+    assert second.id != first.id
+    assert fsck(farm.hub) == []
+
+
 def test_a_farm_without_providers_is_left_to_the_placer() -> None:
     plain = TestFarm(Rules(platforms=RULES.platforms, pools=(POOL,)))
     assert plain.services.provisioner.run_once(0, plain.services.view) == NOTHING

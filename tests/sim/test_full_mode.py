@@ -67,6 +67,23 @@ def test_a_history_comes_to_the_same_starts_boots_and_bills(seed: int, farm: Rul
     assert (full.begun_ms, full.ended_ms) == (quick.begun_ms, quick.ended_ms)
 
 
+@pytest.mark.parametrize("preset", ["penstock", "stop-when-idle"])
+def test_a_pool_has_its_least_from_the_start_alike(preset: str) -> None:
+    """Of two islands one has nothing to do in the first hours, and one never has."""
+    late = msgspec.structs.replace(NO_STOPPED, name="late", platforms=("wasm",), min=1)
+    never = msgspec.structs.replace(NO_STOPPED, name="never", platforms=("none",), min=2)
+    farm = rules(OWN, msgspec.structs.replace(BURST, min=1), late, never)
+    given = history(20, 8)
+    platform = array("q", [0] * 19 + [1])
+    given = given._replace(platform=platform, platforms=["linux", "wasm"])
+    quick, full = both(given, farm, Policy(name=preset, preset=preset))
+    assert quick.boots[2:] == [1, 2]
+    assert quick.costs[3].idle > 0
+    assert list(full.first_start_ms) == list(quick.first_start_ms)
+    assert quick.first_start_ms[19] == quick.ready_ms[19]
+    assert (full.boots, full.resumes, full.costs) == (quick.boots, quick.resumes, quick.costs)
+
+
 @pytest.mark.parametrize("preset", ["taskcluster", "gitlab", "cluster-autoscaler", "stop-when-idle"])
 def test_rules_of_others_come_to_the_same(preset: str) -> None:
     quick, full = both(history(50, 2), rules(OWN, BURST), Policy(name=preset, preset=preset))

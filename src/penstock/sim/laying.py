@@ -8,6 +8,7 @@ from penstock.model.rules import Pool, Rules
 from penstock.model.trial import Faults
 from penstock.model.workload import Workload
 from penstock.policy.capacity import columns as c
+from penstock.policy.capacity import reserve
 from penstock.policy.capacity.setting import (
     Ask,
     Choice,
@@ -21,6 +22,7 @@ from penstock.policy.capacity.setting import (
     why_none,
 )
 from penstock.sim.engine import world as w
+from penstock.sim.engine.jobs import touch
 from penstock.sim.faults import put
 from penstock.sim.quantiles import exponential, lognormal_ms
 from penstock.sim.tables import Tables, empty
@@ -70,6 +72,9 @@ def lay(workload: Workload, rules: Rules, trial: Trial, tables: Tables) -> Laid:
     _copy(world.truth[w.TRUE_UNMET], unmet)
     world = world._replace(children_from=tables.column(children_from), children=tables.column(children))
     _head(world, workload, trial.seed, int((unmet < w.GONE_BY).sum()))
+    for number in range(form.islands):
+        if reserve.has_least(farm, number):
+            touch(world, number)
     world = put(farm, world, rules, trial.faults, tables)
     return Laid(farm, world, form, dropped)
 

@@ -7,7 +7,7 @@ from seenfarm import ASK, Told, own, rented, wanted
 
 from penstock.model.decision import Boot, Delete, Resume, Suspend
 from penstock.policy.capacity import columns as c
-from penstock.policy.capacity import decide, estimates, view
+from penstock.policy.capacity import decide, estimates, reasons, view
 from penstock.policy.capacity.standing import Phase
 from penstock.policy.capacity.view import Ended, Found, Lost, Seen
 
@@ -78,6 +78,19 @@ class TestDecisions:
         assert decision.power == ()
         assert decision.wake_ms is not None
         assert told(decision.wake_ms - told.now_ms, waiting=(wanted("j1"),)).power
+
+    def test_a_pool_has_its_least_before_any_job_came(self) -> None:
+        plain = msgspec.structs.replace(BURST, name="plain", platforms=("wasm",))
+        told = Told(rules(OWN, msgspec.structs.replace(BURST, min=2), plain))
+        decision = told()
+        assert [(one.pool, one.reason) for one in decision.power if isinstance(one, Boot)] == [
+            ("burst", reasons.act_text(reasons.LEAST))
+        ] * 2
+        for number, boot in enumerate(decision.power):
+            assert isinstance(boot, Boot)
+            told.rows.called(boot.row, f"b{number}")
+        assert told().power == ()
+        assert told.rows.farm.islands[c.ISLAND_WAKE_MS][1] == 0
 
     def test_a_view_has_a_digest(self) -> None:
         one = Seen(now_ms=1, waiting=(wanted("j1"),))

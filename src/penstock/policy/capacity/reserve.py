@@ -141,6 +141,15 @@ def keep_least(farm: Farm, pool: int) -> None:
             return
 
 
+def has_least(farm: Farm, island: int) -> bool:
+    """Whether a rented pool of the island has machines before anybody needs them: then it is decided about from the start."""
+    for pool in range(farm.rules[RULE_POOLS]):
+        here = farm.pools[POOL_ISLAND][pool] == island and farm.pools[POOL_OWNED][pool] == 0
+        if here and farm.pools[POOL_LEAST][pool] > 0:
+            return True
+    return False
+
+
 def _one_more(farm: Farm, pool: int, why: int) -> bool:
     """Order one more machine, if that may be."""
     now_ms = farm.scratch[on.FRAME][on.NOW_MS]

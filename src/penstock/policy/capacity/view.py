@@ -14,7 +14,7 @@ import msgspec
 from penstock.model.curb import Curb
 from penstock.model.decision import Boot, Decision, Delete, Place, PowerCommand, Resume, Suspend
 from penstock.model.snapshot import Ask
-from penstock.policy.capacity import changes, offers, reasons
+from penstock.policy.capacity import changes, offers, reasons, reserve
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity import decide as policy
 from penstock.policy.capacity.rows import NOWHERE, Rows
@@ -91,8 +91,8 @@ def decide(rows: Rows, seen: Seen) -> Decision:
     touched = bring(rows, seen)
     rows.make_room()
     said = _Said(rows, {one.job: one for one in seen.waiting})
-    for island, wake_ms in enumerate(rows.farm.islands[c.ISLAND_WAKE_MS]):
-        if island in touched or 0 < wake_ms <= seen.now_ms:
+    for island in range(len(rows.farm.islands[c.ISLAND_WAKE_MS])):
+        if island in touched or _is_due(rows.farm, island, seen.now_ms):
             _decide(rows.farm, island, seen.now_ms)
             said.take()
     wakes = [wake for wake in rows.farm.islands[c.ISLAND_WAKE_MS] if 0 < wake < c.NEVER_MS]
@@ -208,6 +208,13 @@ def _arrive(rows: Rows, one: Wanted) -> int:
             rows.farm.jobs[c.JOB_FLAGS][row] |= c.STEADY
         changes.arrived(rows.farm, row, one.since_ms)
     return island
+
+
+def _is_due(farm: c.Farm, island: int, now_ms: int) -> bool:
+    """Whether its time has come. Of an island that was never decided about nothing can have come yet, unless it has
+    machines from the start."""
+    wake_ms = farm.islands[c.ISLAND_WAKE_MS][island]
+    return wake_ms <= now_ms if wake_ms else reserve.has_least(farm, island)
 
 
 def _decide(farm: c.Farm, island: int, now_ms: int) -> None:
