@@ -48,6 +48,8 @@ _OWN_ETC = {
 _ARGUMENT_MAX = 100_000
 _FREE = ("PATH", "TZ", "LC_ALL")
 """What a platform's environment may set otherwise; it is part of every key."""
+FOLDERS = {"source": "src", "destination": "dest", "prefix": "prefix", "home": "home"}
+"""The folders of an attempt below its base."""
 
 
 class Layout(NamedTuple):
@@ -59,22 +61,22 @@ class Layout(NamedTuple):
     @property
     def source(self) -> Path:
         """The working folder."""
-        return self.base / "src"
+        return self.base / FOLDERS["source"]
 
     @property
     def destination(self) -> Path:
         """$DESTDIR."""
-        return self.base / "dest"
+        return self.base / FOLDERS["destination"]
 
     @property
     def prefix(self) -> Path:
         """$PREFIX."""
-        return self.base / "prefix"
+        return self.base / FOLDERS["prefix"]
 
     @property
     def home(self) -> Path:
         """HOME."""
-        return self.base / "home"
+        return self.base / FOLDERS["home"]
 
     @property
     def commands(self) -> Path:
@@ -91,8 +93,7 @@ def fixed_layout(base: Path) -> Layout:
 
 def plain_layout(base: Path, seen: Path) -> Layout:
     """A plain attempt sees the folders below `seen`, which is `base` itself, or a mount of it at the fixed place."""
-    names = {"source": "src", "destination": "dest", "prefix": "prefix", "home": "home"}
-    return Layout(base, {key: str(seen / name) for key, name in names.items()})
+    return Layout(base, {key: str(seen / name) for key, name in FOLDERS.items()})
 
 
 def environment(offer: dict[str, Any], layout: Layout) -> dict[str, str]:
@@ -140,12 +141,15 @@ def write_etc(folder: Path) -> None:
 class Root:
     """The root folder of attempts without a network, made once: one mount for what were two dozen.
 
-    What it copies of the host's /etc is copied anew when that changed (`current`).
+    What it copies of the host's /etc is copied anew when that changed (`current`); `usr` are the mounts over it, as the host
+    is then.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._stamp: Any = None
+        self._usr_stamp: Any = None
+        self.usr: list[str] = []
         self._lock = threading.Lock()
         self.etc = folder / "etc"
         self.empty = folder / "empty"
@@ -155,8 +159,11 @@ class Root:
 
     def current(self) -> Path:
         """The root folder, as the host is now."""
-        stamp = [_stamp(os.path.join("/etc", name)) for name in _ETC]
+        stamp = [_stamp(f"/etc/{name}") for name in _ETC]
+        usr_stamp = _stamp("/"), _stamp("/usr")
         with self._lock:
+            if usr_stamp != self._usr_stamp:
+                self.usr, self._usr_stamp = _usr(self.empty, links=False), usr_stamp
             if stamp != self._stamp:
                 self._path = self._folder / f"root-{os.urandom(4).hex()}"
                 _write_root(self._path)
@@ -220,14 +227,15 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
     # What the keeper gives it (process.py) is all set anew here: there is nothing to clear, which old ones cannot.
     arguments += _each("--setenv", environment(offer, layout))
     if full:
-        arguments += [*_usr(root), *_etc(root.etc), "--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
+        arguments += [*_usr(root.empty), *_etc(root.etc), "--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
     else:
-        arguments += ["--ro-bind", str(root.current()), "/", *_usr(root, links=False)]
+        arguments += ["--ro-bind", str(root.current()), "/", *root.usr]
     arguments += ["--proc", "/proc", "--dev", "/dev"]
     arguments += [*_limited(tmp_mb, "/dev/shm"), "--remount-ro", "/dev", *_limited(tmp_mb, "/tmp", "1777")]
+    base = str(layout.base)
     for name in ("source", "destination", "home"):
-        arguments += ["--bind", str(getattr(layout, name)), layout.inside[name]]
-    arguments += ["--ro-bind", str(layout.prefix), PREFIX]
+        arguments += ["--bind", f"{base}/{FOLDERS[name]}", layout.inside[name]]
+    arguments += ["--ro-bind", f"{base}/{FOLDERS['prefix']}", PREFIX]
     arguments += _handed(offer.get("secrets") or [])
     shell, long = _shell(script(offer["commands"]), layout, "/build/commands")
     arguments += ["--ro-bind", str(layout.commands), "/build/commands"] if long else []
@@ -273,11 +281,11 @@ def _each(option: str, pairs: dict[str, str]) -> list[str]:
     return [word for key in sorted(pairs) for word in (option, key, pairs[key])]
 
 
-def _usr(root: Root, links: bool = True) -> list[str]:
+def _usr(empty: Path, links: bool = True) -> list[str]:
     """/usr read-only without /usr/local, which belongs to the machine's owner and to no package."""
     words = ["--ro-bind", "/usr", "/usr"]
     if os.path.isdir("/usr/local"):
-        words += ["--ro-bind", str(root.empty), "/usr/local"]
+        words += ["--ro-bind", str(empty), "/usr/local"]
     for name in _USR_LINKS:
         path = "/" + name
         if os.path.islink(path):

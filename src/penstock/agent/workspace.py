@@ -9,10 +9,12 @@ from __future__ import annotations
 import errno
 import fcntl
 import hashlib
+import itertools
 import os
 import queue
 import stat
 import threading
+from collections.abc import Collection
 from pathlib import Path
 from typing import IO
 
@@ -22,6 +24,9 @@ from penstock.agent.discard import discard
 
 NOBODY = (65534, 65534)
 _TURN_S = 0.2
+_FEW = 12
+"""So many files are removed at once, rather than with their folder: a new folder costs more."""
+_SMALL = 1 << 20
 
 
 class Busy(Exception):
@@ -107,6 +112,7 @@ class Workspace:
         self._shared = shop.plain and not own_place
         self._turn: IO[str] | None = None
         self._made: dict[str, tuple[object, ...]] = {}
+        self._left_clean = False
         own.mkdir()
         self.log = own / "log"
         self.base = fixed_place() if self._shared else own / "place"
@@ -125,16 +131,14 @@ class Workspace:
         if self._shared:
             self._turn = _turn(self.base.with_name(self.base.name + ".lock"), cancel)
             self._made = {}
-        layout = self.layout
         wanted = {"src": self._shop.owner, "dest": self._shop.owner, "home": self._shop.owner, "prefix": None}
-        for name in os.listdir(self._where):
-            if name not in wanted or not self._untouched(name):
-                self._shop.throw_away(self.base / name)
-                self._made.pop(name, None)
+        if not self._left_clean:
+            self._clear(wanted)
+        self._left_clean = False
         for name, owner in wanted.items():
             if name not in self._made:
                 self._make(name, owner)
-        return layout
+        return self.layout
 
     def renew(self, name: str) -> None:
         """An empty folder again, whatever is in it now."""
@@ -143,31 +147,55 @@ class Workspace:
 
     def close(self) -> None:
         """Throw away what the attempt left."""
-        for name in os.listdir(self._where):
-            if self._turn is not None or not self._untouched(name):
-                self._shop.throw_away(self.base / name)
-                self._made.pop(name, None)
+        self._clear(() if self._turn is not None else tuple(self._made))
+        # Nobody else can write here once a sandbox has ended; of plain attempts that is not sure.
+        self._left_clean = not self._shop.plain
         if self._turn is not None:
             self._turn.close()
             self._turn = None
 
+    def _clear(self, kept: Collection[str]) -> None:
+        """Throw away all but these folders, which are kept where they are as they were made, or can be made so again."""
+        there = os.listdir(self._where)
+        for name in there:
+            if name not in kept or not self._as_made(name):
+                self._shop.throw_away(self.base / name)
+                self._made.pop(name, None)
+        for name in self._made.keys() - set(there):
+            del self._made[name]
+
     def _make(self, name: str, owner: tuple[int, int] | None) -> None:
-        path = self.base / name
-        path.mkdir()
-        path.chmod(0o755)
+        path = f"{self._where}/{name}"
+        os.mkdir(path)
+        os.chmod(path, 0o755)
         if owner:
             os.chown(path, *owner)
-        self._made[name] = _state(str(path))
+        self._made[name] = _state(path)
 
-    def _untouched(self, name: str) -> bool:
-        """Whether a folder is as empty and plain as when it was made."""
+    def _as_made(self, name: str) -> bool:
+        """Whether a folder is as plain and empty as when it was made; small files are removed."""
         made = self._made.get(name)
         path = f"{self._where}/{name}"
-        return made is not None and made == _state(path) and not os.listdir(path)
+        return made is not None and made == _state(path) and _emptied(path)
+
+
+def _emptied(path: str) -> bool:
+    """Whether a folder is empty; a few small files in it are removed first."""
+    with os.scandir(path) as entries:
+        found = list(itertools.islice(entries, _FEW + 1))
+    if len(found) > _FEW or any(_is_large(entry) for entry in found):
+        return False
+    for entry in found:
+        os.unlink(entry.path)
+    return True
+
+
+def _is_large(entry: os.DirEntry[str]) -> bool:
+    return entry.is_dir(follow_symlinks=False) or entry.stat(follow_symlinks=False).st_size > _SMALL
 
 
 def _state(path: str) -> tuple[object, ...]:
-    """All that an attempt could have left on an empty folder itself: kind and mode, owner, access lists."""
+    """All that an attempt could have left on a folder itself: kind and mode, owner, access lists."""
     found = os.lstat(path)
     more = os.listxattr(path) if stat.S_ISDIR(found.st_mode) else []
     return found.st_ino, found.st_mode, found.st_uid, found.st_gid, tuple(sorted(more))
