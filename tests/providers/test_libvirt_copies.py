@@ -12,13 +12,14 @@ import pytest
 
 from penstock.ports import NoCapacity, ProviderError
 from penstock.providers.libvirt import savefile, stream
-from penstock.providers.libvirt.domain import QEMU, domain_xml, remembering, renamed
+from penstock.providers.libvirt.domain import QEMU, domain_xml, memory_of, remembering, renamed
 from penstock.providers.libvirt.files import Files
 from penstock.providers.libvirt.machines import Machine
 from tests.providers.test_libvirt_parts import BUILD, named, saved
 
 libvirt = pytest.importorskip("libvirt")
 from penstock.providers.libvirt import copies  # noqa: E402
+from penstock.providers.libvirt.link import Link  # noqa: E402
 
 PAGE = stream.PAGE_BYTES
 SECTION = struct.pack(">I", 2)
@@ -126,23 +127,32 @@ class Host:
             self.tried.append(share)
             return "<domain/>"
 
-        return SimpleNamespace(copy=copy)
+        return SimpleNamespace(copy=copy, stem=lambda: f"template-{share}")
+
+    def call(self, _what: str, _act: Any) -> set[str]:
+        return set()
 
     def change(self, what: str, _act: Any) -> None:
         if what == "restore" and self.tried[-1] in self.refused:
             raise NoCapacity("Could not open the memory: Permission denied")
 
 
+def made_of(
+    link: Any, folder: Path, share: bool | None, pool: str = "vm", digest: str = "sha256:0"
+) -> copies.Copies:
+    return copies.Copies(pool, link, Files(folder), share, lambda: (BUILD, digest))
+
+
 class TestFallingBack:
     def begin(self, made: copies.Copies) -> None:
         one = named("a")
-        made.begin(Machine(one.id, {}), one, BUILD, "sha256:0")
+        made.begin(Machine(one.id, {}), one)
 
     def test_a_host_that_refuses_gets_whole_copies_from_then_on(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         host = Host(monkeypatch, True)
-        made = copies.Copies(host, Files(tmp_path), True)  # type: ignore[arg-type]
+        made = made_of(host, tmp_path, True)
         self.begin(made)
         self.begin(made)
         assert host.tried == [True, False, False]
@@ -151,7 +161,7 @@ class TestFallingBack:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         host = Host(monkeypatch)
-        made = copies.Copies(host, Files(tmp_path), True)  # type: ignore[arg-type]
+        made = made_of(host, tmp_path, True)
         self.begin(made)
         host.refused = {True}
         with pytest.raises(ProviderError):
@@ -164,7 +174,7 @@ class TestFallingBack:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         host = Host(monkeypatch, True, False)
-        made = copies.Copies(host, Files(tmp_path), True)  # type: ignore[arg-type]
+        made = made_of(host, tmp_path, True)
         for _ in range(2):
             with pytest.raises(ProviderError):
                 self.begin(made)
@@ -174,5 +184,77 @@ class TestFallingBack:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         host = Host(monkeypatch)
-        self.begin(copies.Copies(host, Files(tmp_path), False))  # type: ignore[arg-type]
+        self.begin(made_of(host, tmp_path, False))
         assert host.tried == [False]
+
+
+class TestPruning:
+    @pytest.fixture
+    def link(self) -> Link:
+        """Of a host of its own: libvirt's driver for tests."""
+        return Link("test:///default")
+
+    def leave(self, folder: Path, stem: str) -> None:
+        for suffix in ("save", "memory"):
+            (folder / f"{stem}.{suffix}").touch()
+
+    def left(self, folder: Path) -> set[str]:
+        return {file.name for file in folder.iterdir()}
+
+    def test_what_no_pool_uses_any_longer_is_removed_and_the_rest_stays(
+        self, tmp_path: Path, link: Link
+    ) -> None:
+        mine, other = (made_of(link, tmp_path, True, name, name) for name in ("mine", "other"))
+        for stem in (mine.stem(), other.stem(), "template-of-an-image-before"):
+            self.leave(tmp_path, stem)
+        (tmp_path / "0123.console").touch()
+        mine.tidy()
+        kept = {f"{one.stem()}.{suffix}" for one in (mine, other) for suffix in ("save", "memory")}
+        assert self.left(tmp_path) == kept | {"0123.console"}
+        # A new image under the same name: the one before it is used by nobody, once the first copy of the new one was made.
+        before = mine.stem()
+        mine._made = lambda: (BUILD, "sha256:new")
+        self.leave(tmp_path, mine.stem())
+        mine.tidy()
+        assert {file.stem for file in tmp_path.glob("template-*")} == {mine.stem(), other.stem()}
+        assert mine.stem() != before
+        # The pool does not copy any more.
+        made_of(link, tmp_path, None, "mine").tidy()
+        assert {file.stem for file in tmp_path.glob("template-*")} == {other.stem()}
+
+    def test_memory_that_a_machine_wakes_with_stays(
+        self, tmp_path: Path, link: Link, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.leave(tmp_path, "template-slept")
+        xml = (
+            "<domain type='test'><name>sleeper</name><memory>1024</memory><os><type>hvm</type></os></domain>"
+        )
+        asked = remembering(xml, tmp_path / "template-slept.memory", 1)
+        domain = link.call("define", lambda there: there.defineXML(xml))
+        # That driver keeps no arguments of qemu's.
+        monkeypatch.setattr(copies, "memory_of", lambda _xml: memory_of(asked))
+        made_of(link, tmp_path, None).tidy()
+        domain.undefine()
+        assert self.left(tmp_path) == {"template-slept.save", "template-slept.memory"}
+
+    def test_a_template_that_a_killed_hub_was_making_is_ended(self, tmp_path: Path, link: Link) -> None:
+        form = "<domain type='test'><name>{}</name><memory>1024</memory><os><type>hvm</type></os><description>{}/x</description></domain>"
+        mine = made_of(link, tmp_path, True)
+        names = {
+            "penstock-template-0123-aaaa": tmp_path,
+            f"penstock-{mine.stem()}-aaaa": tmp_path,
+            "penstock-template-0124-aaaa": Path("/elsewhere"),
+            "vm-1-aaaa": tmp_path,
+        }
+        made = [
+            link.call("start", lambda there, n=name, f=folder: there.createXML(form.format(n, f), 0))
+            for name, folder in names.items()
+        ]
+        try:
+            mine.tidy()
+            assert [one.isActive() for one in made[1:]] == [1, 1, 1]
+            left = link.call("look", lambda there: {one.name() for one in there.listAllDomains(0)})
+            assert "penstock-template-0123-aaaa" not in left
+        finally:
+            for one in made[1:]:
+                one.destroy()

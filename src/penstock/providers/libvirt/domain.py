@@ -110,6 +110,13 @@ def remembering(xml: str, memory: Path, memory_mb: int) -> str:
     return ElementTree.tostring(top, encoding="unicode")
 
 
+def memory_of(xml: str) -> str:
+    """The file that `remembering` gave it, as a path; "" where it has none."""
+    words = [one.get("value", "") for one in ElementTree.fromstring(xml).iter(f"{{{QEMU}}}arg")]
+    found = [word.partition("mem-path=")[2].rpartition(",size=")[0] for word in words if "mem-path=" in word]
+    return found[0].replace(",,", ",") if found else ""
+
+
 def tags_of(element: str) -> dict[str, str]:
     """The tags in our element of a domain's metadata."""
     top = ElementTree.fromstring(element)

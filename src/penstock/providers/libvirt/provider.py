@@ -34,6 +34,8 @@ from penstock.providers.libvirt.image import Image, read_image
 from penstock.providers.libvirt.link import Connection, Link
 from penstock.providers.libvirt.listing import Lister, tags_at
 from penstock.providers.libvirt.machines import Machine, Machines, Wish
+from penstock.providers.libvirt.renewing import Renewals
+from penstock.providers.serving import told
 from penstock.providers.starting import agent_words
 
 BEGUN_S = 3.0
@@ -58,8 +60,10 @@ class Libvirt:
         self._link = link or Link(settings.uri)
         self._files = Files(Path(settings.folder or _default_folder(pool)))
         self._machines = Machines(self._link, self._files, say, self._boot)
-        self._copies = Copies(self._link, self._files, settings.share)
+        share = settings.share if settings.clone else None
+        self._copies = Copies(pool.name, self._link, self._files, share, self._made)
         self._machines.wall_ms, self._machines.words = now, self._words
+        self._renewals = Renewals(pool, self._files, say, self._words)
         self._lister = Lister(pool.name, self._link, self._files, self._machines, now)
 
     # As ports.Provider
@@ -113,7 +117,9 @@ class Libvirt:
 
     def list(self) -> Listing:
         """As ports.Provider: this pool's machines of any farm."""
-        return self._link.within("list", self._lister.listing)
+        found = self._link.within("list", self._lister.listing)
+        self._renewals.due(one.id for one in found.instances if one.state == "up")
+        return found
 
     def notices(self) -> tuple[Notice, ...]:
         """As ports.Provider: a host of one's own takes nothing back."""
@@ -147,8 +153,12 @@ class Libvirt:
         name = self._link.call("look", lambda there: there.lookupByUUIDString(machine.id).name())
         if not self._settings.clone:
             self._link.change("start", lambda there: there.lookupByUUIDString(machine.id).create())
+            self._copies.tidy()
             return
-        self._copies.begin(machine, self._named(machine, name), self._build(), self._the_image().digest)
+        self._copies.begin(machine, self._named(machine, name))
+
+    def _made(self) -> tuple[Build, str]:
+        return self._build(), self._the_image().digest
 
     def _build(self) -> Build:
         settings, size = self._settings, self._pool.size or Size(1, None)
@@ -167,7 +177,7 @@ class Libvirt:
 
     def _the_image(self) -> Image:
         """What lies in the folder now: an image that is replaced makes other machines from then on."""
-        return read_image(Path(self._settings.image))
+        return read_image(Path(self._settings.image), self._pool.agent)
 
     def _named(self, machine: Machine, name: str) -> Named:
         files, id_ = self._files, machine.id
@@ -194,6 +204,7 @@ class Libvirt:
             "agent_sha256": "",
             "words": words,
             "ca": "",
+            **told(self._pool, order),
         }
 
     def _words(self, message: dict[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,8 @@ LIMIT_S = 600.0
 """A template that does not wait after so long never will."""
 LAYOUT = "2"
 """Raised when domain_xml makes something else of the same build."""
-_MAKING = threading.Lock()
+STEM = "template-"
+MAKING = threading.Lock()
 """The first machines of a pool come together, and pools may share a folder."""
 
 
@@ -55,24 +56,25 @@ class Template:
 
         Returns the machine's XML. Raises ProviderError, OSError.
         """
-        with _MAKING:
-            template = self._made(wanted)
+        template = self._made(wanted)
         try:
             return rewrite(template, saved, lambda xml: renamed(xml, named))
         except NotSaved as problem:
             template.unlink(missing_ok=True)
             raise NoAnswer(f"{template}: {problem}") from problem
 
-    def key(self) -> str:
-        """What a saved memory belongs to."""
+    def stem(self) -> str:
+        """What its files begin with: what a saved memory belongs to, in short. Raises ProviderError."""
         versions = self._link.call("version", lambda there: (there.getVersion(), there.getLibVersion()))
         text = (LAYOUT, self._image, versions, self._build, self._share)
-        return hashlib.sha256(msgspec.json.encode(text, order="sorted", enc_hook=str)).hexdigest()[:16]
+        return STEM + hashlib.sha256(msgspec.json.encode(text, order="sorted", enc_hook=str)).hexdigest()[:16]
 
     def _made(self, wanted: Callable[[], bool]) -> Path:
-        saved = self._folder / f"template-{self.key()}.save"
+        saved = self._folder / f"{self.stem()}.save"
         if not saved.exists():
-            self._make(saved, wanted)
+            with MAKING:
+                if not saved.exists():
+                    self._make(saved, wanted)
         return saved
 
     def _make(self, saved: Path, wanted: Callable[[], bool]) -> None:
