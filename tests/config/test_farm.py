@@ -141,6 +141,14 @@ def test_defaults_of_a_pool(tmp_path: Path) -> None:
     assert pool.trust == ("untrusted", "trusted")
 
 
+def test_what_is_reached_through_the_hub(tmp_path: Path) -> None:
+    (pool,) = read(
+        tmp_path, POOL + 'network = "hub-only"\nreaches = ["Deb.Example.net:80", "10.1.0.0/16:443"]\n'
+    ).pools
+    assert pool.reaches == ("deb.example.net:80", "10.1.0.0/16:443")
+    assert not pool.closed
+
+
 def test_parts_of_sections(tmp_path: Path) -> None:
     rules = read(
         tmp_path,
@@ -199,6 +207,8 @@ POOL = '[platform.p]\n[[pool]]\nname = "a"\nprovider = "ec2"\nplatforms = ["p"]\
         (POOL + "speed = 0\n", "6: `speed` of pool 'a' is 0; write a number above 0"),
         (POOL + "min = 2\nmax = 1\n", "6: `min` is 2, above `max` 1; write min at most max"),
         (POOL + "memory_mb = 1\n", "6: `memory_mb` without `cores`; write cores = N beside it"),
+        (POOL + 'network = "hub-only"\nreaches = ["a"]\n', "7: element 1 of `reaches` of pool 'a' is 'a'; write HOST:PORT"),
+        (POOL + 'reaches = ["a:1"]\n', "6: `reaches` in a pool that reaches everything; write network ="),
         (POOL + "boot_s = { p50 = 2, p95 = 1 }\n", "6: `boot_s` of pool 'a' has a p95 below its p50"),
         (POOL + "boot_s = { p50 = 2 }\n", "6: `boot_s` of pool 'a' lacks `p95`"),
         (POOL + "boot_s = { p5 = 2, p50 = 1, p95 = 1 }\n", "6: `boot_s` of pool 'a' has no `p5`; did you mean `p"),

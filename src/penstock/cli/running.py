@@ -148,6 +148,7 @@ class RunningHub:
                 self._token,
                 hosts=(*LOOPBACK, *self._manner.hosts),
                 on_fault=self._note,
+                on_forward=lambda line: say(f"penstock: {line}"),
                 submit=open_submitter(hub, parts.folder),
             )
         )

@@ -89,6 +89,11 @@ def _limits(desk: Desk, pool: Item) -> None:
         desk.wrong(pool.value["min"].line, f"`min` is {least}, above `max` {most}", "write min at most max")
     if value_of(pool, "memory_mb") is not None and value_of(pool, "cores") is None:
         desk.wrong(pool.value["memory_mb"].line, "`memory_mb` without `cores`", "write cores = N beside it")
+    if value_of(pool, "reaches") and value_of(pool, "network") != "hub-only":
+        line = pool.value["reaches"].line
+        desk.wrong(
+            line, "`reaches` in a pool that reaches everything", 'write network = "hub-only" beside it'
+        )
 
 
 def _money(desk: Desk, document: Item, pools: Pools) -> None:

@@ -29,6 +29,7 @@ from penstock.forges.git.address import HOST, NotAllowed, address_of
 from penstock.model.rules import Billing, Lease, Pool, Quantiles, Rule, Waiting
 from penstock.model.units import Size
 from penstock.policy.planning import CLASSES
+from penstock.policy.reaching import HOW, entry_of
 from penstock.reports.tco import hourly_micros
 
 PROVIDERS = ("owned", "local", "libvirt", "ec2", "kubernetes", "simulated")
@@ -120,6 +121,15 @@ def _host(desk: Desk, item: Item, where: str) -> str:
             "write the whole name of a host, such as git.example.org, with :PORT behind it where that is not its own",
         )
     return found[0].lower()
+
+
+def _place(desk: Desk, item: Item, where: str) -> str:
+    """What machines may reach through the hub."""
+    try:
+        entry_of(text(desk, item, where))
+    except ValueError:
+        raise Refused(f"{where} is {shown(item.value)}", HOW) from None
+    return str(item.value).lower()
 
 
 FARM: Fields = {
@@ -253,6 +263,10 @@ POOL: Fields = {
     "network": Field(
         read=choice("full", "hub-only"),
         about='what its machines reach: "full", or "hub-only", where sources, caches and blobs come through the hub',
+    ),
+    "reaches": Field(
+        read=each(_place, 'a list such as ["deb.example.net:80", "*.example.org:443"]'),
+        about="where network is hub-only: what jobs with `network: full` reach through the hub, HOST:PORT",
     ),
     "power_off_after_s": Field(
         read=seconds,

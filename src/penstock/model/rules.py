@@ -78,7 +78,8 @@ class Tco(msgspec.Struct, frozen=True, kw_only=True):
 class Pool(msgspec.Struct, frozen=True, kw_only=True):
     """Interchangeable machines. `size` is None where the pool runs one job per slot whatever its size.
 
-    `network`: "full", or "hub-only": its machines reach nothing but the hub. `agent`: whose agent its machines run,
+    `network`: "full", or "hub-only": its machines reach nothing but the hub, and through it what `reaches` names, as
+    policy/reaching reads it ("deb.example.net:443"). `agent`: whose agent its machines run,
     "penstock", "buildbot-worker" or "gitlab-runner"; what the others serve says `serves`. `power_off_after_ms`: a rented
     machine that no hub answers for so long powers itself off, 0 = never.
     """
@@ -108,6 +109,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     tco: Tco | None = None
     egress_per_gb_micros: int = 0
     network: str = "full"
+    reaches: tuple[str, ...] = ()
     power_off_after_ms: int = 3_600_000
     agent: str = "penstock"
     serves: Serves | None = None
@@ -115,6 +117,11 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
     ec2: Ec2 | None = None
     kubernetes: Kubernetes | None = None
     controls: tuple[Control, ...] = ()
+
+    @property
+    def closed(self) -> bool:
+        """Whether jobs on its machines reach nothing of the world, not even through the hub."""
+        return self.network == "hub-only" and not self.reaches
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from penstock.web.calls import handler_of
 from penstock.web.describing import schema_handler
 from penstock.web.direct import direct_router
 from penstock.web.feed import Feed
+from penstock.web.forward import forward_router
 from penstock.web.front import Front
 from penstock.web.guards import Gate, with_token
 from penstock.web.handing import secrets_router
@@ -41,7 +42,12 @@ def make_app(site: Site) -> Litestar:
         route_handlers=[
             Router(
                 "/",
-                route_handlers=[agents.router(), direct_router(site.hub), secrets_router(site.hub)],
+                route_handlers=[
+                    agents.router(),
+                    direct_router(site.hub),
+                    secrets_router(site.hub),
+                    forward_router(site.hub, site.on_forward),
+                ],
                 request_class=StrictRequest,
                 guards=[with_token],
             ),

@@ -21,6 +21,8 @@ IDLE_S = 30
 LINGER_S = 2.0
 """What was refused is read on for so long, so that its sender comes to read why: a connection that is closed with
 bytes unread is reset, and the answer is lost on its way."""
+TAKE = "penstock.take"
+"""Where the scope of a call has `BoundedProtocol.take`."""
 _WORDS = {
     400: "Bad Request",
     408: "Request Timeout",
@@ -42,6 +44,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_bytes = self._body_before = 0
         self._reading: asyncio.TimerHandle | None = None
         self._writing: asyncio.TimerHandle | None = None
+        self._taken: asyncio.Protocol | None = None
+
+    def take(self, taker: asyncio.Protocol, upgrade: str) -> asyncio.Transport | None:
+        """Switch the connection of a call that asked for it to another protocol: what comes and happens is the taker's
+        from now. The call must not be answered, and lasts until the connection is lost. None where that is so already.
+        """
+        if self._is_over():
+            return None
+        self._taken = taker
+        self._forget_reading()
+        line = f"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: {upgrade}\r\n\r\n"
+        self.transport.write(line.encode())
+        return self.transport
+
+    def shutdown(self) -> None:
+        """As uvicorn has it: what was taken over ends with the server, without a word."""
+        if self._taken is not None:
+            self.transport.abort()
+        else:
+            super().shutdown()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As asyncio has it."""
@@ -56,9 +78,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._forget_reading()
         self._forget_writing()
         super().connection_lost(exc)
+        if self._taken is not None:
+            self._taken.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """As asyncio has it. A head or body that is not whole yet has so much time left."""
+        if self._taken is not None:
+            self._taken.data_received(data)
+            return
         if self._is_over():
             return
         if self._in_head:
@@ -81,6 +108,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = True
         self._head_bytes = self._parsed_bytes = self._header_count = 0
         super().on_message_begin()
+        self.scope[TAKE] = self.take  # type: ignore[literal-required]
 
     def on_url(self, url: bytes) -> None:
         """As httptools has it. What it raises becomes an answer of `send_400_response`."""
@@ -120,6 +148,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         """As asyncio has it: the other side does not read."""
         super().pause_writing()
+        if self._taken is not None:
+            self._taken.pause_writing()
+            return
         if self._writing is None:
             self._writing = self.loop.call_later(STALL_S, self.transport.abort)
 
@@ -127,10 +158,15 @@ class BoundedProtocol(HttpToolsProtocol):
         """As asyncio has it."""
         self._forget_writing()
         super().resume_writing()
+        if self._taken is not None:
+            self._taken.resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         """As uvicorn has it, called for what is no HTTP and for what raised above."""
         self._refuse(431 if self._oversized else 400)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Any caller can ask for what there is not: that is no news."""
 
     def _count(self, size: int) -> None:
         self._parsed_bytes += size

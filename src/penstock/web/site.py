@@ -18,7 +18,7 @@ class Site:
 
     `operator_token` is the local operator's, who may do everything; `hosts` are the names in a Host header that are
     answered. `on_fault` is told of what went wrong in the hub itself, such as a full disk: callers are answered 500,
-    and try again. `submit` turns what is asked for into a build, and may take its time; without it nothing can be
+    and try again. `on_forward` is told a line of each connection that an attempt had through the hub. `submit` turns what is asked for into a build, and may take its time; without it nothing can be
     submitted. It raises hub.submission.Unfit, Refused.
     """
 
@@ -29,4 +29,5 @@ class Site:
     operator_token: str
     hosts: Collection[str] = LOOPBACK
     on_fault: Callable[[Exception], None] | None = None
+    on_forward: Callable[[str], None] = lambda line: None
     submit: Callable[[Submission], Accepted] | None = None

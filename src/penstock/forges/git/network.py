@@ -5,7 +5,6 @@ A name is looked up once, and the connection then goes to the address that was c
 of the name server cannot lead elsewhere. (Through a proxy the lookup is the proxy's; then its rules count.)
 """
 
-import ipaddress
 import socket
 from collections.abc import Callable, Collection
 
@@ -14,6 +13,7 @@ import msgspec
 from penstock.forges.git.address import Address
 from penstock.forges.git.errors import Refused, Unreachable
 from penstock.forges.git.program import PROXIES, environment
+from penstock.policy.reaching import public as public
 
 Lookup = Callable[[str, int], list[str]]
 """The numeric addresses of a host; raises OSError."""
@@ -57,20 +57,6 @@ def outside(address: Address, callers: Callers) -> str:
     if not numbers:
         raise Unreachable(address.url, f"the host {address.host} has no address", "look at its spelling")
     return numbers[0]
-
-
-def public(number: str) -> bool:
-    """True for an address that anybody on the internet could call."""
-    try:
-        found = ipaddress.ip_address(number.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        # An IPv4 address can hide in several kinds of IPv6 address.
-        hidden = found.ipv4_mapped or found.sixtofour or (found.teredo[1] if found.teredo else None)
-        if hidden is not None or found in ipaddress.ip_network("64:ff9b::/96"):
-            return hidden is not None and public(str(hidden))
-    return found.is_global and not found.is_multicast
 
 
 def calling(address: Address, callers: Callers, passed_on: dict[str, str]) -> dict[str, str]:
