@@ -131,6 +131,15 @@ class Served(TestFarm):
         self.hub = replace(self.hub, providers={"burst": self.provider}, queues={URL: self.system})
         self.again()
 
+    @classmethod
+    def at_work(cls, *builders: str, books: bool = False) -> "Served":
+        """One whose machines run these, and whose books say so."""
+        farm = cls(books)
+        farm.system.ask(*builders)
+        farm.until(lambda: len(farm.system.running) == len(builders))
+        farm.pass_s(10)
+        return farm
+
     def again(self) -> None:
         """A new leader, and its first seconds."""
         self.restart()

@@ -15,7 +15,6 @@ from penstock.model.change import Build, Change
 from penstock.model.farm import Event
 from penstock.model.foreign import Fate
 from penstock.model.job import Attempt, Job
-from penstock.model.ledger import Entry
 from penstock.model.rules import Pool, Waiting
 
 
@@ -35,25 +34,8 @@ def test_what_waits_there_is_run_on_machines_that_are_rented_for_it_and_stopped_
     assert fsck(farm.hub) == []
 
 
-def test_all_of_it_is_in_the_ledger_and_costs_what_it_took() -> None:
-    farm = Served(books=True)
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: len(farm.system.running) == 1)
-    farm.pass_s(600)
-    farm.system.end("1")
-    farm.until(lambda: set(farm.powers().values()) == {"suspended"})
-    (attempt,) = farm.all(Attempt)
-    assert attempt.cost_micros == pytest.approx(400_000 * 600 / 3600, rel=0.002)
-    entered = [one for one in farm.all(Entry) if one.attempt == attempt.id]
-    assert sum(one.amount_micros for one in entered) == attempt.cost_micros
-    assert {(one.name, one.platform) for one in entered} == {("linux-gcc:build", "linux")}
-
-
 def test_the_same_look_again_and_again_changes_nothing() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc", "linux-clang")
-    farm.until(lambda: len(farm.system.running) == 2)
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc", "linux-clang")
     before = (farm.all(Job), farm.all(Attempt), farm.all(Build), farm.all(Change))
     farm.pass_s(30)
     assert (farm.all(Job), farm.all(Attempt), farm.all(Build), farm.all(Change)) == before
@@ -81,10 +63,7 @@ def test_a_group_that_has_its_verdict_gets_another_build_for_what_comes_later() 
 
 
 def test_a_machine_that_dies_in_the_middle_costs_one_attempt_and_its_system_tries_again() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     (first,) = farm.machines
     farm.provider.take_back(first.provider_id)
     farm.until(lambda: len(farm.system.running) == 1 and farm.system.running[0].id == "2")
@@ -98,10 +77,7 @@ def test_a_machine_that_dies_in_the_middle_costs_one_attempt_and_its_system_trie
 
 
 def test_a_system_that_does_not_answer_keeps_its_machines_and_gets_no_more() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     farm.system.end("1")
     farm.system.problem = "connection refused"
     farm.system.ask("linux-a", "linux-b", "linux-c")
@@ -119,10 +95,7 @@ def test_a_system_that_does_not_answer_keeps_its_machines_and_gets_no_more() -> 
 
 
 def test_a_machine_that_is_to_stop_while_its_system_is_away_stays() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     farm.system.end("1")
     farm.until(lambda: farm.powers() == {"burst-1": "draining"})
     farm.system.problem = "connection refused"
@@ -136,10 +109,7 @@ def test_a_machine_that_is_to_stop_while_its_system_is_away_stays() -> None:
 
 
 def test_a_job_that_comes_while_its_machine_is_let_go_keeps_the_machine() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     farm.system.end("1")
     farm.until(lambda: farm.powers() == {"burst-1": "draining"})
     (request,) = farm.system.ask("linux-clang")
@@ -151,10 +121,7 @@ def test_a_job_that_comes_while_its_machine_is_let_go_keeps_the_machine() -> Non
 
 
 def test_a_new_leader_knows_what_ran_and_what_ended_meanwhile() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc", "linux-clang")
-    farm.until(lambda: len(farm.system.running) == 2)
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc", "linux-clang")
     farm.system.end("1")
     farm.again()
     farm.pass_s(10)
@@ -224,10 +191,7 @@ def test_people_cannot_steer_here_what_runs_there() -> None:
 
 
 def test_a_master_that_is_started_again_sees_its_agents_a_moment_later() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     farm.system.problem = "connection refused"
     farm.pass_s(20, connects=False)
     farm.system.problem = ""
@@ -241,20 +205,14 @@ def test_a_master_that_is_started_again_sees_its_agents_a_moment_later() -> None
 
 
 def test_an_agent_that_is_away_for_long_takes_its_machine_with_it() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     farm.system.drop("burst-1")
     farm.pass_s(80, connects=False)
     assert farm.powers().get("burst-1") != "up"
 
 
 def test_a_person_drains_a_machine_and_it_is_paused_there_until_that_is_taken_back() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     (machine,) = farm.machines
     people.drain(farm.hub, machine.id)
     farm.pass_s(60)
@@ -324,10 +282,7 @@ def test_a_job_begins_on_another_machine_than_it_was_thought_to() -> None:
 
 
 def test_people_are_told_where_it_runs_and_nothing_that_only_its_system_knows() -> None:
-    farm = Served()
-    farm.system.ask("linux-gcc")
-    farm.until(lambda: bool(farm.system.running))
-    farm.pass_s(10)
+    farm = Served.at_work("linux-gcc")
     (job,) = farm.all(Job)
     told = explain(farm.hub, job.id)
     assert told.sentences[1:] == ("Why there: taken by burst-1.",)

@@ -19,11 +19,13 @@ from penstock.model.change import Build, Change
 from penstock.model.farm import Farm
 from penstock.model.foreign import Fate, Request, Run
 from penstock.model.job import Attempt, Job, JobSpec, Usage, attempt_moved
+from penstock.model.ledger import Meter
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import AttemptState, JobState, Power
 from penstock.model.units import DAY_MS, NEVER_MS, Size
 from penstock.policy import ordering, retry
+from penstock.policy.charging import foreign
 from penstock.ports import Tx
 
 LIMIT_MS = 3650 * DAY_MS
@@ -98,10 +100,11 @@ def end(step: Step, url: str, run: Run) -> None:
     attempt = step.tx.get(Attempt, attempt_id(url, run))
     if attempt is None or attempt.settled:
         return
-    cause = run.cause[:MOST]
+    cause, attempt = run.cause[:MOST], _recorded(step, attempt, run)
     if run.result in _VERDICTS:
         _judge(step, attempt, run)
     elif run.result == "cancelled":
+        step.put(attempt)
         stop(step, step.need(Job, attempt.job), JobState.CANCELLED, cause or "cancelled by its system")
     else:
         give_back(step, attempt, cause or "its system lost it")
@@ -241,7 +244,7 @@ def _job(step: Step, request: Request, platform: str, pools: tuple[Pool, ...]) -
 
 
 def _attempt(step: Step, id_: str, job: Job, machine: Machine, run: Run, slot: int) -> Attempt:
-    """It is charged from when it was seen: what ran before counts when its length is known."""
+    """It is charged from when it was seen, until its system says how long it took."""
     return Attempt(
         id=id_,
         job=job.id,
@@ -264,19 +267,34 @@ def _attempt(step: Step, id_: str, job: Job, machine: Machine, run: Run, slot: i
     )
 
 
+def _recorded(step: Step, attempt: Attempt, run: Run) -> Attempt:
+    """The attempt with its end as its own system has it (not written): whenever that is seen, it costs no more or less."""
+    if not attempt.live:
+        return attempt
+    floor_ms = foreign.floor_ms(attempt.offered_ms, _span_ms(step, attempt), step.wall_ms)
+    had_ms = foreign.ran_ms(run.started_ms, run.ended_ms, step.wall_ms, floor_ms)
+    return msgspec.structs.replace(
+        attempt,
+        granted_ms=step.now_ms - had_ms,
+        ended_ms=max(attempt.started_ms, min(step.wall_ms, run.ended_ms)),
+        usage=Usage(wall_ms=had_ms, held_ms=had_ms, measured_by=attempt.why),
+    )
+
+
+def _span_ms(step: Step, attempt: Attempt) -> int | None:
+    """When the span of its machine began that is open now; the books may be a moment behind."""
+    machine, meter = step.need(Machine, attempt.machine), step.tx.get(Meter, attempt.machine)
+    if meter is None:
+        return None
+    turned_ms = step.wall_ms - (step.now_ms - machine.since_ms)
+    return meter.since_ms if meter.power == machine.power else max(meter.since_ms, turned_ms)
+
+
 def _judge(step: Step, attempt: Attempt, run: Run) -> None:
     """A verdict: as an agent of ours would have said it, without anything to publish."""
     machine = step.need(Machine, attempt.machine)
-    took_ms = max(0, run.ended_ms - run.started_ms)
-    # That it was seen late to have ended costs nobody anything.
-    held = msgspec.structs.replace(attempt, granted_ms=max(attempt.granted_ms, step.now_ms - took_ms))
     ended = attempt_moved(
-        attempt,
-        AttemptState.FINISHING,
-        run.cause[:MOST],
-        ended_ms=max(attempt.started_ms, min(step.wall_ms, attempt.started_ms + took_ms)),
-        usage=Usage(wall_ms=took_ms, held_ms=took_ms, measured_by=attempt.why),
-        **cost(step, held, machine.slots, took_ms),
+        attempt, AttemptState.FINISHING, run.cause[:MOST], **cost(step, attempt, machine.slots)
     )
     release_machine(step, attempt, retry.praised(machine), machine)
     step.put(ended)
