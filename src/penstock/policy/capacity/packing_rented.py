@@ -28,7 +28,10 @@ def pack(farm: Farm, island: int) -> int:
     that or one before it was ordered for it.
     """
     sheet = farm.scratch
-    _seats(farm, island)
+    roomiest = _free(farm)
+    _limit(farm, island)
+    if not _plenty(farm, roomiest):
+        _not_free(farm)
     if sheet[on.FRAME][on.SEATS] == 0:
         return 0
     chosen = _order(farm)
@@ -41,18 +44,45 @@ def pack(farm: Farm, island: int) -> int:
     return lanes.start_heads(farm, reasons.ON_RENTED)
 
 
-def _seats(farm: Farm, island: int) -> None:
-    """Seats of rented machines: idle, coming, and busy ones that are free before the last deadline."""
+def _free(farm: Farm) -> int:
+    """Seats of rented machines that are free now. Returns the pool with most of them, -1 = there are none; ROOM has how
+    many those are."""
     frame, pools = farm.scratch[on.FRAME], farm.scratch[on.POOLS]
     seats.clear(farm.scratch)
-    frame[on.COMING_MS] = 0
+    frame[on.COMING_MS] = frame[on.ROOM] = 0
+    roomiest = -1
     for at in range(frame[on.POOLS_HERE]):
+        before = frame[on.SEATS]
         if farm.pools[POOL_OWNED][pools[at]] == 0:
             lanes.free(farm, pools[at], frame[on.PLACES])
+        if frame[on.SEATS] - before > frame[on.ROOM]:
+            roomiest, frame[on.ROOM] = pools[at], frame[on.SEATS] - before
+    return roomiest
+
+
+def _plenty(farm: Farm, pool: int) -> bool:
+    """Whether the free lanes of this pool would do for all that is to be planned. Then no other lane need be looked at:
+    jobs try free lanes first, each takes at most one that nothing is planned on, and where no pool counts cores one
+    of those takes any job."""
+    sheet, frame = farm.scratch, farm.scratch[on.FRAME]
+    wanted = 0
+    if pool < 0 or frame[on.SIZED]:
+        return False
+    for place in range(frame[on.PLACES]):
+        if sheet[on.MARK][place] & (on.LEFT_OVER | on.WHENEVER):
+            offers.allow(farm, sheet[on.ASK][place], offers.steady(farm, sheet[on.JOB][place]))
+            wanted += 1
+            if wanted > frame[on.ROOM] or sheet[on.ALLOWED][pool] == 0:
+                return False
+    return wanted > 0
+
+
+def _not_free(farm: Farm) -> None:
+    """Seats of machines that are coming, and of busy ones that are free before the last deadline."""
+    frame, pools = farm.scratch[on.FRAME], farm.scratch[on.POOLS]
     for at in range(frame[on.POOLS_HERE]):
         if farm.pools[POOL_OWNED][pools[at]] == 0:
             lanes.coming(farm, pools[at])
-    _limit(farm, island)
     for at in range(frame[on.POOLS_HERE]):
         if farm.pools[POOL_OWNED][pools[at]] == 0:
             lanes.note_busy(farm, pools[at], lanes.SURE_PPM)

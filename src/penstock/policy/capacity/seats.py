@@ -131,10 +131,12 @@ def _settle(sheet: Table, bench: int) -> None:
     least, soonest, best = on.PLENTY, on.PLENTY, -1
     end = min(sheet[on.FRAME][on.SEATS], (bench + 1) * on.BENCH)
     for seat in range(bench * on.BENCH, end):
-        if count[seat] < most[seat]:
-            least = min(least, load[seat])
-            soonest = min(soonest, firm[seat])
-            best = max(best, slack[seat])
+        if count[seat] >= most[seat]:
+            continue
+        # written out: calls of min and max are most of what a hub, which is not compiled, would do here
+        least = load[seat] if load[seat] < least else least
+        soonest = firm[seat] if firm[seat] < soonest else soonest
+        best = slack[seat] if slack[seat] > best else best
     sheet[on.BENCH_LOAD_MS][bench], sheet[on.BENCH_FIRM_MS][bench] = least, soonest
     sheet[on.BENCH_SLACK_MS][bench] = best
 
@@ -177,12 +179,13 @@ def first_fit(sheet: Table, place: int, begin: int) -> int:
     """Plan the job on the first seat from `begin` on where it fits. Returns the seat, -1 = none."""
     due_ms, work_ms = sheet[on.DUE_MS][place], sheet[on.WORK_MS][place]
     speed, pool, allowed = sheet[on.SPEED_PPM], sheet[on.SEAT_POOL], sheet[on.ALLOWED]
+    count, most = sheet[on.COUNT], sheet[on.MOST]
     seats, span = sheet[on.FRAME][on.SEATS], span_ms(work_ms, sheet[on.FRAME][on.FASTEST_PPM])
     for bench in range(begin // on.BENCH, (seats + on.BENCH - 1) // on.BENCH):
         if _empty_handed(sheet, bench, due_ms, span):
             continue
         for seat in range(max(begin, bench * on.BENCH), min(seats, (bench + 1) * on.BENCH)):
-            if allowed[pool[seat]] == 0 or cramped(sheet, seat):
+            if count[seat] >= most[seat] or allowed[pool[seat]] == 0 or cramped(sheet, seat):
                 continue
             if hopeless(sheet, seat, due_ms, span_ms(work_ms, speed[seat])):
                 continue

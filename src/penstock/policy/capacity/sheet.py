@@ -33,6 +33,8 @@ KEPT = 15
 POOLS_HERE = 16
 EMPTY_SEATS = 20
 """Lanes of machines to be ordered on which nothing is planned yet."""
+ROOM = 22
+"""Seats that are free now in the rented pool that has most of them."""
 SOME_CURBED = 21
 """1 where ALLOWED says of a pool that a guard limits what is ordered there."""
 FASTEST_PPM = 18
