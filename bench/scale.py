@@ -157,9 +157,10 @@ def _passes(hub: Hub) -> dict[str, object]:
         "deciding for 100 free slots of 8,000, ms": _median_ms(lambda: decide(100)),
         "deciding for 8,000 free slots, ms": _median_ms(lambda: decide(MACHINES * SLOTS)),
     }
-    began = time.perf_counter()
-    offered = services.run_once(0)["offered"]
-    found["writing 8,000 offers, first pass, ms"] = round(1000 * (time.perf_counter() - began))
+    began, offered = time.perf_counter(), 0
+    while not offered:  # the queue is read in portions first
+        offered = services.run_once(0)["offered"]
+    found["reading the queue in passes and writing 8,000 offers, ms"] = round(1000 * (time.perf_counter() - began))
     assert offered == MACHINES * SLOTS
     found["a pass with nothing to place, ms"] = _median_ms(lambda: services.run_once(0))
     hub.store.close()

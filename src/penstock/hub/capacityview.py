@@ -1,6 +1,7 @@
 """What the capacity policy is told: what changed since it was told last, from the view of the queue and the store."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -75,14 +76,17 @@ class CapacityView:
         """Orders that came to nothing, to be told."""
         self._failed += failures
 
-    def seen(self, tx: Tx, farm: Farm, view: QueueView) -> Seen:
-        """What is new. Afterwards it counts as told."""
+    def seen(self, tx: Tx, farm: Farm, view: QueueView) -> Seen | None:
+        """What is new. Afterwards it counts as told. None while too little of the queue was read to say what it would say
+        with all of it."""
         view.hear(tx.find(Event, "position", 0))
         view.follow(tx)
         self._now_ms = farm.time_ms
         self._curbs = (*curbs_now(self._hub, tx), *(_unknown(*one) for one in sorted(self.away.items())))
         groups, _ = view.groups(farm.time_ms, MOST_WAITING)
         waiting = tuple(self._waiting([(group.ask, group.jobs) for group in groups]))
+        if not view.complete and not self._enough(waiting):
+            return None
         there = (*view.asleep.values(), *view.machines.values())
         known = {one.id: one for one in there if one.pool in self._pools and is_ours(self._hub, one)}
         moved = self._moved(tx, known) if self._adopted else ()
@@ -100,7 +104,7 @@ class CapacityView:
             gone=tuple(name for name in self.rows.machines if name not in known),
             running=running,
             waiting=waiting,
-            later=tuple(job for job in self.rows.jobs if view.backs_off(job)),
+            later=tuple(self._later(tx, view)),
             curbs=self._curbs,
         )
 
@@ -168,6 +172,21 @@ class CapacityView:
                 if count < MOST_WAITING and not self._left_out(job.job):
                     count += 1
                     yield Wanted(job.job, found[number][0], job.name, job.since_ms, job.version)
+
+    def _enough(self, waiting: Sequence[Wanted]) -> bool:
+        """Whether these, of the beginning of the queue, are as many of each island as are ever looked at."""
+        count = Counter(self.rows.island_of(one.ask) for one in waiting)
+        return all(count[island] >= MOST_WAITING for island in self._islands)
+
+    def _later(self, tx: Tx, view: QueueView) -> Iterator[str]:
+        """Jobs of the columns that back off; one that the view has not come to yet is looked up."""
+        for name in self.rows.jobs:
+            if view.backs_off(name):
+                yield name
+            elif not view.complete and view.ask_of(name) is None and not view.works(name):
+                job = tx.get(Job, name)
+                if job is not None and job.state == JobState.QUEUED and job.not_before_ms > self._now_ms:
+                    yield name
 
     def _shut(self, ask: Ask) -> bool:
         """Whether guards leave such a job no pool: then it waits without being looked at, and holds nobody up."""

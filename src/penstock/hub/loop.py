@@ -24,6 +24,8 @@ SELDOM_MS = 60_000
 """How often everything is derived again, in farm time."""
 MOMENT_MS = 400
 """Farm time is not written again before: what happens within a moment happens at the same time."""
+PORTION = 10_000
+"""Queued jobs that one pass reads, when the queue is read anew."""
 BEAT_MS = 1_500
 """The same where somebody else keeps time, too (leader.Leader, once a second): then no pass waits for that write."""
 
@@ -52,7 +54,7 @@ class Services:
         usual_ms = MOMENT_MS if timekeeper is None else BEAT_MS
         self._moment_ms = usual_ms if moment_ms is None else moment_ms
         self._beside = beside or AtOnce()
-        self.view = QueueView()
+        self.view = QueueView(PORTION)
         self.provisioner = provisioner(self.hub)
         self._watcher = Watcher(self.hub, self._beside, watch_ms)
         self._guardian = Guardian(self.hub)
@@ -103,6 +105,7 @@ class Services:
         now_ms = farm.time_ms
         if farm.frozen:
             return {"stamped": self._stamp()}
+        self.view.go_on()
         counts = settler.run_once(self.hub, now_ms, self._beside)
         counts |= self._rescue(now_ms)
         seldom = self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS
@@ -126,6 +129,8 @@ class Services:
         closed = closer.run_once(self.hub, now_ms, None if seldom else ended)
         if closed["closed"]:
             self._stamp(some=True)
+        if not self.view.complete:
+            self.hub.wake.wake("farm")  # the rest of the queue is read at once, a portion in each pass
         return counts | closed | {"stamped": self._stamped} | self._enter(now_ms)
 
     def finish(self) -> None:

@@ -111,11 +111,12 @@ def _chunks(places: Iterable[Place]) -> Iterator[list[Place]]:
 
 
 def _seen(hub: Hub, tx: Tx, farm: Farm, view: QueueView, without: Without) -> Snapshot | None:
-    """What there is to decide now, with all that was told until now; None when nothing can be placed anyway."""
+    """What there is to decide now, with all that was told until now; None when nothing can be placed anyway, or the queue is
+    still being read: of one level projects go by their shares, so whoever is not there yet could be next."""
     view.hear(tx.find(Event, "position", 0))
     view.follow(tx)
     free = view.free
-    if farm.frozen or not free:
+    if farm.frozen or not free or not view.complete:
         return None
     groups, wake_ms = view.groups(farm.time_ms, free + 1)
     groups = tuple(group for group in groups if group.ask.agent == OURS)

@@ -126,6 +126,8 @@ class Provisioner:
         self._renter.failures, self._reconciler.failures = [], []
         sight.away = {pool: why for pool, why in self.away.items() if pool in self.without.pools}
         seen = look(self._hub, partial(sight.seen, view=view))
+        if seen is None:
+            return False
         self.told(sight.rows, seen)
         self._journal.tell(sight.rows, seen)
         decision = policy.decide(sight.rows, seen)

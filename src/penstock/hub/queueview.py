@@ -5,11 +5,15 @@ Every event names a job, a machine or both; what it names is read again, so even
 changes the order of the queue, or what a machine can take, without an event of its own tells one (steps.Step). What a
 refused offer spoke of is in doubt, and read again, too. Memory: some 400 bytes for each queued job; following: a few
 reads for each job that moved, however long the queue is.
+
+A long queue can be read in portions, one in each pass, in its own order. Until all is read, what comes after the last job
+that was read is not there, whoever speaks of it: so what is there is always the beginning of the queue, and no gap in it
+lets anybody pass.
 """
 
 from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from penstock.model.farm import Event
 from penstock.model.job import Attempt, Job
@@ -26,13 +30,17 @@ ASLEEP = tuple(power for power in Power if power not in (Power.ABSENT, Power.UP,
 
 
 class QueueView:
-    """One leader's view. It knows nothing before `follow` has read everything once.
+    """One leader's view. It knows nothing before `follow` has read everything once; with a `portion` it reads only so
+    many queued jobs then, and as many after each `go_on`.
 
     `machines`: those that are up; `asleep`: the others that are not gone. `running`: cores held, by project.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, portion: int | None = None) -> None:
         self._known = False
+        self._portion = portion
+        self._unread: tuple[object, ...] | None = ()
+        self._may_read = True
         self._news: list[Event] = []
         self._heard: set[int] = set()
         self._checking = False
@@ -78,6 +86,15 @@ class QueueView:
         self._known = False
         self._news = []
 
+    @property
+    def complete(self) -> bool:
+        """Whether the whole queue was read. Before, the view has its beginning; machines and what runs it has at once."""
+        return self._known and self._unread is None
+
+    def go_on(self) -> None:
+        """The next `follow` may read a portion more."""
+        self._may_read = True
+
     def follow(self, tx: Tx) -> None:
         """Bring the view to what `tx` sees, as far as events were heard."""
         if not self._known:
@@ -85,6 +102,8 @@ class QueueView:
         else:
             self._check(tx)
             self._follow(tx)
+        if self._may_read and self._unread is not None:
+            self._read_on(tx)
         self._news = []
         self._doubted = set()
 
@@ -118,31 +137,50 @@ class QueueView:
         return tuple(found), min(self._later.values(), default=None)
 
     def _load(self, tx: Tx) -> None:
-        """Read everything. O(queue)."""
+        """Read everything but the queue, which begins anew."""
         self._groups, self._waiting, self._later, self._held = {}, {}, {}, {}
         self._asks = {}
         self.running.clear()
-        for job in _all_queued(tx):
-            ask, queued = self._noted(job)
-            if job.id not in self._later:
-                self._groups.setdefault(ask, []).append(queued)
-        for jobs in self._groups.values():
-            jobs.sort()
         for attempt in tx.find(Attempt, "live", True):
             self._hold(attempt.job, attempt.project, attempt.size.cores)
         self._read_machines(tx)
-        self._known = True
+        self._known, self._may_read, self._unread = True, True, ()
+
+    def _read_on(self, tx: Tx) -> None:
+        """Read a portion of the queue, or all that is left. In pages: a hundred thousand whole jobs at once would be
+        hundreds of megabytes."""
+        left = self._portion
+        while self._unread is not None and (left is None or left > 0):
+            jobs = tx.find(Job, "state", JobState.QUEUED, limit=PAGE, after=self._unread)
+            self._unread = _place(jobs[-1]) if len(jobs) == PAGE else None
+            for job in jobs:
+                self._append(job)
+            left = None if left is None else left - PAGE
+        self._may_read = False
+
+    def _append(self, job: Job) -> None:
+        """One job as the queue has it: nearly always the last one of its group. One that was read where it was before,
+        and has moved since, is here already."""
+        if job.id in self._waiting:
+            self._drop(job.id)
+        ask, queued = self._noted(job)
+        if job.id not in self._later:
+            jobs = self._groups.setdefault(ask, [])
+            if jobs and queued < jobs[-1]:
+                insort(jobs, queued)
+            else:
+                jobs.append(queued)
 
     def _check(self, tx: Tx) -> None:
         """What is not here as it is there is read again. What is here only is found when its offer is refused."""
-        if self._checking:
+        if self._checking and self.complete:
             jobs = tx.find(Job, "state", JobState.QUEUED, limit=CHECKED, after=self._checked)
             for job in jobs:
                 known = self._waiting.get(job.id)
                 if known is None or known[1].version != job.version:
                     self._doubted.add(("job", job.id))
             self._checked = _place(jobs[-1]) if len(jobs) == CHECKED else ()
-            self._checking = False
+        self._checking = False
         if not self._known_machines:
             self._read_machines(tx)
 
@@ -193,7 +231,7 @@ class QueueView:
         job = tx.get(Job, name)
         if job is None:
             return
-        if job.state == JobState.QUEUED:
+        if job.state == JobState.QUEUED and (self._unread is None or _place(job) <= self._unread):
             self._put(job)
         elif job.state in _AT_WORK:
             newest = tx.find(Attempt, "job", name, job.attempts)
@@ -241,14 +279,6 @@ class QueueView:
         self.running[project] -= cores
         if not self.running[project]:
             del self.running[project]
-
-
-def _all_queued(tx: Tx) -> Iterator[Job]:
-    """All queued jobs, read in pages: a hundred thousand whole jobs at once would be hundreds of megabytes."""
-    after: tuple[object, ...] = ()
-    while jobs := tx.find(Job, "state", JobState.QUEUED, limit=PAGE, after=after):
-        yield from jobs
-        after = _place(jobs[-1])
 
 
 def _place(job: Job) -> tuple[object, ...]:
