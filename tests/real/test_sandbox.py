@@ -286,6 +286,19 @@ def test_its_own_places_can_be_written(box: Box, place: str) -> None:
     assert box.run(f"touch {place}; echo x >/dev/null").exit_code == 0
 
 
+@pytest.mark.parametrize("network", ["none", "full"])
+def test_no_setting_of_the_kernel_can_be_written(box: Box, network: str) -> None:
+    """What root's agent starts has root's number outside, and settings ask for that number alone."""
+    ended = box.run("cat /proc/sys/kernel/core_pattern", "find /proc/sys -type f -writable", network=network)
+    assert ended.exit_code == 0
+    assert box.text.split("-writable\n")[1] == ""
+    for name in ("kernel/core_pattern", "net/ipv4/tcp_retries2"):
+        box.log.clear()
+        same = f'v=$(cat /proc/sys/{name}); echo "$v" > /proc/sys/{name}'
+        assert box.run(same, network=network).exit_code != 0
+        assert "Read-only file system" in box.text or "Permission denied" in box.text
+
+
 def test_no_capabilities_and_no_more_of_them(box: Box) -> None:
     assert box.run("grep -E 'Cap|NoNewPrivs' /proc/self/status").exit_code == 0
     assert set(re.findall(r"Cap\w+:\s(\w+)", box.text)) == {"0" * 16}

@@ -230,7 +230,7 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
         arguments += [*_usr(root.empty), *_etc(root.etc), "--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
     else:
         arguments += ["--ro-bind", str(root.current()), "/", *root.usr]
-    arguments += ["--proc", "/proc", "--dev", "/dev"]
+    arguments += ["--proc", "/proc", *_settings(), "--dev", "/dev"]
     arguments += [*_limited(tmp_mb, "/dev/shm"), "--remount-ro", "/dev", *_limited(tmp_mb, "/tmp", "1777")]
     base = str(layout.base)
     for name in ("source", "destination", "home"):
@@ -241,6 +241,12 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
     arguments += ["--ro-bind", str(layout.commands), "/build/commands"] if long else []
     arguments += ["--remount-ro", "/"] if full else []
     return [*arguments, "--chdir", SOURCE, "--", *shell]
+
+
+def _settings() -> list[str]:
+    """Settings of the kernel are read-only. They belong to root, and what an agent that is root starts is that outside of its
+    namespace, capabilities or not: it could write core_pattern, which names a program that runs as root on the machine."""
+    return [] if os.geteuid() else ["--ro-bind", "/proc/sys", "/proc/sys"]
 
 
 def _limited(size_mb: int, path: str, mode: str = "") -> list[str]:
