@@ -28,7 +28,12 @@ LIMIT_S = 20.0
 
 def pool(folder: Path) -> Pool:
     settings = Settings(
-        uri=URI, image=str(folder / "image"), folder=str(folder / "m"), kind="test", machine=""
+        uri=URI,
+        image=str(folder / "image"),
+        folder=str(folder / "m"),
+        kind="test",
+        machine="",
+        host_memory_mb=1 << 20,
     )
     return Pool(
         name="burst",

@@ -63,6 +63,21 @@ def test_why_a_machine_does_not_come_is_said_when_it_is_late() -> None:
     assert late.power_reason.endswith(" s: no room in the cluster")
 
 
+def test_what_a_machine_waits_for_is_said_while_it_does_and_not_after() -> None:
+    farm, provider = rented(Talking)
+    provider.state, provider.why = "coming", "waits for room on its host: 4096 MB beside 6144 MB, of 8192 MB"
+    farm.submit("c1", planned("zlib"))
+    ordered = farm.until(Power.BOOTING)
+    farm.tick(20_000)
+    waits = farm.get(Machine, ordered.id)
+    assert waits.power_reason == f"{ordered.power_reason}; its provider says: {provider.why}"
+    provider.why = "waits for room on its host: 4096 MB beside 5120 MB, of 8192 MB"
+    farm.tick(20_000)
+    assert farm.get(Machine, ordered.id).power_reason.endswith("says: " + provider.why)
+    provider.state, provider.why = "up", ""
+    assert farm.until(Power.REGISTERING).power_reason == ordered.power_reason
+
+
 def test_what_went_before_it_came_is_ordered_three_times_and_then_not_for_long() -> None:
     farm, provider = rented(Talking)
     provider.state, provider.why = "gone", "its container ended with status 1 (Error)"

@@ -148,6 +148,8 @@ target = {{ percentile = 95, seconds = 3 }}
 image = "guest-1"
 [platform.q]
 image = "guest-1"
+[platform.s]
+image = "guest-1"
 [[pool]]
 name = "vm"
 provider = "libvirt"
@@ -180,6 +182,21 @@ image = "{image}"
 type = "qemu"
 folder = "{folder}"
 clone = true
+[[pool]]
+name = "sized"
+provider = "libvirt"
+platforms = ["s"]
+uses = 1
+price_per_hour = 1
+boot_s = 3
+[pool.libvirt]
+uri = "{uri}"
+image = "{image}"
+type = "qemu"
+folder = "{folder}"
+sizes = [{{ cores = 1, memory_mb = {memory_mb} }}, {{ cores = 2, memory_mb = 320 }}]
+host_cores = 4
+clone = true
 """
 SIZE = {"cores": 1, "memory_mb": 128}
 
@@ -201,12 +218,14 @@ class Virtual:
         """A connection of this moment: the daemon may have been killed since the last one."""
         return libvirt.open(self.host.uri)
 
-    def asks(self, name: str, platform: str, *commands: str, jobs: int = 1) -> float:
+    def asks(
+        self, name: str, platform: str, *commands: str, jobs: int = 1, cores: tuple[int, ...] = (1,)
+    ) -> float:
         """Submit a build; when that was."""
         modules = {
             f"{name}{n}": {
                 "platforms": [platform],
-                "size": SIZE,
+                "size": SIZE | {"cores": cores[n % len(cores)]},
                 "build": [f"echo {name} {n}", *commands],
             }
             for n in range(jobs)
@@ -308,6 +327,18 @@ def test_each_job_gets_a_fresh_machine(virtual: Virtual) -> None:
     used = [one.machine for one in virtual.farm.attempts() if one.pool == "fresh"]
     assert len(set(used)) == len(used) == 2
     wait_for(lambda: len(virtual.in_state("fresh", Power.GONE)) == 2, "both to be given back")
+
+
+def test_each_job_gets_a_machine_of_its_size(virtual: Virtual) -> None:
+    took_s = virtual.passed(virtual.asks("sized", "s", "echo cores: $(nproc)", jobs=2, cores=(1, 2)))
+    print(f"\ntwo jobs of two sizes: {took_s:.1f} s")
+    tries = {one.pool: one for one in virtual.farm.attempts() if one.pool.startswith("sized")}
+    assert {pool: one.size.cores for pool, one in tries.items()} == {
+        f"sized-1x{MEMORY_MB}": 1,
+        "sized-2x320": 2,
+    }
+    for one in tries.values():
+        assert b"cores: %d" % one.size.cores in virtual.farm.log_of(one)
 
 
 def test_a_machine_that_crashes_costs_its_job_nothing_but_time(virtual: Virtual) -> None:

@@ -25,6 +25,7 @@ from penstock.config.items import (
     read_table,
     shown,
 )
+from penstock.config.pool_sizes import by_size
 from penstock.config.pool_tables import value_of
 from penstock.config.toml_lines import read_toml
 from penstock.model.rules import Guard, Rules
@@ -48,7 +49,7 @@ def rules_of(document: Item, path: Path | str) -> Rules:
     found["rules"] = with_groups(found.get("rules", ()), found.get("groups", {}))
     found["guards"] = _each_named(found.get("guards", ()))
     sections = {key: value for one in SECTIONS for key, value in found.pop(one, {}).items()}
-    return Rules(**sections, **found, folder=str(file.resolve().parent))
+    return Rules(**sections, **by_size(found), folder=str(file.resolve().parent))
 
 
 def _each_named(guards: tuple[Guard, ...]) -> tuple[Guard, ...]:

@@ -10,6 +10,7 @@ from penstock.config.pool_foreign import check_foreign
 from penstock.config.pool_kubernetes import check_kubernetes
 from penstock.config.pool_libvirt import check_libvirt
 from penstock.config.pool_power import switches
+from penstock.config.pool_sizes import check_names, sized_names
 from penstock.config.pool_tables import value_of
 from penstock.model.rules import Rules
 from penstock.policy.planning import CLASSES
@@ -35,9 +36,13 @@ def across(desk: Desk, document: Item) -> None:
         check_kubernetes(desk, pool, value_of(document, "farm"))
     switches(desk, pools)
     check_foreign(desk, pools)
-    _pools_known(desk, document, names)
+    sized = sized_names(pools)
+    check_names(desk, names, sized)
+    of_sizes = {name: names[pool] for pool, several in sized.items() for name in several}
+    single = {name: pool for name, pool in names.items() if name not in sized} | of_sizes
+    _pools_known(desk, document, names | of_sizes, single)
     repositories_once(desk, value_of(document, "project"))
-    _money(desk, document, names)
+    _money(desk, document, single)
 
 
 def listed(document: Item, one: str) -> list[Item]:
@@ -71,8 +76,8 @@ def _known(desk: Desk, named: Item, known: Collection[str], what: str) -> None:
         desk.wrong(named.line, f"there is no {what} {shown(named.value)}", instead)
 
 
-def _pools_known(desk: Desk, document: Item, pools: Pools) -> None:
-    """Every pool that something names."""
+def _pools_known(desk: Desk, document: Item, pools: Pools, single: Pools) -> None:
+    """Every pool that something names. `single`: those of one size; the others are only known where several may be named."""
     gives = (rule.value.get("give") for rule in listed(document, "rule") if isinstance(rule.value, dict))
     several = [*filter(None, gives), *listed(document, "grant"), *listed(document, "budget")]
     for table in several:
@@ -80,7 +85,7 @@ def _pools_known(desk: Desk, document: Item, pools: Pools) -> None:
     for table in (*listed(document, "charge"), *listed(document, "billed")):
         named = table.value.get("pool") if isinstance(table.value, dict) else None
         if named:
-            _known(desk, named, pools, "pool")
+            _known(desk, named, single, "pool")
 
 
 def _limits(desk: Desk, pool: Item) -> None:

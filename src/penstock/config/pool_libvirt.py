@@ -3,10 +3,11 @@
 import re
 from typing import Any
 
-from penstock.config.items import Desk, Field, Fields, Item, Refused, record, shown
+from penstock.config.items import Desk, Field, Fields, Item, Refused, each, record, shown
+from penstock.config.pool_sizes import check_sizes
 from penstock.config.pool_tables import Needs, own_table, value_of
-from penstock.config.values import choice, flag, name, text
-from penstock.model.pool_libvirt import Libvirt
+from penstock.config.values import choice, count, flag, name, price, text
+from penstock.model.pool_libvirt import Libvirt, MachineSize
 
 URI = re.compile(r"[a-z]+(\+[a-z]+)?://\S*")
 CPU = re.compile(r"host|[A-Za-z0-9._-]+(\+[A-Za-z0-9._-]+)*")
@@ -38,6 +39,16 @@ def _cpu(desk: Desk, item: Item, where: str) -> str:
     return value
 
 
+SIZE: Fields = {
+    "cores": Field(read=count(1), required=True, about="processor cores of a machine of this size"),
+    "memory_mb": Field(read=count(1), required=True, about="its memory in MB"),
+    "price_per_hour": Field(
+        read=price,
+        into="price_per_hour_micros",
+        about="what a machine-hour of this size costs; least first where several will do",
+    ),
+    "max": Field(read=count(), about="machines of this size that may be there at the same time"),
+}
 LIBVIRT: Fields = {
     "uri": Field(read=_uri, required=True, about="libvirt's address of the host, such as qemu:///session"),
     "image": Field(
@@ -65,6 +76,17 @@ LIBVIRT: Fields = {
     "cpu": Field(
         read=_cpu, about="host, or a model of qemu with features behind a plus, such as qemu64+rdrand"
     ),
+    "sizes": Field(
+        read=each(record(MachineSize, SIZE), "a list such as [{ cores = 1, memory_mb = 1024 }]", empty=False),
+        inner=SIZE,
+        about="sizes of its machines; each is a pool of its own, called as NAME-4x8192 with its cores and memory",
+    ),
+    "host_cores": Field(
+        read=count(1), about="cores that machines which run on that host may have together, of all its pools"
+    ),
+    "host_memory_mb": Field(
+        read=count(1), about="memory that they may have together, in MB; what is beyond that waits"
+    ),
     "bridge": Field(read=name, about="libvirt network that the machines are in; without it user networking"),
 }
 NEEDS = Needs("libvirt", "uri and image", "virtual machines")
@@ -76,6 +98,7 @@ def check_libvirt(desk: Desk, pool: Item, farm: Any) -> None:
     table = own_table(desk, pool, farm, NEEDS)
     if table is None:
         return
+    check_sizes(desk, pool, table)
     if value_of(pool, "reclaim_per_hour"):
         line = pool.value["reclaim_per_hour"].line
         desk.wrong(line, "a host of virtual machines reclaims none", "remove `reclaim_per_hour`")

@@ -40,6 +40,8 @@ FOLLOWED_MS = 2_000
 STUCK_MS = 600_000
 """Suspending and deleting may take so long."""
 COMING = (Power.REQUESTED, Power.BOOTING, Power.REGISTERING, Power.RESUMING)
+SAYS = "; its provider says: "
+"""Between why a machine was ordered and what its provider says that it waits for."""
 
 
 @dataclass
@@ -266,6 +268,7 @@ def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int], un
     strange, seen = [], set()
     for notice in looked.notices:  # first: what is gone by now was taken away
         _notice(step, pool, notice)
+    books = _in_books(step, pool)  # read at once: one by one thousands take longer than all else here
     for instance in looked.listing.instances:
         if instance.tags.get(TAG_FARM) != step.farm.uid or instance.tags.get(TAG_INCARNATION) not in mine:
             continue
@@ -279,7 +282,7 @@ def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int], un
                 unborn.add(machine.id)
             _follow(step, machine, instance, looked)
     if looked.listing.complete:
-        _miss(step, pool, looked, seen, missing)
+        _miss(step, [one for one in books if one.id not in seen], looked, missing)
     return strange
 
 
@@ -300,7 +303,7 @@ def _follow(step: Step, machine: Machine, instance: Instance, looked: _Looked) -
     elif not machine.provider_id:
         step.put(msgspec.structs.replace(machine, provider_id=instance.id))
     elif machine.power == Power.BOOTING and instance.state == "up":
-        after = powered(machine, Power.REGISTERING, machine.power_reason, step.now_ms)
+        after = powered(machine, Power.REGISTERING, _explained(machine, ""), step.now_ms)
         step.put(msgspec.structs.replace(after, called=True))
     elif machine.power == Power.SUSPENDING and instance.state == "stopped" and machine.called:
         after = powered(machine, Power.SUSPENDED, machine.power_reason, step.now_ms)
@@ -309,6 +312,16 @@ def _follow(step: Step, machine: Machine, instance: Instance, looked: _Looked) -
         step.put(msgspec.structs.replace(machine, called=False, since_ms=machine.since_ms))
     elif settled and machine.power == Power.UP and instance.state in ("stopping", "stopped"):
         _stopped_by_others(step, machine)
+    elif machine.power in COMING and instance.state == "coming":
+        why = _explained(machine, instance.why)
+        if why != machine.power_reason:
+            step.put(msgspec.structs.replace(machine, power_reason=why))
+
+
+def _explained(machine: Machine, why: str) -> str:
+    """Why a machine comes, with what its provider says that it waits for."""
+    reason = machine.power_reason.partition(SAYS)[0]
+    return f"{reason}{SAYS}{why}" if why else reason
 
 
 def _undone(machine: Machine, instance: Instance) -> bool:
@@ -335,13 +348,13 @@ def _notice(step: Step, pool: str, notice: Notice) -> None:
             step.put(msgspec.structs.replace(machine, leaves_ms=leaves_ms))
 
 
-def _miss(step: Step, pool: str, looked: _Looked, seen: set[str], missing: dict[str, int]) -> None:
-    """What the books have and two complete listings a minute apart have not, is lost."""
+def _miss(step: Step, unseen: list[Machine], looked: _Looked, missing: dict[str, int]) -> None:
+    """What the books have and two complete listings a minute apart have not, is lost. `unseen`: what this one has not."""
     absent = {}
-    for machine in _in_books(step, pool):
+    for machine in unseen:
         if not machine.client_token:
             continue  # an agent that enrolled by itself
-        if machine.id in seen or looked.at_ms - machine.ordered_ms < SETTLED_MS:
+        if looked.at_ms - machine.ordered_ms < SETTLED_MS:
             continue
         since_ms = missing.get(machine.id, looked.at_ms)
         if looked.at_ms - since_ms >= APART_MS:

@@ -59,6 +59,8 @@ class Lister:
         why = ENDED if state == "gone" else ""
         if machine is not None and machine.wrong is not None and state in ("coming", "gone"):
             why = str(machine.wrong)
+        if machine is not None and state == "coming":
+            why = machine.waits_for or why
         return Instance(id=one.id, state=state, tags=one.tags, why=why)
 
     def _look(self) -> Sight:

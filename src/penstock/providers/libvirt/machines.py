@@ -7,7 +7,7 @@ asked for twice comes once.
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -30,7 +30,7 @@ Domain = Any
 @dataclass
 class Machine:
     """One machine as this process knows it. `begun`: it runs, or was refused (`wrong`). `turns`: rises with whatever is
-    begun or ended, so that who looked meanwhile knows that it saw neither before nor after."""
+    begun or ended, so that who looked meanwhile knows that it saw neither before nor after. `waits_for`: what its host has to have first."""
 
     id: str
     tags: dict[str, str]
@@ -41,6 +41,7 @@ class Machine:
     begun: threading.Event = field(default_factory=threading.Event)
     wrong: ProviderError | None = None
     gone_ms: int | None = None
+    waits_for: str = ""
 
     def wants(self, wish: Wish) -> bool:
         """Whether this is still wanted."""
@@ -54,7 +55,7 @@ class Machine:
 
 class Machines:
     """All that this process goes after. `boot` begins a machine that never ran; it raises ProviderError. `fresh_words`: what a
-    guest is told when its memory was resumed."""
+    guest is told when its memory was resumed. `room`: what holds a machine's part of the host while it starts."""
 
     def __init__(self, link: Link, files: Files, tell: Tell, boot: Callable[[Machine], None]) -> None:
         self._link, self._files, self._tell, self._boot = link, files, tell, boot
@@ -63,6 +64,7 @@ class Machines:
         self.again_s = AGAIN_S
         self.wall_ms: Callable[[], int] = lambda: 0
         self.words: Callable[[dict[str, Any]], dict[str, Any]] = dict
+        self.room: Callable[[Machine], AbstractContextManager[None]] = lambda machine: nullcontext()
 
     def add(self, machine: Machine) -> Machine:
         """Know of it from now on; the one that is known already, where there is one."""
@@ -113,16 +115,21 @@ class Machines:
         if machine.gone_ms is not None:
             return
         if not self._call("look", machine, lambda domain: domain.isActive()):
-            if self._call("look", machine, lambda domain: domain.hasManagedSaveImage()):
-                self._leave_resumed(machine)
-                self._call("start", machine, lambda domain: domain.create())
-            elif machine.fresh:
-                self._boot(machine)
-            else:
+            sleeps = self._call("look", machine, lambda domain: domain.hasManagedSaveImage())
+            if not sleeps and not machine.fresh:
                 return  # it crashed: its memory is lost, and with it all that it was
+            with self.room(machine):
+                self._start(machine, bool(sleeps))
         machine.fresh = False
         machine.begun.set()
         self._say(machine)
+
+    def _start(self, machine: Machine, sleeps: bool) -> None:
+        if sleeps:
+            self._leave_resumed(machine)
+            self._call("start", machine, lambda domain: domain.create())
+        else:
+            self._boot(machine)
 
     def _stopped(self, machine: Machine) -> None:
         """Its memory is in a file."""

@@ -35,6 +35,7 @@ from penstock.providers.libvirt.link import Connection, Link
 from penstock.providers.libvirt.listing import Lister, tags_at
 from penstock.providers.libvirt.machines import Machine, Machines, Wish
 from penstock.providers.libvirt.renewing import Renewals
+from penstock.providers.libvirt.room import Host, limits
 from penstock.providers.serving import told
 from penstock.providers.starting import agent_words
 
@@ -62,6 +63,10 @@ class Libvirt:
         self._machines = Machines(self._link, self._files, say, self._boot)
         share = settings.share if settings.clone else None
         self._copies = Copies(pool.name, self._link, self._files, share, self._made)
+        asked = pool.size or Size(1, None)
+        self._size = Size(asked.cores, asked.memory_mb or MEMORY_MB)
+        most = limits(settings.host_cores, settings.host_memory_mb)
+        self._machines.room = Host(self._link, settings.uri, self._size, most).held
         self._machines.wall_ms, self._machines.words = now, self._words
         self._renewals = Renewals(pool, self._files, say, self._words)
         self._lister = Lister(pool.name, self._link, self._files, self._machines, now)
@@ -161,8 +166,7 @@ class Libvirt:
         return self._build(), self._the_image().digest
 
     def _build(self) -> Build:
-        settings, size = self._settings, self._pool.size or Size(1, None)
-        image = self._the_image()
+        settings, size, image = self._settings, self._size, self._the_image()
         cpu = settings.cpu or ("host" if settings.kind == "kvm" else "qemu64+rdrand")
         return Build(
             image=image.folder,
@@ -170,7 +174,7 @@ class Libvirt:
             machine=settings.machine,
             cpu=cpu,
             cores=size.cores,
-            memory_mb=size.memory_mb or MEMORY_MB,
+            memory_mb=size.memory_mb or 0,
             bridge=settings.bridge,
             words=image.words,
         )
