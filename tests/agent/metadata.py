@@ -14,7 +14,7 @@ class Metadata:
     """`url` is where it is; `leave` announces the end. `asked`: how often each path was asked for."""
 
     def __init__(self) -> None:
-        self.action, self.document = "", DOCUMENT
+        self.action, self.document, self.signature = "", DOCUMENT, ""
         self.token = "token-1"
         self.asked: list[str] = []
         self.told_s = 0.0
@@ -41,6 +41,8 @@ class Metadata:
             return 401, ""
         if path == "/latest/dynamic/instance-identity/document":
             return 200, self.document
+        if path == "/latest/dynamic/instance-identity/rsa2048" and self.signature:
+            return 200, self.signature
         if path == "/latest/meta-data/spot/instance-action" and self.action:
             return 200, self.action
         return 404, ""

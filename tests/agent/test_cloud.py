@@ -54,8 +54,10 @@ class TestInstance:
 def test_the_agent_says_which_instance_it_is_on_and_breaks_off_its_poll_for_the_news(
     agent, hub, metadata
 ) -> None:  # type: ignore[no-untyped-def]
+    metadata.signature = "MIAG"
     agent.start("--no-sandbox", "--cloud", "ec2")
     assert hub.registrations[0]["document"] == DOCUMENT
+    assert hub.registrations[0]["signature"] == "MIAG"
     hub.wait(lambda: hub.polls, agent.said())
     assert hub.polls[-1]["leaves_in_s"] is None
     assert hub.polls[-1]["wait_s"] > 10

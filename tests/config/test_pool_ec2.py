@@ -47,9 +47,9 @@ def test_types_subnets_and_the_rest_are_read(tmp_path: Path) -> None:
         subnets=(Subnet(zone="eu-west-1a", id="subnet-0a"), Subnet(zone="eu-west-1b", id="subnet-0b")),
         hibernate=True,
     )
-    found = read(tmp_path, SPOT)
+    found = read(tmp_path, SPOT + 'identity_certificates = "/etc/amazon"\n')
     assert found is not None
-    assert found.market == "spot"
+    assert (found.market, found.identity_certificates) == ("spot", "/etc/amazon")
 
 
 def test_a_farm_without_an_address_is_for_simulations_and_needs_no_table(tmp_path: Path) -> None:
@@ -72,6 +72,7 @@ def test_a_farm_without_an_address_is_for_simulations_and_needs_no_table(tmp_pat
         (FARM.replace('"subnet-0a"', '"vpc-0a"'), "is 'vpc-0a'; write one such as subnet-0a1b2c3d"),
         (FARM.replace('"eu-west-1"', '"Ireland"'), "`region` of `ec2` of pool 'burst' is 'Ireland'; write one such as"),
         (FARM.replace("true", '"yes"'), "`hibernate` of `ec2` of pool 'burst' is 'yes'; write true or false"),
+        (FARM + 'identity_certificates = "amazon.pem"\n', "is 'amazon.pem'; write the whole path, such as /etc/penstock"),
         (FARM.replace("hibernate", "hybernate"), "has no `hybernate`; did you mean `hibernate`?"),
     ],
 )  # fmt: skip

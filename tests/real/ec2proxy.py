@@ -1,7 +1,7 @@
 """EC2 as it documents itself, before moto, which keeps the machines: what moto leaves out, and all that goes wrong on the way.
 
 moto 5.2 makes a new machine for each call with the same ClientToken, makes MinCount of them whatever MaxCount says, starts
-machines that are terminated, stops spot instances that were asked for once and hibernates what was not set up for it. All
+machines that are terminated, keeps the time of their first start, stops spot instances that were asked for once and hibernates what was not set up for it. All
 that is done here as the documentation of EC2 has it ("Ensuring idempotency", "Error codes", "Hibernate your instance",
 "Eventual consistency"). States take time by the clock that is given.
 """
@@ -13,6 +13,7 @@ import threading
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.error import HTTPError
@@ -42,6 +43,7 @@ class Machine:
 
     id: str
     made_ms: int
+    started_ms: int
     spot: bool
     hibernates: bool
     user_data: str = ""
@@ -241,6 +243,7 @@ class Ec2Proxy:
         self.machines[id_] = Machine(
             id=id_,
             made_ms=now_ms,
+            started_ms=now_ms,
             spot=said.get("InstanceMarketOptions.MarketType") == "spot",
             hibernates=said.get("HibernationOptions.Configured") == "true",
             user_data=base64.b64decode(said.get("UserData", "")).decode(),
@@ -289,6 +292,8 @@ class Ec2Proxy:
             return
         for element in _items(group, "instanceState"):
             element.find("name").text = state  # type: ignore[union-attr]
+        for element in _items(group, "launchTime"):
+            element.text = datetime.fromtimestamp(one.started_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _start_instances(self, call: Call) -> tuple[int, bytes]:
         one, state = self._one(call)
@@ -298,6 +303,7 @@ class Ec2Proxy:
             raise Refused("IncorrectInstanceState")
         if self._happens("no_capacity"):
             raise Refused("InsufficientInstanceCapacity", 500)
+        one.started_ms = self._now()
         return self._turned(call, one, "pending", self.boot_ms, "running")
 
     def _stop_instances(self, call: Call) -> tuple[int, bytes]:

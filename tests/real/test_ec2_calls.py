@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from conformance.provider_suite import order
-from real.ec2cloud import Cloud, begun
+from real.ec2cloud import REGION, Cloud, begun
 
 from penstock.model.rented import TAG_FARM, TAG_MACHINE, TAG_POOL, Notice, Order
 from penstock.ports import NoAnswer, NoCapacity, ProviderError, QuotaReached, Throttled, UnknownMachine
@@ -16,6 +16,7 @@ from penstock.providers.ec2 import instances
 from penstock.providers.ec2.instances import Ec2
 from penstock.providers.ec2.launch import client_token
 from penstock.providers.ec2.pace import BACK_PER_MINUTE, KEPT_FOR_DELETES, MOST, PER_S, Pace
+from penstock.providers.ec2.seen import ASK_MS, instance_of
 
 
 @pytest.fixture(scope="module")
@@ -256,12 +257,41 @@ class TestAnswers:
     def test_why_a_machine_went_is_told_where_it_was_not_us(
         self, state: str, reason: dict[str, str] | None, why: str
     ) -> None:
-        found = instances._instance({"InstanceId": "i-1", "State": {"Name": state}, "StateReason": reason})
+        found = instance_of({"InstanceId": "i-1", "State": {"Name": state}, "StateReason": reason})
         assert found.why == why
 
     def test_what_has_no_tag_of_a_farm_is_not_listed(self, cloud: Cloud) -> None:
         cloud.account.run_instances(ImageId="ami-12345678", MinCount=1, MaxCount=1)
         assert cloud.provider().list().instances == ()
+
+
+class TestShown:
+    def test_what_was_listed_is_shown_without_a_call(self, cloud: Cloud) -> None:
+        provider, id_, _ = made(cloud)
+        provider.list()
+        calls = len(cloud.proxy.calls)
+        shown = provider.shown(id_, cloud.now_ms)
+        assert (shown.instance.id, shown.account, shown.region) == (id_, "123456789012", REGION)
+        assert shown.started_ms == cloud.now_ms
+        assert shown.instance.tags[TAG_MACHINE] == "row-t1"
+        assert len(cloud.proxy.calls) == calls
+
+    def test_what_was_started_since_then_is_asked_for_and_not_in_a_loop(self, cloud: Cloud) -> None:
+        provider, id_, _ = made(cloud)
+        provider.list()
+        provider.suspend(id_)
+        cloud.now_ms += 3_600_000
+        provider.resume(id_)
+        shown = provider.shown(id_, cloud.now_ms)
+        assert (shown.started_ms, shown.instance.state) == (cloud.now_ms, "up")
+        with pytest.raises(NoAnswer, match="a moment ago"):
+            provider.shown(id_, 1)
+        cloud.now_ms += ASK_MS
+        assert provider.shown(id_, 1).started_ms > 1, "it says what is so, not what was asked"
+
+    def test_what_is_not_there_is_not_shown(self, cloud: Cloud) -> None:
+        with pytest.raises(UnknownMachine):
+            cloud.provider().shown("i-0123456789abcdef0", 0)
 
 
 class TestPace:

@@ -93,6 +93,8 @@ def test_a_job_runs_on_an_instance_that_a_hub_made_which_was_killed(
         farm.wait_served()
         wait_for(lambda: [one for one in rented(farm) if one.provider_id == id_], "the new hub to know it")
         document = {"instanceId": id_, "region": "eu-west-1", "accountId": "123456789012"}
+        started_s = cloud.proxy.machines[id_].started_ms / 1000
+        document["pendingTime"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started_s))
         metadata.document = json.dumps(document)
         boot(farm, cloud.proxy.machines[id_].user_data)
         wait_for(lambda: [one for one in rented(farm) if one.power == Power.UP], "its agent to register")

@@ -225,7 +225,7 @@ def _assemble(options: argparse.Namespace) -> Any:
         from penstock.agent.cloud import Instance
 
         instance = Instance()
-        about["document"] = instance.document()
+        session.shown = instance.shown
     loop = Loop(about, session, shop, means)
     if options.cloud:
         loop.instance = instance

@@ -37,6 +37,12 @@ class Instance:
         """Which instance this is, as JSON with "instanceId", "accountId" and "region"; "" where nothing answers."""
         return self._get("/latest/dynamic/instance-identity/document")
 
+    def shown(self) -> dict[str, str]:
+        """The document of now and Amazon's RSA-2048 signature under it, as `Register` has them: they are others after each start,
+        also of an agent that slept through it."""
+        signature = self._get("/latest/dynamic/instance-identity/rsa2048")
+        return {"document": self.document(), "signature": signature}
+
     @property
     def leaves_in_s(self) -> float | None:
         """Seconds that are left; 0 where the time is over."""

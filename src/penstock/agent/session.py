@@ -91,6 +91,8 @@ class Session:
         self._clock = clock
         self._identity = identity
         self._lock = threading.Lock()
+        self.shown: Callable[[], dict[str, str]] = dict
+        """What the machine's provider tells it about itself, asked for each time that it registers."""
         self.follow(identity.moved, said=False)
         self._enrolment = enrolment
         self.token = ""
@@ -154,7 +156,7 @@ class Session:
 
     def register(self, about: dict[str, Any], client: Client) -> dict[str, Any]:
         """Begin a session. Raises Unwelcome, Unreachable, HubError."""
-        body = {"protocol": PROTOCOL, "key": self._identity.key, **about}
+        body = {"protocol": PROTOCOL, "key": self._identity.key, **about, **self.shown()}
         client.move(self.address)
         for token in self._identity.tokens(self._enrolment()):
             client.token = token

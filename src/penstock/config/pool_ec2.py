@@ -21,6 +21,14 @@ def _shaped(pattern: str, example: str) -> Any:
     return read
 
 
+def _place(desk: Desk, item: Item, where: str) -> str:
+    """A whole path: the hub may be started anywhere."""
+    value = text(desk, item, where)
+    if not value.startswith("/"):
+        raise Refused(f"{where} is {shown(value)}", "write the whole path, such as /etc/penstock/amazon")
+    return value
+
+
 ZONE = r"[a-z]{2}(-[a-z]+)+-\d+[a-z]"
 TYPE: Fields = {
     "name": Field(
@@ -71,6 +79,10 @@ EC2: Fields = {
     ),
     "account": Field(
         read=_shaped(r"\d{12}", "123456789012"), about="account that the instances must say they are of"
+    ),
+    "identity_certificates": Field(
+        read=_place,
+        about="file of Amazon's RSA-2048 certificate of the region, or folder with REGION.pem: documents must be signed with it",
     ),
     "profile": Field(read=text, about="instance profile, where jobs need a role; best none"),
     "hibernate": Field(read=flag, about="whether a suspended instance keeps its memory, too"),

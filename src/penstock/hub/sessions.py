@@ -11,6 +11,7 @@ import msgspec
 from penstock.hub.context import Hub, Moved, Unauthorized
 from penstock.hub.ender import lose
 from penstock.hub.steps import Step, change, look
+from penstock.hub.vouching import evidence
 from penstock.model.farm import Event, Farm
 from penstock.model.job import Attempt
 from penstock.model.machine import Credential, Machine, Session
@@ -19,6 +20,7 @@ from penstock.model.rules import Pool
 from penstock.model.states import AttemptState, Health, Power, SessionState
 from penstock.model.units import Size
 from penstock.policy import instances, retry
+from penstock.policy.instances import Evidence
 from penstock.ports import Tx
 
 SESSION_MS = 3_600_000
@@ -39,7 +41,8 @@ class Held(msgspec.Struct, frozen=True, kw_only=True):
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
     """What an agent says of its machine. `key`: 64 hex digits, its own secret; `memory_mb` None = not measured;
-    `agent`: the agent's release; `document`: what its provider tells the machine about itself. `draining`: it takes nothing, not
+    `agent`: the agent's release; `document`: what its provider tells the machine about itself, `signature`: the
+    provider's under it. `draining`: it takes nothing, not
     even now; `unclean`: why it could not be cleaned."""
 
     name: str
@@ -52,6 +55,7 @@ class Registration(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = ""
     holds: tuple[Held, ...] = ()
     document: str = ""
+    signature: str = ""
     draining: bool = False
     unclean: str = ""
 
@@ -104,7 +108,8 @@ def register(hub: Hub, token: str, asked: Registration) -> Registered:
     if len(asked.key) != 64 or set(asked.key) - set("0123456789abcdef"):
         raise ValueError("key: 64 hex digits are needed")
     secret, session_id, machine_id = (hub.entropy.token(size) for size in (32, 12, 8))
-    return change(hub, lambda step: _register(step, token, asked, (secret, session_id, machine_id)))
+    known = evidence(hub, digest(token), asked.document, asked.signature)
+    return change(hub, lambda step: _register(step, token, asked, (secret, session_id, machine_id), known))
 
 
 def authenticate(hub: Hub, token: str) -> Session:
@@ -166,10 +171,12 @@ def end_session(step: Step, machine: Machine) -> Machine:
     return msgspec.structs.replace(machine, session="", accepting=False)
 
 
-def _register(step: Step, token: str, asked: Registration, fresh: tuple[str, str, str]) -> Registered:
+def _register(
+    step: Step, token: str, asked: Registration, fresh: tuple[str, str, str], known: Evidence | None
+) -> Registered:
     secret, session_id, machine_id = fresh
     credential, machine = _recognise(step, token, asked, machine_id)
-    _refuse_elsewhere(step.hub, machine, asked)
+    _refuse_elsewhere(step, machine, asked, known)
     refuse_where_moved(step.farm)
     session_token = f"{step.farm.incarnation}-{secret}"
     session = Session(
@@ -253,12 +260,12 @@ def _still_there(machine: Machine) -> Machine:
     return machine
 
 
-def _refuse_elsewhere(hub: Hub, machine: Machine, asked: Registration) -> None:
+def _refuse_elsewhere(step: Step, machine: Machine, asked: Registration, known: Evidence | None) -> None:
     """A secret that was given to one instance is good on that one alone. Raises Unauthorized."""
-    said = _pool(hub, machine.pool).ec2
+    said = _pool(step.hub, machine.pool).ec2
     if said is None or not machine.client_token:
         return
-    if why := instances.refusal(asked.document, machine.provider_id, said):
+    if why := instances.refusal(asked.document, machine, said, step.farm.uid, known):
         raise Unauthorized(why)
 
 

@@ -26,7 +26,8 @@ class Ec2(msgspec.Struct, frozen=True, kw_only=True):
     """`region`: of the account that the environment or the machine's role gives credentials for. `image`: of every instance,
     "" = the launch template's. Every type in every subnet is an offer. `template`: a launch template, "lt-..." or a name, with
     ":VERSION" where not its default one. `market`: one for the whole pool, so that a pool can be reclaimed or cannot (I5).
-    `account`: "" = whichever the credentials are of. `profile`: name of the instance profile. `disk_gb`: 0 = as in the image.
+    `account`: "" = whichever the credentials are of. `identity_certificates`: a file or a folder, with Amazon's certificates that
+    identity documents must be signed with; "" = signatures are not looked at. `profile`: name of the instance profile. `disk_gb`: 0 = as in the image.
     """
 
     region: str
@@ -37,6 +38,7 @@ class Ec2(msgspec.Struct, frozen=True, kw_only=True):
     market: Market = "on-demand"
     security_groups: tuple[str, ...] = ()
     account: str = ""
+    identity_certificates: str = ""
     profile: str = ""
     hibernate: bool = False
     public_address: bool = False

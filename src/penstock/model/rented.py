@@ -55,6 +55,15 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine as its provider shows it to whoever asks for it: where it is, and when it was last started (UTC)."""
+
+    instance: Instance
+    account: str
+    region: str
+    started_ms: int
+
+
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """What a provider says it has. Not `complete`: a part did not answer, so what is missing may be there."""
 

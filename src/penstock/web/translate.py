@@ -38,6 +38,7 @@ def registration(said: wire.Register) -> sessions.Registration:
         agent=said.version[:64],
         holds=held(said.holds),
         document=said.document,
+        signature=said.signature,
         draining=said.draining,
         unclean=said.unclean[:MOST_CAUSE],
     )

@@ -34,8 +34,8 @@ class Register(msgspec.Struct, kw_only=True):
     """POST register, with an enrolment token or a machine credential. Ends the machine's older session.
 
     `key`: 64 hex digits made by the agent once and kept; `identity`: the measured fingerprint of the platform. `document`:
-    what the machine's provider tells it about itself, such as EC2's instance identity document. `draining`, `unclean`: as
-    in a poll, so that nothing is offered before the first one.
+    what the machine's provider tells it about itself, such as EC2's instance identity document; `signature`: the provider's
+    under it. `draining`, `unclean`: as in a poll, so that nothing is offered before the first one.
     """
 
     protocol: Count = PROTOCOL
@@ -49,6 +49,7 @@ class Register(msgspec.Struct, kw_only=True):
     version: str = ""
     holds: list[Held] = []
     document: Annotated[str, Meta(max_length=16_384)] = ""
+    signature: Annotated[str, Meta(max_length=16_384)] = ""
     draining: bool = False
     unclean: str = ""
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -22,12 +23,14 @@ from penstock.model.rented import (
     Notice,
     Offer,
     Order,
+    Shown,
 )
 from penstock.model.rules import Pool
 from penstock.ports import NoAnswer, ProviderError, QuotaReached, Throttled, UnknownMachine
-from penstock.providers.ec2 import answers
+from penstock.providers.ec2 import answers, identity
 from penstock.providers.ec2.launch import Choice, choices, offer_of, parameters
 from penstock.providers.ec2.pace import Pace
+from penstock.providers.ec2.seen import Seen, instance_of
 
 CONNECT_S, READ_S = 1.5, 3.0
 LISTING_S = 4.0
@@ -47,15 +50,6 @@ TAKEN = (
     "instance-terminated-capacity-oversubscribed",
 )
 """States of spot requests: of instances that will be taken back, and that were ("State changes for a Spot request")."""
-OURS = ("Client.UserInitiatedShutdown", "Client.UserInitiatedHibernate")
-STATES: dict[str, InstanceState] = {
-    "pending": "coming",
-    "running": "up",
-    "stopping": "stopping",
-    "stopped": "stopped",
-    "shutting-down": "going",
-    "terminated": "gone",
-}
 
 
 class Ec2:
@@ -69,6 +63,7 @@ class Ec2:
         self._lock = threading.Lock()
         self._connected: Any = None
         self._made: dict[str, int] = {}
+        self._seen = Seen(pool.ec2.region if pool.ec2 else "", now)
         self._exhausted: dict[str, int] = {}
 
     def offers(self) -> tuple[Offer, ...]:
@@ -130,12 +125,13 @@ class Ec2:
         while True:
             try:
                 page = self._call("describe_instances", **asked)
-                found += [_instance(one) for group in page["Reservations"] for one in group["Instances"]]
+                found += [one.instance for group in page["Reservations"] for one in self._seen.take(group)]
             except (NoAnswer, Throttled):
                 if "NextToken" not in asked:
                     raise
                 return Listing(instances=tuple(found), complete=False)
             if not page.get("NextToken"):
+                self._seen.keep({one.id for one in found})
                 return Listing(instances=tuple(found))
             if time.monotonic() > until_s:
                 return Listing(instances=tuple(found), complete=False)
@@ -156,6 +152,26 @@ class Ec2:
             for one in found
             if one.get("InstanceId")
         )
+
+    def unsigned(self, document: str, signature: str) -> str:
+        """As hub.vouching.Vouches: nobody wants to know where no certificates are given; where they cannot be used nothing is signed."""
+        if self._said is None or not self._said.identity_certificates:
+            return ""
+        try:
+            trusted = identity.certificates(Path(self._said.identity_certificates), self._said.region)
+            return identity.unsigned(document, signature, trusted)
+        except (ValueError, OSError) as problem:
+            return f"no identity document can be verified: {problem}"
+
+    def shown(self, id_: str, started_ms: int) -> Shown:
+        """As hub.vouching.Vouches: as it was listed, unless it was started since then. It is asked for no more often than seldom."""
+        known = self._seen.find(id_, started_ms)
+        if known is not None:
+            return known
+        self._seen.ask(id_)
+        for group in self._call("describe_instances", InstanceIds=[id_])["Reservations"]:
+            return self._seen.take(group)[0]
+        raise UnknownMachine(f"there is no {id_}")
 
     def console(self, id_: str) -> str:
         """As ports.Provider: as EC2 keeps it, some minutes old at times."""
@@ -184,7 +200,7 @@ class Ec2:
         found = self._call("describe_instances", InstanceIds=[id_])["Reservations"]
         if not found:
             raise UnknownMachine(f"there is no {id_}")
-        return _instance(found[0]["Instances"][0]).state
+        return instance_of(found[0]["Instances"][0]).state
 
     def _by_tag(self, order: Order) -> str:
         """The machine that was made for this order before. Raises NoAnswer while it is not listed."""
@@ -233,16 +249,3 @@ class Ec2:
             return NOTICE_MS
         passed_ms = self._now() - round(since.astimezone(UTC).timestamp() * 1000)
         return min(NOTICE_MS, max(1, NOTICE_MS - passed_ms))
-
-
-def _instance(one: dict[str, Any]) -> Instance:
-    tags = {tag["Key"]: tag["Value"] for tag in one.get("Tags", ())}
-    return Instance(id=one["InstanceId"], state=STATES[one["State"]["Name"]], tags=tags, why=_why(one))
-
-
-def _why(one: dict[str, Any]) -> str:
-    """Why it went, in EC2's words, where it was not us who asked for it ("Troubleshoot instance launch issues")."""
-    reason = one.get("StateReason") or {}
-    if one["State"]["Name"] not in ("shutting-down", "terminated") or reason.get("Code", "") in OURS:
-        return ""
-    return " ".join(str(reason.get("Message") or reason.get("Code") or "").split())[:200]
