@@ -9,6 +9,7 @@ from serving import POOL, RULES, SERVES, URL, Served
 from penstock.hub import people
 from penstock.hub.context import Refused
 from penstock.hub.explain import explain
+from penstock.hub.explain.systems import unanswered
 from penstock.hub.fleet import machines_view
 from penstock.hub.fsck import fsck
 from penstock.model.change import Build, Change
@@ -172,7 +173,7 @@ def test_more_names_than_secrets_are_told_as_a_quota() -> None:
     farm.system.ask(*(f"linux-{n}" for n in range(6)))
     farm.pass_s(300)
     assert sorted(farm.powers()) == ["burst-1", "burst-2"]
-    assert [one for one in farm.all(Event) if one.reason == "no secret is known for burst-3"]
+    assert [one for one in farm.all(Event) if one.reason.endswith("no secret is known for burst-3")]
 
 
 def test_people_cannot_steer_here_what_runs_there() -> None:
@@ -289,3 +290,50 @@ def test_people_are_told_where_it_runs_and_nothing_that_only_its_system_knows() 
     (machine,) = farm.machines
     assert (machine.agent, machine.sandbox) == ("buildbot-worker", "plain")
     assert machines_view(farm.hub)["machines"][0]["silent_s"] == 0
+
+
+def test_what_sleeps_is_not_given_back_while_its_system_is_away() -> None:
+    farm = Served.at_work("linux-gcc")
+    farm.system.end("1")
+    farm.until(lambda: farm.powers() == {"burst-1": "suspended"})
+    farm.system.problem = "connection refused"
+    for _ in range(72):
+        farm.clock.monotonic += 3_000_000
+        farm.pass_s(1)
+    assert farm.powers() == {"burst-1": "suspended"}
+    farm.system.problem = ""
+    farm.until(lambda: not farm.powers())
+
+
+def test_people_are_told_since_when_a_system_does_not_answer() -> None:
+    farm = Served.at_work("linux-gcc")
+    farm.system.ask("linux-clang")
+    farm.system.full = True
+    farm.pass_s(10)
+    waits = next(job.id for job in farm.all(Job) if job.spec.module == "linux-clang")
+    farm.system.problem = "connection refused"
+    farm.pass_s(300)
+    said = f"pool burst: {URL}, whose jobs it runs, has not answered for 5 min"
+    assert said in " ".join(told(farm, waits))
+    assert notes(farm) == ["system-away"]
+    # Whoever leads next knows, too, and people hear once that it is back.
+    farm.again()
+    farm.pass_s(60)
+    assert said.replace("5 min", "6 min") in " ".join(told(farm, waits))
+    farm.system.problem = ""
+    farm.pass_s(10)
+    assert "has not answered" not in " ".join(told(farm, waits))
+    assert notes(farm) == []
+    told_of = [one.reason for one in farm.all(Event) if one.state == "alert"]
+    assert [one.endswith("answers again") for one in told_of] == [False, True]
+
+
+def told(farm: Served, job: str) -> list[str]:
+    """What is said of a job that waits."""
+    return [f"{one.subject}: {one.text}" for one in explain(farm.hub, job).reasons]
+
+
+def notes(farm: Served) -> list[str]:
+    """What is said of pools beside their machines."""
+    pools = farm.hub.rules.pools
+    return [one.code for one in farm.hub.store.read(lambda tx: unanswered(tx, pools, farm.clock.monotonic))]

@@ -12,7 +12,7 @@ from penstock.model.rules import Budget, Guard
 from penstock.model.snapshot import Ask, Snapshot, ask_of, groups_of
 from penstock.model.states import GuardState
 from penstock.model.units import Size
-from penstock.policy.budgets.curbs import BARRED, FREE, curbs, room, shut, spares, standing, touches
+from penstock.policy.budgets.curbs import BARRED, FREE, curbs, keeps, room, shut, spares, standing, touches
 from penstock.policy.ordering import level_of
 from penstock.policy.placement import decide
 from penstock.policy.planning import CLASSES
@@ -117,3 +117,9 @@ def test_where_jobs_meet_machines_a_barred_one_is_refused_and_never_hopeless() -
     assert refusals(ask_of(jobs[3]), farm[0], snapshot) == []
     pools = [SHARED]
     assert of_all(ask, pools, {"shared": [farm[0]]}, snapshot) is None
+
+
+def test_what_sleeps_in_a_pool_stays_only_where_a_curb_says_so() -> None:
+    away = Curb(guard="", barred=("a",), stopped="a", keeps=True)
+    money = Curb(guard="g", barred=("b",))
+    assert [keeps((money, away), pool) for pool in "abc"] == [True, False, False]

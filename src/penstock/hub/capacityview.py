@@ -307,7 +307,8 @@ def is_ours(hub: Hub, one: Machine) -> bool:
 
 def _unknown(pool: str, why: str) -> Curb:
     """Nothing is ordered for a system of whose queue nothing is known."""
-    return Curb(guard="", why=f"its system does not answer: {why}", barred=(pool,), stopped=pool)
+    why = f"its system does not answer: {why}"
+    return Curb(guard="", why=why, barred=(pool,), stopped=pool, keeps=True)
 
 
 def _free(machine: Machine | None) -> list[int]:

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from penstock.hub import attendance, mirror
+from penstock.hub.absent import WORDS, Absence, absent, note
 from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.context import Hub
 from penstock.hub.queueview import ASLEEP
@@ -69,6 +70,7 @@ class _System:
     lost_ms: int | None = None
     back_ms: int = 0
     problem: str = "it was not looked at yet"
+    noted: bool = False
     told: bool = False
     looks: list[_Look] = field(default_factory=list)
     quiet: dict[str, int] = field(default_factory=dict)
@@ -127,6 +129,10 @@ class Watcher:
         if not one.marked:
             kept = look(self._hub, lambda tx, farm: tx.get(Memory, _name(one.url)))
             one.mark, one.marked = (kept.content.decode() if kept else ""), True
+            # Since when it is away, where the last leader knew.
+            one.lost_ms = look(self._hub, lambda tx, farm: absent(tx, one.url)).since_ms or None
+            one.noted = one.lost_ms is not None
+            one.told = one.lost_ms is not None and now_ms - one.lost_ms >= TOLD_MS
         known = look(self._hub, partial(mirror.open_jobs, url=one.url))
         self._beside.later(f"watch {one.url}", partial(self._look, one, frozenset(known)))
 
@@ -167,6 +173,10 @@ class Watcher:
         one.problem = problem
         if one.lost_ms is None:
             one.lost_ms = now_ms
+        if not one.noted:
+            one.noted = True
+            absence = Absence(since_ms=max(1, one.lost_ms), why=problem[:WORDS])
+            lead(self._hub, partial(note, url=one.url, absence=absence))
         if not one.told and now_ms - one.lost_ms >= TOLD_MS:
             one.told = True
             reason = f"{one.url} does not answer: {problem}; nothing is ordered for it, and none of its machines is stopped"
@@ -175,6 +185,9 @@ class Watcher:
     def _heard(self, one: _System, now_ms: int) -> None:
         if one.away:
             one.back_ms = now_ms
+        if one.noted:
+            one.noted = False
+            lead(self._hub, partial(note, url=one.url, absence=Absence()))
         if one.told:
             one.told = False
             lead(self._hub, partial(_alert, reason=f"{one.url} answers again"))

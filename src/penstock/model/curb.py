@@ -46,7 +46,8 @@ class Curb(msgspec.Struct, frozen=True, kw_only=True):
     person has stopped that pool.
 
     `barred`: pools whose machines start nothing. `most`: rented pools, each with how many of its machines may be at work
-    so that one more is ordered. `off`: classes whose jobs start nowhere. Jobs of the classes in `exempt` are spared.
+    so that one more is ordered. `off`: classes whose jobs start nowhere. Jobs of the classes in `exempt` are spared. `keeps`:
+    machines that sleep in the barred pools stay, for nobody knows whether they are needed.
     """
 
     guard: str
@@ -57,3 +58,4 @@ class Curb(msgspec.Struct, frozen=True, kw_only=True):
     off: tuple[str, ...] = ()
     exempt: tuple[str, ...] = ()
     stopped: str = ""
+    keeps: bool = False

@@ -11,6 +11,7 @@ from penstock.model.curb import Curb
 from penstock.model.decision import Boot, Delete, Resume, Suspend
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity import offers, reserve
+from penstock.policy.capacity import preset_numbers as n
 from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.rows import Rows
 from penstock.policy.capacity.setting import Choice
@@ -24,6 +25,7 @@ THROTTLED = Curb(guard="g", most=(("burst", 0),), exempt=("release",))
 CAPPED = Curb(guard="g", most=(("burst", 2),), exempt=("release",))
 BARRED = Curb(guard="g", barred=("burst",), exempt=("release",))
 KEPT = msgspec.structs.replace(BURST, min=2)
+AWAY = Curb(guard="", barred=("burst",), stopped="burst", keeps=True)
 
 
 def many(count: int, ask=ASK):  # type: ignore[no-untyped-def]
@@ -143,6 +145,43 @@ class TestChanges:
         assert rows.curb((BARRED,))
         assert not rows.curb((BARRED,))
         assert rows.curb(())
+
+
+def asleep(told: Told) -> Told:
+    """It has one machine, which ran a job and sleeps after it."""
+    decision = told(machines=(rented(),), waiting=many(1))
+    while not decision.places:
+        decision = told(60_000, waiting=many(1))
+    decision = told(60_000, ended=(Ended("change0", 5000),))
+    while not decision.power:
+        decision = told(60_000)
+    (suspended,) = decision.power
+    assert isinstance(suspended, Suspend)
+    told(machines=(rented(phase="suspended"),))
+    return told
+
+
+AT_ONCE = n.PRESETS.index("burst-at-once")
+
+
+@pytest.mark.parametrize("choice", [Choice(), Choice(AT_ONCE, n.numbers("burst-at-once"))])
+class TestWhatSleeps:
+    def days(self, told: Told, count: int, *curbs: Curb) -> list[object]:
+        """What is done with machines in so many days, looked at as often as the policy asks for it."""
+        done: list[object] = []
+        for _ in range(48 * count):
+            done += told(HOUR_MS // 2, curbs=curbs).power
+        return done
+
+    def test_what_sleeps_stays_where_nobody_knows_whether_it_is_needed(self, choice: Choice) -> None:
+        told = asleep(Told(rules(BURST), choice))
+        assert self.days(told, 8, AWAY) == []
+        (gone,) = self.days(told, 1)
+        assert isinstance(gone, Delete)
+
+    def test_a_guard_of_money_keeps_nothing(self, choice: Choice) -> None:
+        (gone,) = self.days(asleep(Told(rules(BURST), choice)), 8, BARRED)
+        assert isinstance(gone, Delete)
 
 
 class TestColumns:

@@ -1,6 +1,7 @@
 """Why a queued job waits: which machine or pool refuses it and why, how many go before it, when it should start."""
 
 from penstock.hub.explain.curbed import curbed
+from penstock.hub.explain.systems import unanswered
 from penstock.hub.explain.told import About, Said, View, basis, expectation, span
 from penstock.hub.outlook import Outlook, Scene
 from penstock.model.decision import Reason
@@ -24,7 +25,7 @@ def queued(view: View) -> Said:
     ever = {pool.name: view.tx.find(Machine, "pool", pool.name) for pool in view.hub.rules.pools}
     machines = {name: [one for one in mine if one.power != Power.GONE] for name, mine in ever.items()}
     there = _machines(job, machines, scene.snapshot)
-    pools = [*_pools(view, machines), *_in_vain(ever, view.farm.time_ms)]
+    pools = [*_pools(view, machines), *_in_vain(ever, view.farm.time_ms), *_unanswered(view)]
     shares = [*curbed(view, scene.snapshot), *_shares(job, scene.snapshot)]
     sentences = [f"{job.name} is queued: {job.reason}.", *_delays(view)]
     if expected is not None and expected.sure:
@@ -101,6 +102,13 @@ def _in_vain(ever: dict[str, list[Machine]], now_ms: int) -> list[About]:
             text = f"an order came to nothing {span(now_ms - last.since_ms)} ago: {last.power_reason}"
             found.append(About(subject=f"pool {name}", code="in-vain", text=text))
     return found
+
+
+def _unanswered(view: View) -> list[About]:
+    """Of pools that could take it those whose own system says nothing."""
+    ask = ask_of(view.job)
+    mine = tuple(pool for pool in view.hub.rules.pools if not of_pool(ask, pool))
+    return unanswered(view.tx, mine, view.farm.time_ms)
 
 
 def _shares(job: Job, snapshot: Snapshot) -> list[About]:

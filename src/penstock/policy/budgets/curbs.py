@@ -127,6 +127,11 @@ def shut(found: Sequence[Curb], ask: Ask, pools: Iterable[Pool], takes: Callable
     return bool(taking) and all(room(found, ask, pool.name) == BARRED for pool in taking)
 
 
+def keeps(found: Iterable[Curb], pool: str) -> bool:
+    """Whether machines that sleep in a pool stay for now, however long they have slept."""
+    return any(one.keeps and pool in one.barred for one in found)
+
+
 def standing(found: Iterable[Curb], pool: str) -> bool:
     """Whether machines may be kept standing by in a pool for jobs that are not there yet: not where a guard curbs it."""
     return not any(pool in one.barred or pool in dict(one.most) for one in found)

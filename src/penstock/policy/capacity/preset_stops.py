@@ -13,6 +13,7 @@ from penstock.policy.capacity.columns import (
     ISLAND_FAILED_MS,
     ISLAND_LOOKED_MS,
     ISLAND_OF_OWN,
+    KEPT,
     MACHINE_AFTER,
     MACHINE_BEFORE,
     MACHINE_FLAGS,
@@ -58,6 +59,8 @@ from penstock.policy.capacity.preset_rest import edge_ms, tick_ms
 OWN_STOP_MS = ISLAND_OF_OWN + 1
 OWN_GONE_MS = ISLAND_OF_OWN + 2
 """Before these moments no idle machine is due to be stopped, no suspended one to be deleted."""
+AGAIN_MS = 60_000
+"""What sleeps where nothing is to be deleted is looked at again after so long."""
 OWN_BLOCKED = ISLAND_OF_OWN + 4
 """1 = something was due but is kept as spare, or because the pool must have it."""
 OWN_PERIOD = ISLAND_OF_OWN + 5
@@ -156,6 +159,8 @@ def _forget(farm: Farm, pool: int, now_ms: int) -> None:
         gone_ms = NEVER_MS
         if keep_ms < NEVER_MS:
             gone_ms = farm.machines[MACHINE_SINCE_MS][machine] + keep_ms
+        if farm.pools[POOL_LEAST][pool] == KEPT:
+            gone_ms = max(gone_ms, now_ms + AGAIN_MS)
         if gone_ms > now_ms:
             island = farm.pools[POOL_ISLAND][pool]
             farm.islands[OWN_GONE_MS][island] = min(farm.islands[OWN_GONE_MS][island], gone_ms)
