@@ -18,18 +18,19 @@ import sys
 from typing import Any
 
 from penstock.agent.alone import Alone
+from penstock.agent.mounts import Sight
 from penstock.agent.usage import descendants
 
 START, KILL = b"S", b"K"
-NO_NETWORK = "--unshare-net"
-"""As the second word of an order: what makes a network of its own, which is not needed where we have one to give."""
+SANDBOX, NO_NETWORK = "bwrap", "--unshare-net"
+"""The first word of an order; and as the second what makes a network of its own, not needed where we have one to give."""
 _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 36, 38
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
 _MS_BIND, _MS_REC, _MS_ONE_WAY = 4096, 16384, 1 << 19
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _DEFAULT = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE}
 _CHILDREN = "/proc/self/task/%d/children"
-_DYING_S = 0.02
+_DYING_S = 0.1
 _HANDLES_MAX = 32
 
 
@@ -156,6 +157,7 @@ def _attempt(
 
 
 _staying: list[str] = []
+_sight = Sight()
 
 
 def _join(order: dict[str, Any]) -> None:
@@ -167,7 +169,7 @@ def _join(order: dict[str, Any]) -> None:
 
 def _move(groups: list[str]) -> None:
     for path in groups:
-        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        handle = _sight.open(path)
         try:
             os.write(handle, b"0")
         finally:
@@ -185,7 +187,10 @@ def _back(order: dict[str, Any]) -> bool:
 
 def _start(order: dict[str, Any], handles: list[int]) -> int:
     """Start the program without a fork of our own, which would cost more than the program does."""
-    _network(order["arguments"])
+    words = order["arguments"]
+    if words[0] == SANDBOX:
+        _sight.narrow([path for option, path in zip(words, words[1:]) if option.endswith("-bind")])
+    _network(words)
     os.chdir(order.get("folder", "/"))
     _first_to_go(True)
     try:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from penstock.agent.keeper import NO_NETWORK
+from penstock.agent.keeper import NO_NETWORK, SANDBOX
 
 PREFIX = "/opt/penstock"
 SOURCE = "/build/src"
@@ -220,7 +220,7 @@ def _copy(path: Path, target: Path) -> None:
 def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = TMP_MB) -> list[str]:
     """The argument list that runs the offer's commands in namespaces of their own."""
     full = offer.get("network") == "full"
-    arguments = ["bwrap", *([] if full else [NO_NETWORK]), "--unshare-user", "--unshare-ipc"]
+    arguments = [SANDBOX, *([] if full else [NO_NETWORK]), "--unshare-user", "--unshare-ipc"]
     arguments += ["--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
     arguments += ["--uid", str(_UID), "--gid", str(_UID), "--hostname", HOSTNAME]
     arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
