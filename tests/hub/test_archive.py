@@ -69,6 +69,37 @@ def test_a_blob_that_begins_to_be_deleted_after_it_was_looked_at_makes_settling_
     assert farm.get(Attempt, work.attempt.id).state == AttemptState.FINISHING
 
 
+def test_a_module_that_begins_to_be_collected_after_it_was_looked_at_makes_settling_wait(
+    farm: TestFarm,
+) -> None:
+    """Of two jobs of one key the second is published while what the first made begins to be collected."""
+    first, second = Agent(farm, "m1"), Agent(farm, "m2")
+    build = farm.submit("c1", planned("zlib"))
+    farm.tick()
+    work = first.start()[0]
+    key = farm.job(build, "zlib:build").key
+    set_module(farm, key, state=ModuleState.COLLECTED)
+    farm.submit("c2", planned("zlib"))
+    farm.tick()
+    other = second.start()[0]
+    first.run(work)
+    assert farm.tick()["settled"] == 1
+    second.run(other, b"something else")
+    publish = farm.blobs.publish
+
+    def meanwhile(name: str, digest: str) -> None:
+        publish(name, digest)
+        set_module(farm, key, state=ModuleState.EXPIRING)
+
+    farm.blobs.publish = meanwhile  # type: ignore[method-assign]
+    assert farm.tick()["settled"] == 0
+    assert farm.get(Module, "untrusted", key).state == ModuleState.EXPIRING
+    farm.blobs.publish = publish  # type: ignore[method-assign]
+    set_module(farm, key, state=ModuleState.COLLECTED)
+    assert farm.tick()["settled"] == 1
+    assert farm.get(Module, "untrusted", key).producer == other.attempt.job
+
+
 def test_a_blob_store_that_is_away_makes_settling_wait(
     farm: TestFarm, monkeypatch: pytest.MonkeyPatch
 ) -> None:

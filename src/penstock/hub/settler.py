@@ -82,10 +82,14 @@ def _load(tx: Tx, farm: Farm, attempt_id: str) -> Case | None:
         return None
     ending = msgspec.json.decode(attempt.finish_body, type=Ending)
     blobs = [tx.get(Blob, output.digest) for output in attempt.outputs]
-    module = tx.get(Module, job.spec.trust, job.key)
-    collecting = module is not None and module.state == ModuleState.EXPIRING
-    blocked = collecting or any(blob is not None and blob.state == "expiring" for blob in blobs)
+    blocked = _collecting(tx, job) or any(blob is not None and blob.state == "expiring" for blob in blobs)
     return Case(attempt, job, ending, blocked)
+
+
+def _collecting(tx: Tx, job: Job) -> bool:
+    """Whether what was made of the job's key before is being collected: nothing takes its place until that is over (I17)."""
+    module = tx.get(Module, job.spec.trust, job.key) if job.key else None
+    return module is not None and module.state == ModuleState.EXPIRING
 
 
 def _publish(hub: Hub, attempt_id: str, outputs: tuple[Output, ...]) -> str:
@@ -100,7 +104,7 @@ def _publish(hub: Hub, attempt_id: str, outputs: tuple[Output, ...]) -> str:
 
 def _apply(step: Step, case: Case) -> bool:
     attempt = step.need(Attempt, case.attempt.id)
-    if attempt.state != AttemptState.FINISHING:
+    if attempt.state != AttemptState.FINISHING or _collecting(step.tx, case.job):
         return False
     if not case.problem and not archive.reserve(step, case.ending.outputs):
         return False
