@@ -175,6 +175,11 @@ BREAKS: list[tuple[str, str, list[Callable[[Records], None]]]] = [
     ("I11", "secrets among untrusted", [with_(ZLIB, spec=spec(ZLIB, trust="trusted", secrets=("KEY",)))]),
     ("I12", "unknown blob", [drop("blob")]),
     ("I12", "blob is being deleted", [with_("blob", state="expiring")]),
+    (
+        "I12",
+        "unknown blob of a closed build",
+        [with_("build", open=False, state=BuildState.PASSED), drop("verified"), drop("blob")],
+    ),
     ("I13", "slots", [with_("machine", busy=(0, 1))]),
     ("I13", "one slot twice", [with_("machine", busy=(0, 0))]),
     ("I13", "taken", [with_("machine", taken=Size(2, 1024))]),
@@ -214,6 +219,18 @@ def test_variations_of_sound_books(changes: Callable[[Records], None]) -> None:
     if not records["machine"].session:  # type: ignore[attr-defined]
         with_("session", open=False)(records)
     assert broken(records) == []
+
+
+def test_what_only_closed_builds_name_may_be_collected() -> None:
+    records = sound()
+    for act in (
+        with_("blob", state="COLLECTED"),
+        with_("verified", state=ModuleState.COLLECTED),
+    ):
+        act(records)
+    assert broken(records) == ["I12"]
+    with_("build", open=False, state=BuildState.PASSED)(records)
+    assert "I12" not in broken(records)
 
 
 @pytest.mark.parametrize(

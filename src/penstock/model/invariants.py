@@ -123,15 +123,17 @@ def trust(books: Books) -> Found:
 
 
 def outputs_are_stored(books: Books) -> Found:
-    """I12, I17: what a job or module names is stored, and not being deleted."""
+    """I12, I17: what a job of an open build or a module names is stored, and not being deleted. What only closed builds
+    name may be collected."""
     named = {job.id: (job.output, job.worktree) for job in books.jobs.values() if job.state in _GOOD}
+    closed = {job.id for job in books.jobs.values() if not books.builds[job.build].open}
     for module in books.modules.values():
         if module.state in (ModuleState.VERIFIED, ModuleState.PUBLISHED):
             named[module.key] = (module.output, module.worktree)
     for subject, digests in named.items():
         for digest in filter(None, digests):
             blob = books.blobs.get(digest)
-            if blob is None or blob.state != "stored":
+            if blob is None or (blob.state != "stored" and subject not in closed):
                 yield subject, f"{digest} is {blob.state if blob else 'unknown'}"
 
 
