@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import subprocess
 import sys
 import zipfile
@@ -35,7 +36,9 @@ def test_other_processes_give_the_same_bytes_too() -> None:
     say = "from penstock.web.agentfile import agent_file; print(agent_file().digest)"
     for seed in ("1", "2"):
         words = [sys.executable, "-c", say]
-        said = subprocess.run(words, env={"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            words, env=os.environ | {"PYTHONHASHSEED": seed}, capture_output=True, text=True, check=True
+        )
         assert said.stdout.strip() == agentfile.agent_file().digest
 
 
