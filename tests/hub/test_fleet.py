@@ -44,11 +44,25 @@ def said(farm: TestFarm, machine: str) -> dict[str, object]:
             Plan(gone_ms=NOW_MS + 2 * HOUR_MS),
             "is resumed when jobs need it, deleted in 2 h",
         ),
-        ({"power": Power.DELETING}, Plan(), "is gone when its provider says so"),
+        (
+            {"power": Power.DELETING},
+            Plan(),
+            "is gone when its provider says so; asked again, and people told, every 10 min until then",
+        ),
         (
             {"power": Power.DRAINING, "busy": (0, 1)},
             Plan(),
-            "ends 2 jobs, then is stopped or given back",
+            "ends 2 jobs, then is given back, unless somebody says penstock drain --lift m1",
+        ),
+        (
+            {"power": Power.DRAINING, "power_reason": "to be suspended: it was idle for long enough"},
+            Plan(),
+            "is suspended",
+        ),
+        (
+            {"power": Power.DRAINING, "power_reason": "to be given back: it was idle", "busy": (0,)},
+            Plan(),
+            "ends 1 job, then is given back",
         ),
         ({"leaves_ms": NOW_MS + 90_000}, Plan(), "is taken back by its provider in 90 s"),
         ({"health": Health.QUARANTINED}, Plan(), "takes nothing until somebody trusts it again"),
@@ -72,13 +86,21 @@ def test_what_happens_next_where_pools_are_otherwise() -> None:
     assert next_of(ONE, POOL, Plan(), NOW_MS) == "waits for jobs"
     off = Plan(stop_ms=NOW_MS + 40_000)
     assert next_of(ONE, POOL, off, NOW_MS) == "takes the next job, switched off in 40 s if none comes"
-    stopping = msgspec.structs.replace(ONE, power=Power.SUSPENDING)
-    assert next_of(stopping, POOL, Plan(), NOW_MS) == "is told again if that takes longer than 10 min"
+    stopping = msgspec.structs.replace(ONE, power=Power.SUSPENDING, since_ms=NOW_MS - 60_000)
+    assert (
+        next_of(stopping, POOL, Plan(), NOW_MS)
+        == "is off when it has shut down; counts as up again in 9 min if it has not"
+    )
     cleaned = msgspec.structs.replace(POOL, uses=1)
     assert next_of(busy, cleaned, Plan(), NOW_MS) == "takes the next job as a slot is free"
     assert "farm.toml does not have its pool" in next_of(ONE, None, Plan(), NOW_MS)
     retired = msgspec.structs.replace(ONE, power=Power.DRAINING, health=Health.RETIRED, busy=(0,))
     assert next_of(retired, POOL, Plan(), NOW_MS) == "ends 1 job, then leaves the farm"
+    drained = msgspec.structs.replace(ONE, power=Power.DRAINING)
+    assert (
+        next_of(drained, POOL, Plan(), NOW_MS)
+        == "takes nothing, unless somebody says penstock drain --lift m1"
+    )
     coming = msgspec.structs.replace(ONE, power=Power.REGISTERING, client_token="")
     assert next_of(coming, POOL, Plan(), NOW_MS) == "takes jobs when its agent has called"
 

@@ -6,7 +6,7 @@ from farms import POOL, Agent, TestFarm, planned
 from farms import RULES as OWNED
 from renting import RULES, Rented
 
-from penstock.hub import pools, queue
+from penstock.hub import people, pools, queue
 from penstock.hub.context import NotFound
 from penstock.hub.explain import explain
 from penstock.model.curb import Stopped
@@ -14,7 +14,7 @@ from penstock.model.farm import Event
 from penstock.model.job import Job
 from penstock.model.machine import Machine
 from penstock.model.rules import Waiting
-from penstock.model.states import JobState, Power
+from penstock.model.states import Health, JobState, Power
 
 HASTY = msgspec.structs.replace(RULES, waiting=Waiting(price_per_hour_micros=200_000_000))
 
@@ -96,3 +96,47 @@ def test_a_pool_that_left_farm_toml_stops_nothing(farm: Rented) -> None:
     farm.submit("c1", planned("zlib"))
     farm.tick(6000)
     assert "is stopped" not in " ".join(explain(farm.hub, farm.all(Job)[0].id).sentences)
+
+
+class TestTrusting:
+    def suspected(self) -> tuple[TestFarm, list[Agent]]:
+        """A pool of which four machines of five refused what they were offered."""
+        farm = TestFarm()
+        agents = [Agent(farm, f"m{n}", slots=1) for n in range(5)]
+        farm.submit("c1", *(planned(f"z{n}") for n in range(4)))
+        farm.tick()
+        for agent in agents:
+            for work in agent.start():
+                agent.finish(work, queue.Ending(result="refused", cause="no network"))
+        farm.pass_time(60_000)
+        return farm, agents
+
+    def test_a_pool_that_failed_together_takes_jobs_again_when_a_person_says_so(self) -> None:
+        farm, agents = self.suspected()
+        assert farm.tick()["offered"] == 0
+        job = farm.all(Job)[0]
+        said = " ".join(explain(farm.hub, job.id).sentences)
+        assert "pool own: 4 of its 5 machines failed within 10 min (m0, m1, m2 and 1 more)" in said
+        assert "nothing starts there for 9 min more" in said
+        assert "penstock pools trust own" in said
+        assert pools.trust_pool(farm.hub, "own", "trusted again by ada: the switch had no power")
+        for agent in agents:
+            agent.poll()
+        assert farm.tick()["offered"] == 4
+        told = [one.reason for one in farm.all(Event) if one.state == "pool"]
+        assert told == ["pool own: its machines are trusted again by ada: the switch had no power"]
+        about = [one for one in farm.all(Event) if one.kind == "machine" and "ada" in one.reason]
+        assert len(about) == 4
+
+    def test_nothing_changes_where_nothing_was_suspected(self) -> None:
+        farm = TestFarm()
+        Agent(farm, "m1")
+        assert not pools.trust_pool(farm.hub, "own", "trusted again by ada")
+        with pytest.raises(NotFound):
+            pools.trust_pool(farm.hub, "none", "")
+
+    def test_machines_that_are_out_of_use_for_other_reasons_stay_so(self) -> None:
+        farm, agents = self.suspected()
+        people.quarantine(farm.hub, agents[0].machine.id, "smoke")
+        assert pools.trust_pool(farm.hub, "own", "trusted again by ada")
+        assert (agents[0].machine.health, agents[0].machine.blamed) == (Health.QUARANTINED, ())

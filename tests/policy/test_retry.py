@@ -150,3 +150,19 @@ def test_a_machine_that_its_provider_lost_unsaid_is_no_reclaim() -> None:
     cause = retry.gone("not listed")
     assert cause.text == "machine gone: not listed"
     assert (cause.reclaimed, cause.counts, cause.blames) == (False, True, "")
+
+
+def test_who_failed_when_and_until_when_its_pool_is_suspect() -> None:
+    machines = [failed(n, NOW - n * 60_000) for n in range(6)] + [failed(9, blamed=())]
+    assert [one.id for one in retry.failing(machines, NOW)] == ["m5", "m4", "m3", "m2", "m1", "m0"]
+    # Three may fail: when the third of six is forgotten, the three last ones are left.
+    until_ms = retry.suspected_until_ms(machines, NOW)
+    assert until_ms == NOW - 3 * 60_000 + retry.TOGETHER_MS
+    assert retry.pool_failed(machines, (), until_ms - 1)
+    assert not retry.pool_failed(machines, (), until_ms)
+    assert retry.suspected_until_ms(machines[:3], NOW) == 0
+
+
+def test_nothing_is_held_against_who_is_forgiven() -> None:
+    one = retry.forgiven(failed(1, streak=3))
+    assert (one.streak, one.blamed, one.failed_ms) == (0, (), 0)

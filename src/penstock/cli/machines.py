@@ -6,6 +6,7 @@ from pathlib import Path
 from penstock.cli.output import clean, print_json, print_table
 from penstock.cli.queries import Document, opened
 from penstock.hub.explain.told import span
+from penstock.model.states import Health
 from penstock.model.units import MS_PER_S
 
 
@@ -23,6 +24,8 @@ def show_machines(farm: Path | None, state: Path | None, hub: str | None, as_jso
         print_json(document)
     else:
         print_table(columns, rows)
+        for note in document["notes"]:
+            print(clean(f"{note['subject']}: {note['text']}"))
 
 
 def _money(line: Document) -> tuple[str, str]:
@@ -33,8 +36,10 @@ def _money(line: Document) -> tuple[str, str]:
 
 
 def _outlook(line: Document) -> str:
-    """Why a machine is as it is, and what happens to it next."""
-    return "; ".join(said for said in (line["reason"], line["why"], line["next"]) if said)
+    """Why a machine is as it is, for how long its agent has been silent, and what happens to it next."""
+    silent_ms = round((line["silent_s"] or 0) * MS_PER_S) if line["health"] == Health.SUSPECT else 0
+    silent = f"silent for {span(silent_ms)}" if silent_ms else ""
+    return "; ".join(said for said in (line["reason"], silent, line["why"], line["next"]) if said)
 
 
 def show_console(machine: str, farm: Path | None, state: Path | None, hub: str | None, as_json: bool) -> None:

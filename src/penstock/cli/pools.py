@@ -89,6 +89,20 @@ def clear(
     _act("clear-pool", pool, reason, (farm, state, hub), as_json)
 
 
+@app.command()
+@reaching
+def trust(
+    pool: PoolArgument,
+    reason: Why = "",
+    farm: FarmFile = None,
+    state: StateFolder = None,
+    hub: HubUrl = None,
+    as_json: AsJson = False,
+) -> None:
+    """Use a pool again at once of which too many machines failed together; else it takes nothing for ten minutes."""
+    _act("trust-pool", pool, reason, (farm, state, hub), as_json)
+
+
 def _act(
     what: str, pool: str, reason: str, where: tuple[Path | None, Path | None, str | None], as_json: bool
 ) -> None:

@@ -9,6 +9,8 @@ import msgspec
 
 from penstock.hub.context import Hub, NotFound, Refused
 from penstock.hub.explain.machines import Plan, next_of
+from penstock.hub.explain.pools import conditions
+from penstock.hub.explain.told import About
 from penstock.hub.overview import KEPT_S, condition
 from penstock.hub.steps import look
 from penstock.model.decision import Memory
@@ -31,7 +33,8 @@ TROUBLE = (Health.BAD, Health.SUSPECT, Health.QUARANTINED, Health.MAINTENANCE)
 
 
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
-    """Machines that are not gone, those that need somebody first, with open sessions, meters and plans by machine."""
+    """Machines that are not gone, those that need somebody first, with open sessions, meters and plans by machine; and what
+    is to be said of whole pools."""
 
     farm: Farm
     machines: tuple[Machine, ...]
@@ -39,6 +42,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     meters: dict[str, Meter]
     plans: Mapping[str, Plan]
     pools: dict[str, Pool]
+    notes: tuple[About, ...] = ()
     wall_ms: int
 
     def line(self, machine: Machine) -> Document:
@@ -114,6 +118,7 @@ def fleet(tx: Tx, farm: Farm, hub: Hub) -> Fleet:
         meters={meter.machine: meter for meter in tx.find(Meter, "key")},
         plans={},
         pools={pool.name: pool for pool in hub.rules.pools},
+        notes=tuple(conditions(hub, tx, farm)),
         wall_ms=hub.clock.wall_ms(),
     )
 
@@ -150,6 +155,7 @@ def machines_view(hub: Hub) -> Document:
     running = running_on(hub, [one.id for one in found.machines if one.busy])
     return {
         "currency": hub.rules.currency,
+        "notes": [{"subject": one.subject, "code": one.code, "text": one.text} for one in found.notes],
         "machines": [
             found.line(one)
             | {

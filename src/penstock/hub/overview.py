@@ -294,7 +294,10 @@ def alerts(now: Now, pools: Sequence[Document], figures: Figures) -> list[Docume
         found.append(_alert("bad", "frozen", f"{why}. Nothing is decided until penstock thaw --adopt"))
     found += [
         _alert(
-            "bad", f"pool {pool['name']}", "too many of its machines failed together: nothing is placed there"
+            "bad",
+            f"pool {pool['name']}",
+            "too many of its machines failed together: nothing is placed there for ten minutes, or until an operator says"
+            f" that they are well: penstock pools trust {pool['name']}",
         )
         for pool in pools
         if pool["suspect"]

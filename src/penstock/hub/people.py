@@ -197,7 +197,9 @@ def _set_power(hub: Hub, machine_id: str, powers: tuple[Power, Power], reason: s
         if machine.power != before:
             return False
         check(POWER, before, after)
-        step.put(msgspec.structs.replace(machine, power=after))
+        # Why it drained before, or was made, says nothing of now; a wish to stop it is over, too.
+        turned = {"power": after, "power_reason": reason, "since_ms": step.now_ms}
+        step.put(msgspec.structs.replace(machine, **turned))
         step.tell(Event(kind="machine", machine=machine.id, state=after, reason=reason))
         step.woken |= {"farm", f"machine:{machine.id}"}
         return True

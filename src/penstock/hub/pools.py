@@ -13,6 +13,7 @@ from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import Power
 from penstock.model.units import seconds
+from penstock.policy import retry
 from penstock.ports import Tx
 
 Document = dict[str, Any]
@@ -50,6 +51,23 @@ def clear_pool(hub: Hub, pool: str, reason: str) -> bool:
         else:
             step.put(msgspec.structs.replace(fresh, version=row.version))
         _tell(step, f"pool {pool}: machines that are in no book may be deleted, {reason}")
+        return True
+
+    return change(hub, act)
+
+
+def trust_pool(hub: Hub, pool: str, reason: str) -> bool:
+    """Forget what the machines of a pool failed at together, so that jobs start there again. Machines that are out of use for
+    other reasons stay so. False when the pool was not suspected. Raises NotFound."""
+    _known(hub, pool)
+
+    def act(step: Step) -> bool:
+        machines = [one for one in step.tx.find(Machine, "pool", pool) if one.power != Power.GONE]
+        if not retry.pool_failed(machines, (), step.now_ms):
+            return False
+        for one in retry.failing(machines, step.now_ms):
+            step.tell_machine(step.put(retry.forgiven(one)), reason)
+        _tell(step, f"pool {pool}: its machines are {reason}")
         return True
 
     return change(hub, act)

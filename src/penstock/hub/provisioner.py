@@ -23,6 +23,7 @@ from penstock.model.decision import Boot, Decided, Decision, Memory, Place, Powe
 from penstock.model.farm import Event, Farm
 from penstock.model.machine import Machine
 from penstock.model.snapshot import Ask
+from penstock.policy.capacity import columns as c
 from penstock.policy.capacity import view as policy
 from penstock.policy.capacity.rows import Rows, unpacked
 from penstock.policy.capacity.setting import Choice, islands
@@ -89,6 +90,8 @@ class Provisioner:
                 break
         if self._remembered_ms is None or now_ms - self._remembered_ms >= REMEMBER_MS:
             self._remember(sight.rows, now_ms)
+        paused = sight.rows.farm.pools[c.POOL_PAUSED_MS]
+        self._dealings.paused({pool: paused[row] for pool, row in sight.rows.pools.items()})
         self._dealings.write(now_ms)
         return dict(counts)
 

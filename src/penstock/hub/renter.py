@@ -13,7 +13,7 @@ import msgspec
 from penstock.hub import switched
 from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
-from penstock.hub.dealings import OPERATIONS, Dealings
+from penstock.hub.dealings import OPERATIONS, Dealings, words_of
 from penstock.hub.ender import lose
 from penstock.hub.sessions import TOKEN_MS, digest, end_session
 from penstock.hub.steps import Step, lead, look
@@ -196,7 +196,7 @@ class Renter:
             return lead(self._hub, partial(_turn_to, machine_id=machine.id, offer=other, why=why))
         elif machine.power in (Power.REQUESTED, Power.RESUMING) and self._given_up(machine, answer, now_ms):
             self.failures.append((machine.id, _WHY.get(type(answer), "capacity")))
-            lead(self._hub, partial(_refused, machine_id=machine.id, why=str(answer)))
+            lead(self._hub, partial(_refused, machine_id=machine.id, why=words_of(answer)))
         elif machine.power not in (Power.REQUESTED, Power.RESUMING):
             self._later(machine, now_ms)
         return None

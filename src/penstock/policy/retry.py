@@ -94,9 +94,26 @@ def too_many(some: int, whole: int) -> bool:
 
 def pool_failed(machines: Sequence[Machine], also: Sequence[str], now_ms: int) -> bool:
     """True when too many of a pool's `machines` failed together: recently, or just now (`also`, their ids)."""
-    known = [machine for machine in machines if machine.health != Health.RETIRED]
-    recent = {m.id for m in known if m.blamed and now_ms - m.failed_ms < TOGETHER_MS}
-    return too_many(len(recent | set(also)), len(known))
+    recent = {machine.id for machine in failing(machines, now_ms)}
+    return too_many(len(recent | set(also)), len(_known(machines)))
+
+
+def failing(machines: Sequence[Machine], now_ms: int) -> list[Machine]:
+    """Those that failed recently, the first one first."""
+    found = [one for one in _known(machines) if one.blamed and now_ms - one.failed_ms < TOGETHER_MS]
+    return sorted(found, key=lambda one: (one.failed_ms, one.name))
+
+
+def suspected_until_ms(machines: Sequence[Machine], now_ms: int) -> int:
+    """Until when a pool is suspect, if nothing more fails in it; 0 where it is not."""
+    recent, whole, until_ms = failing(machines, now_ms), len(_known(machines)), 0
+    while too_many(len(recent), whole):
+        until_ms = recent.pop(0).failed_ms + TOGETHER_MS
+    return until_ms
+
+
+def _known(machines: Sequence[Machine]) -> list[Machine]:
+    return [machine for machine in machines if machine.health != Health.RETIRED]
 
 
 def after(job: Job, attempt: Attempt, cause: Cause, now_ms: int) -> Again | Over:
@@ -140,6 +157,11 @@ def blamed(machine: Machine, job: str, cause: Cause, now_ms: int, alone: bool = 
         return marked
     why = f"{len(jobs)} different jobs ended on it by the farm's fault, the last: {cause.text}"
     return msgspec.structs.replace(marked, health=Health.QUARANTINED, health_reason=why)
+
+
+def forgiven(machine: Machine) -> Machine:
+    """The machine without what is held against it."""
+    return msgspec.structs.replace(machine, streak=0, blamed=(), failed_ms=0)
 
 
 def praised(machine: Machine) -> Machine:

@@ -291,10 +291,19 @@ class MachineLine(Document):
     cost: str | None
 
 
+class Note(Document):
+    """What is to be said of a whole pool: it takes nothing, nothing can be ordered there, or somebody has to act."""
+
+    subject: str
+    code: str
+    text: str
+
+
 class Machines(Document):
     """All machines that are not gone, of every provider."""
 
     currency: str
+    notes: list[Note]
     machines: list[MachineLine]
 
 

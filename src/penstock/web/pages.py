@@ -172,7 +172,7 @@ def _machines(hub: Hub, found: fleet.Fleet, pool: str, page: int) -> Document:
         "pool": pool,
         "pool_hidden": len(asked) - len(shown),
         "pools": pools,
-        "shown": [group for group in groups if group["lines"]],
+        "shown": [group for group in groups if group["lines"] or group["notes"]],
         "currency": hub.rules.currency,
         **_paging("/machines", {"pool": pool}, page, -(-len(asked) // MACHINES_A_PAGE)),
     }
@@ -194,7 +194,9 @@ def _pool_group(
     price = prices.get(line["name"], 0)
     sizes = {_size(one) for one in lines}
     size = sizes.pop() if len(sizes) == 1 else ""
-    return {**line, "price": decimal_text(price) if price else "", "size": size, "lines": lines}
+    notes = [one.text for one in found.notes if one.subject == f"pool {line['name']}"]
+    cost = decimal_text(price) if price else ""
+    return {**line, "price": cost, "size": size, "lines": lines, "notes": notes}
 
 
 def _size(line: Document) -> str:

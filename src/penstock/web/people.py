@@ -146,6 +146,11 @@ ACTS: dict[str, Callable[..., Document]] = {
         "has its strangers deleted within the next minutes",
         "is being cleared already",
     ),
+    "trust-pool": _act(
+        lambda hub, name, reason, who: pools.trust_pool(hub, name, _why("trusted again", who, reason)),
+        "is trusted again: what its machines failed at is forgotten",
+        "was not suspected",
+    ),
     "stop-pool": _act(
         lambda hub, name, reason, who: pools.stop_pool(hub, name, _why("stopped", who, reason)),
         "is stopped: nothing starts there until it is started again",

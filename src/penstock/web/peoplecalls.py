@@ -188,6 +188,10 @@ ACT_TEXTS = {
         OPERATING,
         "Has all machines deleted that carry this farm's tag and are in no book; many at once are only deleted after this.",
     ),
+    "trust-pool": (
+        OPERATING,
+        "Uses a pool again of which too many machines failed together, and forgets what they failed at.",
+    ),
     "stop-pool": (
         OPERATING,
         "Lets nothing start in a pool, and nothing be rented for it; what runs there goes on, jobs go elsewhere or wait.",

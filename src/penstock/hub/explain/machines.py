@@ -4,6 +4,8 @@ import msgspec
 
 from penstock.hub.explain.told import span
 from penstock.hub.reconciler import STUCK_MS, patience_ms
+from penstock.hub.switched import FAILED
+from penstock.hub.wishes import wish_of
 from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import Health, Power
@@ -30,12 +32,14 @@ def next_of(one: Machine, pool: Pool | None, plan: Plan, now_ms: int) -> str:
     if one.power in COMING:
         return _coming(one, pool, now_ms)
     own = pool is not None and pool.provider in OWN
+    if one.power == Power.SUSPENDING and not own:
+        return f"is deleted if that takes longer than {span(STUCK_MS)}"
     if one.power == Power.SUSPENDING:
-        return f"is {'told again' if own else 'deleted'} if that takes longer than {span(STUCK_MS)}"
+        return f"is off when it has shut down; counts as up again {_at(one.since_ms + STUCK_MS, now_ms)} if it has not"
     if one.power == Power.SUSPENDED:
-        return "is resumed when jobs need it" + _then(", deleted", plan.gone_ms, now_ms, "")
+        return _asleep(one, own, plan, now_ms)
     if one.power == Power.DELETING:
-        return "is gone when its provider says so"
+        return "is gone when its provider says so; asked again, and people told, every 10 min until then"
     if one.power == Power.DRAINING:
         return _drained(one, pool)
     if one.leaves_ms:
@@ -51,7 +55,22 @@ def next_of(one: Machine, pool: Pool | None, plan: Plan, now_ms: int) -> str:
     return _idle(pool, plan, now_ms)
 
 
+def _asleep(one: Machine, own: bool, plan: Plan, now_ms: int) -> str:
+    if not own:
+        return "is resumed when jobs need it" + _then(", deleted", plan.gone_ms, now_ms, "")
+    if one.health in _KEPT_BACK:
+        return f"stays off, {_KEPT_BACK[one.health]}"
+    if one.health == Health.SUSPECT and one.health_reason.startswith(FAILED):
+        return f"may be switched on again {_at(one.since_ms + STUCK_MS, now_ms)}"
+    if one.health == Health.SUSPECT:
+        return "stays off until somebody switches it on and its agent calls"
+    return "is switched on when jobs need it"
+
+
 def _coming(one: Machine, pool: Pool | None, now_ms: int) -> str:
+    if pool is not None and pool.controls and one.power == Power.RESUMING:
+        late_ms = one.ordered_ms + patience_ms(pool, one.power)
+        return f"takes jobs when its agent has called; left alone {_at(late_ms, now_ms)} if it has not"
     if pool is None or not one.client_token:
         return "takes jobs when its agent has called"
     left_ms = one.ordered_ms + patience_ms(pool, one.power) - now_ms
@@ -60,8 +79,12 @@ def _coming(one: Machine, pool: Pool | None, now_ms: int) -> str:
 
 def _drained(one: Machine, pool: Pool | None) -> str:
     left = f"ends {len(one.busy)} job{'' if len(one.busy) == 1 else 's'}, then " if one.busy else ""
-    retired = "leaves the farm" if one.health == Health.RETIRED else "takes nothing until it is told to"
-    return left + (retired if pool is None or pool.provider in OWN else "is stopped or given back")
+    if wish := wish_of(one):
+        return left + ("is suspended" if wish == Power.SUSPENDING else "is given back")
+    rented = pool is not None and pool.provider not in OWN
+    if one.health == Health.RETIRED:
+        return left + ("is given back" if rented else "leaves the farm")
+    return f"{left}{'is given back' if rented else 'takes nothing'}, unless somebody says penstock drain --lift {one.id}"
 
 
 def _busy(one: Machine, pool: Pool) -> str:

@@ -1,5 +1,7 @@
 """Why a queued job waits: which machine or pool refuses it and why, how many go before it, when it should start."""
 
+from penstock.hub.dealings import Dealing, dealings
+from penstock.hub.explain import pools as whole
 from penstock.hub.explain.curbed import curbed
 from penstock.hub.explain.systems import unanswered
 from penstock.hub.explain.told import About, Said, View, basis, expectation, span
@@ -13,8 +15,8 @@ from penstock.policy.suitability import of_all, of_pool, why_not
 
 NAMED = 3
 """So many machines are named for each reason; of the others it is said how many there are."""
-LATELY_MS = 900_000
-"""So long a pool is left alone after its quota was reached, the longest of such pauses."""
+TOLD = ("together", "away", "in-vain", "max", "orphans-ask")
+"""What is said of a pool that could take the job; strangers there only where somebody has to act."""
 
 
 def queued(view: View) -> Said:
@@ -25,7 +27,7 @@ def queued(view: View) -> Said:
     ever = {pool.name: view.tx.find(Machine, "pool", pool.name) for pool in view.hub.rules.pools}
     machines = {name: [one for one in mine if one.power != Power.GONE] for name, mine in ever.items()}
     there = _machines(job, machines, scene.snapshot)
-    pools = [*_pools(view, machines), *_in_vain(ever, view.farm.time_ms), *_unanswered(view)]
+    pools = [*_pools(view, machines), *_of_pools(view, ever), *_unanswered(view)]
     shares = [*curbed(view, scene.snapshot), *_shares(job, scene.snapshot)]
     sentences = [f"{job.name} is queued: {job.reason}.", *_delays(view)]
     if expected is not None and expected.sure:
@@ -92,16 +94,18 @@ def _pools(view: View, machines: dict[str, list[Machine]]) -> list[About]:
     return found
 
 
-def _in_vain(ever: dict[str, list[Machine]], now_ms: int) -> list[About]:
-    """Pools at which an order came to nothing lately, in their provider's words: they are not asked again at once."""
-    found = []
-    for name, mine in ever.items():
-        vain = [one for one in mine if one.power == Power.GONE and one.client_token and not one.starts]
-        last = max(vain, key=lambda one: one.since_ms, default=None)
-        if last and now_ms - last.since_ms < LATELY_MS:
-            text = f"an order came to nothing {span(now_ms - last.since_ms)} ago: {last.power_reason}"
-            found.append(About(subject=f"pool {name}", code="in-vain", text=text))
-    return found
+def _of_pools(view: View, ever: dict[str, list[Machine]]) -> list[About]:
+    """What keeps whole pools from starting it, of those that could."""
+    standing, ask = dealings(view.tx), ask_of(view.job)
+    return [
+        about
+        for pool in view.hub.rules.pools
+        if not of_pool(ask, pool)
+        for about in whole.of_pool(
+            pool, ever[pool.name], standing.get(pool.name, Dealing()), view.farm.time_ms
+        )
+        if about.code in TOLD
+    ]
 
 
 def _unanswered(view: View) -> list[About]:
