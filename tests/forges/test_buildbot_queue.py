@@ -143,3 +143,37 @@ def test_other_documents_are_a_problem_and_no_crash() -> None:
 def test_who_logs_in() -> None:
     assert login("") == {}
     assert login("me:pass") == {"Authorization": "Basic bWU6cGFzcw=="}
+
+
+class Guarded(Double):
+    """A master that wants to know who asks; `knows`: whether logging in is of use. Its pages lead to others."""
+
+    def __init__(self, knows: bool) -> None:
+        super().__init__()
+        self._knows, self._known = knows, False
+
+    def __call__(self, path: str, method: str = "GET", body: Any = None) -> Any:
+        found = super().__call__(path, method, body)
+        if path == "auth/login":
+            self._known = self._knows
+            raise QueueError("it answered 302 Found")
+        if not self._known:
+            raise QueueError("it answered 403 Forbidden")
+        return found
+
+
+def test_who_is_refused_logs_in_and_asks_once_more() -> None:
+    double = Guarded(knows=True)
+    double.queue.pause("burst-1", True)
+    double.queue.pause("burst-1", False)
+    pause = "api/v2/workers/burst-1"
+    assert [path for path, _, _ in double.asked] == [pause, "auth/login", pause, pause]
+    assert double.asked[-1][2]["method"] == "unpause"
+    assert double.queue.watch("").agents[0].name == "burst-1"
+
+
+def test_who_may_not_is_told_so() -> None:
+    double = Guarded(knows=False)
+    with pytest.raises(QueueError, match="403 Forbidden"):
+        double.queue.pause("burst-1", True)
+    assert len(double.asked) == 3

@@ -3,11 +3,13 @@ wait, builds run on workers, as Buildbot calls its agents.
 
 Read in the direction in which requests move: what moves on while it is read is seen where it came to. A worker says which
 machine it runs on by its file info/host. Whom Buildbot asks to log in for changes, it asks for what `token_file` has:
-"NAME:PASSWORD".
+"NAME:PASSWORD", at its page for logging in or, where a proxy asks, with each call.
 """
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from penstock.model.foreign import Agent, Fate, Request, Result, Run, Watched
@@ -26,6 +28,8 @@ RESULTS: dict[int, Result] = {
 }
 """SUCCESS, WARNINGS, FAILURE, SKIPPED, EXCEPTION, RETRY, CANCELLED."""
 SKIPPED = 3
+REFUSED = ("it answered 401", "it answered 403")
+"""How wire/rest says that somebody who is not known may not do that."""
 MOST = 500
 """Builds that have ended, of one look: what is left comes with the next."""
 SLACK_S = 2
@@ -44,7 +48,7 @@ class BuildbotQueue:
 
     def watch(self, mark: str) -> Watched:
         """As ports.Queue. The mark is the second in which the last build ended that was seen."""
-        ask = self._within()
+        ask = self._asks()
         try:
             return _watched(ask, mark)
         except (KeyError, TypeError, ValueError, AttributeError) as wrong:
@@ -54,7 +58,7 @@ class BuildbotQueue:
 
     def fate(self, request: str) -> Fate:
         """As ports.Queue."""
-        ask = self._within()
+        ask = self._asks()
         try:
             return _fate(ask, request)
         except (KeyError, TypeError, ValueError, AttributeError) as wrong:
@@ -67,7 +71,10 @@ class BuildbotQueue:
         method = "pause" if paused else "unpause"
         params = {"reason": f"{OURS}its machine is to stop"} if paused else {}
         call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        self._within()(f"api/v2/workers/{agent}", "POST", call)
+        self._asks()(f"api/v2/workers/{agent}", "POST", call)
+
+    def _asks(self) -> Ask:
+        return partial(_insisting, self._within())
 
     def secret(self, agent: str) -> str:
         """As ports.Queue."""
@@ -84,6 +91,19 @@ def open_queue(
 ) -> BuildbotQueue:
     """The queue of a master. `rest`: given what makes headers of a token, gives what asks."""
     return BuildbotQueue(rest(login), secrets)
+
+
+def _insisting(ask: Ask, path: str, *words: Any) -> Any:
+    """Ask, and where that is refused log in and ask once more. Buildbot knows who asks by a cookie, which it gives at its page
+    for logging in alone; it lasts for a week."""
+    try:
+        return ask(path, *words)
+    except QueueError as refused:
+        if not any(status in str(refused) for status in REFUSED):
+            raise
+    with suppress(QueueError):  # that page leads to others, which are not wanted
+        ask("auth/login")
+    return ask(path, *words)
 
 
 def login(token: str) -> dict[str, str]:
