@@ -180,9 +180,10 @@ class Page:
     def count_absent(self, pool_name: str, at: Moment) -> None:
         """Machines that an owned pool has and that never registered cost what the others cost."""
         pool, name = self._pools.get(pool_name), f"pool:{pool_name}"
-        there = sum(one.pool == pool_name and one.machine != name for one in self.meters.values())
-        owned = pool is not None and pool.provider == "owned"
-        count = max(0, pool.machines - there) if pool is not None and owned else 0
+        count = 0
+        if pool is not None and pool.provider == "owned":  # of thousands that are rented none is looked for
+            there = sum(one.pool == pool_name and one.machine != name for one in self.meters.values())
+            count = max(0, pool.machines - there)
         meter = self.meters.get(name)
         if count == (meter.count if meter else 0):
             return

@@ -24,7 +24,7 @@ SELDOM_MS = 60_000
 """How often everything is derived again, in farm time."""
 MOMENT_MS = 400
 """Farm time is not written again before: what happens within a moment happens at the same time."""
-PORTION = 10_000
+PORTION = 5_000
 """Queued jobs that one pass reads, when the queue is read anew."""
 BEAT_MS = 1_500
 """The same where somebody else keeps time, too (leader.Leader, once a second): then no pass waits for that write."""
