@@ -1,10 +1,14 @@
 """One hub with 5,000 rented machines and 100,000 queued jobs: what a pass of its services takes, and how much memory.
 
 The store is real, the provider is simulated; jobs end and are replaced all the time, machines are listed every ten seconds,
-agents' calls are made between the passes and not counted.
+agents' calls are made between the passes and not counted. Time of the processor is that of the hub's threads; a database
+server has its own. Each database in a process of its own, whose memory is told.
 """
 
+import json
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +20,7 @@ from typing import Any
 
 import msgspec
 
+from bench import databases
 from bench.scale import _insert, _memory_kb
 from penstock.hub import intake, poller
 from penstock.hub.context import Hub
@@ -38,7 +43,9 @@ from penstock.store.open import open_store
 from penstock.wiring import Quiet, SystemEntropy
 
 MACHINES, ASLEEP, QUEUED, NAMES = 5_000, 500, 100_000, 200
-FIRST, PASSES, ENDS, STEP_MS = 8, 120, 50, 2_000
+STEP_MS, ENDS, MANY = 2_000, 50, 1_000
+BACKLOG, PASSES, BURSTS, SILENT = 24, 120, 3, 5
+"""Passes: after the first one until all machines work; usual ones; with a thousand ends; until offers lapse."""
 BEGIN_MS = 1_700_000_000_000
 POOL = Pool(
     name="burst",
@@ -60,14 +67,24 @@ RULES = Rules(
 )
 
 
-def run(state: str = "sqlite:///farm.db") -> dict[str, object]:
-    """Milliseconds of a pass, megabytes of the process."""
-    with tempfile.TemporaryDirectory() as name:
-        return _Large(state, Path(name)).figures()
+def run() -> dict[str, object]:
+    """Milliseconds of a pass, megabytes of the process, for each database."""
+    figures = _apart("SQLite", "sqlite:///farm.db")
+    with databases.postgresql() as fresh:
+        return figures | (
+            _apart("PostgreSQL", fresh()) if fresh else {"PostgreSQL": "not measured: none here"}
+        )
+
+
+def _apart(name: str, state: str) -> dict[str, object]:
+    """The figures of one database, from a process of its own."""
+    words = [sys.executable, "-m", "bench.elastic", state]
+    done = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True)
+    return {f"{name}, {row}": figure for row, figure in json.loads(done.stdout).items()}
 
 
 class _Large:
-    """The farm: 4,500 machines are up, 500 sleep, and all jobs wait."""
+    """The farm: 4,500 machines are up, 500 sleep, all jobs wait, and a new leader begins."""
 
     def __init__(self, state: str, folder: Path) -> None:
         self.clock = VirtualClock(BEGIN_MS)
@@ -93,12 +110,19 @@ class _Large:
         _insert(store, (_machine(number) for number in range(MACHINES)))
         _insert(store, map(_known, range(ASLEEP)))
         _insert(store, self.sessions.values())
-        _insert(store, (_job(number) for number in range(QUEUED + MACHINES)))
         self.calls: Counter[str] = Counter()
         self.running: deque[Attempt] = deque()
-        self.worked_ms: list[float] = []
+        self.passes: dict[str, list[tuple[float, float]]] = {}
+        self.services = self._lead()
+        self.services.run_once(self.clock.now_ms)  # the books begin, which they do once
+        _insert(store, (_job(number) for number in range(QUEUED + MACHINES)))
+        self.services = self._lead()
+
+    def _lead(self) -> Services:
+        """A process that has just taken over."""
+        farm = intake.open_farm(self.hub, "bench")
         led = replace(self.hub, epoch=farm.leader_epoch)
-        self.services = Services(led, farm, Timekeeper(led, self.clock.now_ms), moment_ms=0)
+        return Services(led, farm, Timekeeper(led, self.clock.now_ms), moment_ms=0)
 
     def _make(self, farm: Farm, number: int) -> None:
         """A machine at its provider."""
@@ -107,45 +131,49 @@ class _Large:
         self.provider.create(Order(offer=POOL.name, token=name, tags=tags, secret=name, name=name))
 
     def figures(self) -> dict[str, object]:
-        """First the backlog, then ends and starts for four minutes."""
-        first_ms = [self._pass() for _ in range(FIRST)]
-        usual_ms = []
+        """First the backlog, then ends and starts for four minutes, then everything at once."""
+        load = os.getloadavg()[0]
+        self._pass("the first pass")
+        for _ in range(BACKLOG):
+            self._agents(0)
+            self._pass("until all machines work")
         for _ in range(PASSES):
-            self._agents()
-            usual_ms.append(self._pass())
+            self._agents(ENDS)
+            self._pass(f"{ENDS} jobs ended")
         busy = len(self.running)
         assert busy > MACHINES - ASLEEP, f"{busy} machines work"
-        return {
-            f"reads {QUEUED + MACHINES:,} jobs and {MACHINES:,} machines, first pass, ms": round(first_ms[0]),
-            f"the {FIRST - 1} after it ({MACHINES - ASLEEP:,} offers, {ASLEEP} resumes), worst, ms": round(
-                max(first_ms[1:])
-            ),
-            f"a pass in which {ENDS} jobs ended, median, ms": round(statistics.median(usual_ms), 1),
-            "the same, 95th percentile, ms": round(statistics.quantiles(usual_ms, n=20)[-1], 1),
-            "the same, worst by the clock, ms": round(max(usual_ms), 1),
-            "processor time of such a pass, median, ms": round(statistics.median(self.worked_ms[FIRST:]), 1),
-            "processor time, worst, ms": round(max(self.worked_ms[FIRST:]), 1),
-            "processor time of the first passes, ms": ", ".join(
-                f"{one:.0f}" for one in self.worked_ms[:FIRST]
-            ),
-            "machines at work at the end": busy,
+        for _ in range(BURSTS):
+            self._agents(MANY)
+            self._pass(f"{MANY:,} jobs ended")
+        for _ in range(SILENT + 1):
+            self._pass(f"{MANY:,} offers lapse")
+        found: dict[str, object] = {"load of the machine": f"{load:.1f} to {os.getloadavg()[0]:.1f}"}
+        for about, passes in self.passes.items():
+            for what, times in zip(
+                ("of the processor", "by the clock"), zip(*passes, strict=True), strict=True
+            ):
+                found[f"{about}, ms {what}"] = _summed(times)
+        worst = max(worked for passes in self.passes.values() for worked, _ in passes)
+        found["worst pass of all, ms of the processor"] = round(worst)
+        return found | {
+            "machines at work": busy,
             "most memory of the process, MB": round(_memory_kb("VmHWM") / 1024),
         }
 
-    def _pass(self) -> float:
-        """Two seconds later; returns what it took."""
+    def _pass(self, about: str) -> None:
+        """Two seconds later."""
         self.clock.now_ms += STEP_MS
         began, worked = time.perf_counter(), time.process_time()
         self.services.run_once(self.clock.now_ms)
-        self.worked_ms.append(1000 * (time.process_time() - worked))
-        return 1000 * (time.perf_counter() - began)
+        took = 1000 * (time.process_time() - worked), 1000 * (time.perf_counter() - began)
+        self.passes.setdefault(about, []).append(took)
 
-    def _agents(self) -> None:
-        """What was offered is begun, the jobs that run for longest end, and who woke up says so."""
+    def _agents(self, ends: int) -> None:
+        """What was offered is begun, so many jobs that run for longest end, and who woke up says so."""
         self._wake()
         offered = self.hub.store.read(lambda tx: tx.find(Attempt, "unsettled", False, AttemptState.OFFERED))
         self.running += offered
-        ended = [self.running.popleft() for _ in range(min(ENDS, len(self.running) - ENDS))]
+        ended = [self.running.popleft() for _ in range(min(ends, len(self.running)))]
         calls = [self._say(one, acknowledged=(Acknowledged(one.id, one.fence, "begun"),)) for one in offered]
         over = Ending(result="passed")
         calls += [self._say(one, finished=(Finished(one.id, one.fence, "over", over),)) for one in ended]
@@ -165,6 +193,14 @@ class _Large:
             if order.name not in self.sessions:
                 asked = Registration(name=order.name, key=f"{int(place[-5:]):064x}", cores=4, memory_mb=8192)
                 self.sessions[order.name] = register(self.hub, order.secret, asked).session
+
+
+def _summed(times: tuple[float, ...]) -> str:
+    """Of one pass what it took; of more the median, the 95th percentile and the worst."""
+    if len(times) == 1:
+        return f"{times[0]:.0f}"
+    late = statistics.quantiles(times, n=20, method="inclusive")[-1]
+    return f"{statistics.median(times):.0f}, p95 {late:.0f}, worst {max(times):.0f} of {len(times)}"
 
 
 def _session(number: int) -> Session:
@@ -215,5 +251,5 @@ def _job(number: int) -> Job:
 
 
 if __name__ == "__main__":
-    for row, figure in run(*sys.argv[1:]).items():
-        print(f"{row:<90} {figure}")
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(_Large(sys.argv[1], Path(folder)).figures()))
