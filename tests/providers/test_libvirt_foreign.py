@@ -10,10 +10,13 @@ import msgspec
 import pytest
 
 from penstock.model.pool_foreign import Serves
+from penstock.model.pool_libvirt import Libvirt as Settings
+from penstock.model.rented import TAG_MACHINE, Order
 from penstock.model.rules import Pool
 from penstock.ports import NoAnswer
 from penstock.providers.libvirt.files import Files
 from penstock.providers.libvirt.image import FILES, read_image
+from penstock.providers.libvirt.provider import Libvirt
 from penstock.providers.libvirt.renewing import MOST_S, WAIT_S, Renewals
 
 SERVES = Serves(url="https://ci.example.org", names="burst-%d")
@@ -90,6 +93,30 @@ def test_our_own_agent_hears_its_hub_itself(tmp_path: Path) -> None:
     ears = Ears()
     ears.renewals(Pool(name="vm", provider="libvirt", platforms=("p",)), tmp_path).due(["a"])
     assert ears.heard == []
+
+
+@pytest.mark.parametrize(("bridge", "network"), [("", "user"), ("lan", "dhcp")])
+def test_a_machine_is_told_whom_to_ask_for_an_address(tmp_path: Path, bridge: str, network: str) -> None:
+    """And, as one that is another system's, which agent it is, and that system's address and secret as order has them."""
+    settings = Settings(uri="test:///default", image=str(tmp_path), folder=str(tmp_path), bridge=bridge)
+    one = Libvirt(msgspec.structs.replace(POOL, libvirt=settings), lambda: 0)
+    order = Order(
+        offer="burst",
+        token="t",
+        tags={TAG_MACHINE: "m1"},
+        secret="abc",
+        name="burst-1",
+        hub="ci.example.org:9989",
+    )
+    said = one._identity(order, "00000000-0000-0000-0000-000000000001")
+    assert said["network"] == network
+    assert (said["hub"], said["token"], said["agent"], said["machine"], said["words"]) == (
+        "ci.example.org:9989",
+        "abc",
+        "buildbot-worker",
+        "m1",
+        [],
+    )
 
 
 def test_an_image_without_the_agent_is_refused_with_how_to_make_one(tmp_path: Path) -> None:

@@ -207,6 +207,7 @@ class Libvirt:
             "token": order.secret,
             "agent_sha256": "",
             "words": words,
+            "network": "dhcp" if self._settings.bridge else "user",
             "ca": "",
             **told(self._pool, order),
         }
