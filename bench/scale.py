@@ -205,6 +205,8 @@ def _claiming(folder: Path, finished: int) -> Callable[[], None]:
     calls = itertools.count(1)
     held: list[Any] = []
     clock = itertools.count(0)
+    while not services.view.complete:
+        services.run_once(next(clock))
 
     def claim() -> None:
         named = [(work.attempt.id, work.attempt.fence) for work in held]
