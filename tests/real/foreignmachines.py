@@ -1,5 +1,7 @@
 """Machines that are processes on this host, each a real buildbot-worker, and a real Buildbot master beside them."""
 
+import base64
+import contextlib
 import functools
 import json
 import os
@@ -32,6 +34,11 @@ BuildmasterConfig = {{
     "workers": [worker.Worker(name, secret, max_builds=1) for name, secret in {secrets!r}.items()],
     "builders": [], "schedulers": [],
 }}
+if {user!r}:
+    rights = [util.AnyControlEndpointMatcher(role="changing")]
+    roles = [util.RolesFromUsername(roles=["changing"], usernames=[{user!r}])]
+    authz = util.Authz(allowRules=rights, roleMatchers=roles)
+    BuildmasterConfig["www"].update(auth=util.UserPasswordAuth({{ {user!r}: {password!r} }}), authz=authz)
 for name, command in {builders!r}.items():
     factory = util.BuildFactory()
     for file, source in {files!r}.items():
@@ -194,7 +201,8 @@ class Machines:
 
 class Master:
     """A Buildbot master on SQLite. `builders`: for each the command of its build, which "master: " has run on the master
-    while an agent waits for it; `secrets`: of its agents; `files`: what each build is given first, by name."""
+    while an agent waits for it; `secrets`: of its agents; `files`: what each build is given first, by name;
+    `login`: "NAME:PASSWORD" of whoever may change anything, "" for everybody."""
 
     def __init__(
         self,
@@ -202,13 +210,23 @@ class Master:
         builders: dict[str, str],
         secrets: dict[str, str],
         files: dict[str, str] | None = None,
+        login: str = "",
     ) -> None:
         self.home = folder / "master"
         self.pb, self.www = _free_port(), _free_port()
         words = [str(PLACE / "buildbot"), "create-master", "-q", str(self.home)]
         subprocess.run(words, check=True, capture_output=True, env=environment())
+        user, _, password = login.partition(":")
+        self._login = {"Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"} if login else {}
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         text = CONFIGURATION.format(
-            pb=self.pb, www=self.www, secrets=secrets, builders=builders, files=files or {}
+            pb=self.pb,
+            www=self.www,
+            secrets=secrets,
+            builders=builders,
+            files=files or {},
+            user=user,
+            password=password,
         )
         (self.home / "master.cfg").write_text(text)
         self.url = f"http://127.0.0.1:{self.www}"
@@ -223,6 +241,10 @@ class Master:
             start_new_session=True,
         )
         until(self._answers, about=self._said)
+        if self._login:
+            request = urllib.request.Request(f"{self.url}/auth/login", headers=self._login)
+            with contextlib.suppress(OSError):  # it leads to its pages, which are not there
+                self._opener.open(request, timeout=10).close()
 
     def kill(self) -> None:
         self._process.kill()
@@ -239,7 +261,7 @@ class Master:
     def get(self, path: str, body: bytes | None = None) -> Any:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/api/v2/{path}", data=body, headers=headers)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with self._opener.open(request, timeout=10) as answer:
             return json.load(answer)
 
     def builds(self) -> list[Document]:
