@@ -91,8 +91,7 @@ class Loop:
         else:
             self._last_word("learns that this agent has ended by its silence")
         for slot in self._slots:
-            slot.means.above.close()
-            slot.means.groups.close()
+            slot.close()
         self._shop.close()
         return 130 if self._killed else 0
 
@@ -191,8 +190,7 @@ class Loop:
 
     def _patience(self, body: dict[str, Any]) -> float:
         """How long to wait for the answer: never past the moment at which something must be stopped."""
-        longest = float(body["wait_s"]) + _ANSWER_S
-        doom = self._doom()
+        longest, doom = float(body["wait_s"]) + _ANSWER_S, self._doom()
         return longest if doom is None else max(0.5, min(longest, doom - time.monotonic()))
 
     def _learn(self, answer: dict[str, Any]) -> None:
@@ -343,10 +341,9 @@ class Loop:
             return
         with self._lock:
             held = [h for h in self._held.values() if h.never_twice]
+        why = "out of contact until its right ended, and it must never run twice"
         for one in held:
-            self._give_up(
-                one, "cancelled", "out of contact until its right ended, and it must never run twice"
-            )
+            self._give_up(one, "cancelled", why)
 
     def _stop_all(self, result: str, reason: str) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable
 
 _CLONE_NEWNS = 0x00020000
-_MS_REC, _MS_SLAVE, _MNT_DETACH = 16384, 1 << 19, 2
+_MS_REC, _MS_ONE_WAY, _MNT_DETACH = 16384, 1 << 19, 2
 _LIST = "/proc/self/mountinfo"
 _NEEDLESS = ("/sys", "/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/hugepages")
 _GROUPS = ("cgroup", "cgroup2")
@@ -48,7 +48,7 @@ def leave_out(used: Iterable[str]) -> dict[str, int]:
     if _LIBC.unshare(_CLONE_NEWNS):
         return {}
     # What is unmounted in one that is shared is unmounted for the machine: without this nothing may be.
-    if _LIBC.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_SLAVE), None):
+    if _LIBC.mount(None, b"/", None, ctypes.c_ulong(_MS_REC | _MS_ONE_WAY), None):
         return {}
     mounts = _mounts()
     if any(shared for _, _, shared in mounts):

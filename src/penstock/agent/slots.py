@@ -47,6 +47,11 @@ class Slot:
         held.begun = True
         self._queue.put(held)
 
+    def close(self) -> None:
+        """Let go of what attempts were started by; nothing runs any more."""
+        self.means.above.close()
+        self.means.groups.close()
+
     def _serve(self) -> None:
         while True:
             held = self._queue.get()
