@@ -9,7 +9,6 @@ from serving import POOL, RULES, SERVES, URL, Served
 from penstock.hub import people
 from penstock.hub.context import Refused
 from penstock.hub.explain import explain
-from penstock.hub.explain.systems import unanswered
 from penstock.hub.fleet import machines_view
 from penstock.hub.fsck import fsck
 from penstock.model.change import Build, Change
@@ -334,6 +333,5 @@ def told(farm: Served, job: str) -> list[str]:
 
 
 def notes(farm: Served) -> list[str]:
-    """What is said of pools beside their machines."""
-    pools = farm.hub.rules.pools
-    return [one.code for one in farm.hub.store.read(lambda tx: unanswered(tx, pools, farm.clock.monotonic))]
+    """What `penstock machines` says of pools beside their machines."""
+    return [one["code"] for one in machines_view(farm.hub)["notes"]]
