@@ -144,7 +144,7 @@ class Farm:
         ]
         return "\n".join(map(str, (self.powers(), self.jobs(), *told)))
 
-    def until(self, true: Callable[[], object], limit_s: float = 120.0) -> None:
+    def until(self, true: Callable[[], object], limit_s: float = 300.0) -> None:
         until(lambda: self.problems or true(), limit_s, self.story)
         assert not self.problems, self.problems
 
