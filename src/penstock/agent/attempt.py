@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from penstock.agent import cgroups, sandbox
 from penstock.agent.cancel import Cancel, Stopped
+from penstock.agent.forward import Forward
 from penstock.agent.logs import Log
 from penstock.agent.mirrors import Doubt, Mirrors
 from penstock.agent.prefix import Conflict, Trees, unpack_verified
@@ -74,6 +75,7 @@ class Attempt:
         self._shipping: threading.Thread | None = None
         self._used: dict[str, Any] = {}
         self._secrets = Secrets()
+        self._forward = Forward(offer, means.session, self._say, means.trouble)
         self._began_s = time.monotonic()
         self._code: int | None = None
 
@@ -107,6 +109,9 @@ class Attempt:
         if self.offer.get("kind") == "fetch":
             for host, what in failed_hosts(self._log.tail(TAIL_BYTES)):
                 self._means.trouble.note(host, what)
+
+    def _say(self, text: str) -> None:
+        self._log.say(self._secrets.hide(text))
 
     def _tidy(self) -> None:
         """What cannot be removed now is removed when the next attempt begins."""
@@ -199,6 +204,8 @@ class Attempt:
         self._fetch_source(client, layout)
         self._compose(client, layout)
         self._fetch_secrets(client)
+        if self.offer.get("forward"):
+            self._await_confirmed()
         self.cancel.check()
         return layout
 
@@ -226,7 +233,6 @@ class Attempt:
                 return
         except Damaged as error:
             self._log.say(str(error))
-
         if self._from_mirror(name, layout):
             return
         path = f"{API}/attempts/{self.offer['attempt']}/source"
@@ -312,6 +318,7 @@ class Attempt:
         memory_mb = self.offer.get("memory_mb")
         group = self._means.groups.begin(memory_mb, sandbox.PIDS_MAX)
         try:
+            self._forward.begin(self._means.above.package, self._shop.plain)
             mask, start = self._secrets.masking(self._log.add), self._start(layout, group)
             try:
                 ended = run(self._means.above, start, mask.add, self.cancel, self._look)
@@ -328,6 +335,7 @@ class Attempt:
                 raise Verdict("failed", f"out of memory: it may use {memory_mb} MB")
             return ended
         finally:
+            self._forward.end()
             self._means.groups.end()
 
     def _start(self, layout: sandbox.Layout, group: cgroups.Group | None) -> Start:
@@ -342,7 +350,7 @@ class Attempt:
             arguments = ["prlimit", f"--nproc={2 * sandbox.PIDS_MAX}", "--", *arguments]
         groups = (group.joins, group.leaves) if group else ([], [])
         start = Start(arguments, environment, float(self.offer.get("timeout_s", 1800.0)), plain, groups)
-        start.handles = self._secrets.handles
+        start.handles = self._secrets.handles + self._forward.handles
         return start
 
     def _judge(self, ended: Ended, layout: sandbox.Layout) -> Verdict:
@@ -351,7 +359,8 @@ class Attempt:
         if ended.timed_out:
             return Verdict("timed_out", f"not done after {self.offer.get('timeout_s', 1800.0):g} s")
         if not ended.step:
-            return Verdict("refused", f"the sandbox could not be started: {ended.told or ended.exit_code}")
+            told = self._forward.problem or ended.told or ended.exit_code
+            return Verdict("refused", f"the sandbox could not be started: {told}")
         if ended.exit_code == 0:
             return Verdict("passed", "" if ended.complete else f"command {ended.step} ended the shell")
         commands = self.offer["commands"]
@@ -360,6 +369,8 @@ class Attempt:
         remember = ended.exit_code <= 128 and self.offer.get("network") != "full"
         if shutil.disk_usage(layout.base).free < _DISK_LOW:
             cause, remember = f"{cause} (the disk of this machine is full)", False
+        if self._forward.fault:
+            return Verdict("cancelled", f"{cause}; {self._forward.fault}")
         return Verdict("failed", cause, remember)
 
     def _explain(self, error: BaseException) -> Verdict:

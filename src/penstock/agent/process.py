@@ -95,6 +95,11 @@ class Keeper:
         """Of the process; 0 when there is none."""
         return self._process.pid if self._process else 0
 
+    @property
+    def package(self) -> str:
+        """Where our code is."""
+        return self._package
+
     def fileno(self) -> int:
         """Readable when an order has ended, or the keeper has."""
         assert self._channel

@@ -46,6 +46,7 @@ _OWN_ETC = {
     "hosts": f"127.0.0.1 localhost {HOSTNAME}\n::1 localhost\n",
 }
 _ARGUMENT_MAX = 100_000
+_PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 _FREE = ("PATH", "TZ", "LC_ALL")
 """What a platform's environment may set otherwise; it is part of every key."""
 FOLDERS = {"source": "src", "destination": "dest", "prefix": "prefix", "home": "home"}
@@ -112,6 +113,9 @@ def environment(offer: dict[str, Any], layout: Layout) -> dict[str, str]:
     }
     if offer.get("secrets"):
         fixed["SECRETS"] = SECRETS
+    if offer.get("proxy"):
+        fixed.update(dict.fromkeys(_PROXIES, offer["proxy"]))
+        fixed.update(dict.fromkeys(("no_proxy", "NO_PROXY"), "localhost,127.0.0.1,::1"))
     given = offer.get("environment") or {}
     return {**given, **fixed, **{key: given[key] for key in _FREE if key in given}}
 
@@ -222,12 +226,14 @@ def bubblewrap(offer: dict[str, Any], layout: Layout, root: Root, tmp_mb: int = 
     full = offer.get("network") == "full"
     arguments = [SANDBOX, *([] if full else [NO_NETWORK]), "--unshare-user", "--unshare-ipc"]
     arguments += ["--unshare-pid", "--unshare-uts", "--unshare-cgroup-try"]
+    arguments += _through_the_hub(offer)
     arguments += ["--uid", str(_UID), "--gid", str(_UID), "--hostname", HOSTNAME]
     arguments += ["--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     # What the keeper gives it (process.py) is all set anew here: there is nothing to clear, which old ones cannot.
     arguments += _each("--setenv", environment(offer, layout))
     if full:
-        arguments += [*_usr(root.empty), *_etc(root.etc), "--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
+        arguments += [*_usr(root.empty), *_etc(root.etc, bool(offer.get("proxy")))]
+        arguments += ["--dir", "/run", "--symlink", "/tmp", "/var/tmp"]
     else:
         arguments += ["--ro-bind", str(root.current()), "/", *root.usr]
     arguments += ["--proc", "/proc", *_settings(), "--dev", "/dev"]
@@ -267,6 +273,14 @@ def _handed(secrets: list[str]) -> list[str]:
     return [*words, "--remount-ro", "/run"]
 
 
+def _through_the_hub(offer: dict[str, Any]) -> list[str]:
+    """A network with nothing in it, that bubblewrap tells of before it begins, and waits for a proxy in it (forward.py)."""
+    if not offer.get("proxy"):
+        return []
+    first = _FIRST_HANDLE + len(offer.get("secrets") or [])
+    return ["--unshare-net", "--info-fd", str(first), "--block-fd", str(first + 1)]
+
+
 @cache
 def _knows(option: str) -> bool:
     """Whether this machine's bubblewrap has an option."""
@@ -301,9 +315,10 @@ def _usr(empty: Path, links: bool = True) -> list[str]:
     return words
 
 
-def _etc(own: Path) -> list[str]:
+def _etc(own: Path, proxied: bool) -> list[str]:
     words = ["--dir", "/etc", "--symlink", "../usr/lib/os-release", "/etc/os-release"]
-    for name in _ETC + _ETC_NETWORK:
+    # Behind a proxy nobody is there to resolve a name: who tries is told so at once.
+    for name in _ETC + (_ETC_NETWORK[1:] if proxied else _ETC_NETWORK):
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
     for name in sorted(_OWN_ETC):
         words += ["--ro-bind", str(own / name), f"/etc/{name}"]

@@ -114,8 +114,7 @@ def refuse_what_nobody_takes(asked: Asked, rules: Rules) -> None:
     local = [pool for pool in rules.pools if pool.provider == "local"]
     machines = [_machine_of(pool, asked.sandbox) for pool in local]
     facts = {
-        pool.name: PoolFacts(name=pool.name, classes=pool.classes, hub_only=pool.network == "hub-only")
-        for pool in local
+        pool.name: PoolFacts(name=pool.name, classes=pool.classes, hub_only=pool.closed) for pool in local
     }
     here = Snapshot(now_ms=0, machines=tuple(machines), pools=facts)
     for job in asked.plan.jobs:

@@ -39,7 +39,9 @@ def cause_of(ending: Ending) -> tuple[AttemptState, retry.Cause]:
         return AttemptState.REFUSED, retry.refused(ending.cause)
     if ending.result == "preempted":
         return AttemptState.PREEMPTED, retry.preempted(ending.cause)
-    return AttemptState.CANCELLED, retry.GIVEN_BACK
+    back = retry.GIVEN_BACK
+    text = f"{back.text}: {ending.cause}" if ending.cause else back.text
+    return AttemptState.CANCELLED, msgspec.structs.replace(back, text=text)
 
 
 def complete(step: Step, attempt: Attempt, ending: Ending) -> bool:

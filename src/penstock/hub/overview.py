@@ -233,7 +233,7 @@ def _facts(hub: Hub, now: Now) -> dict[str, PoolFacts]:
             name=pool.name,
             suspect=retry.pool_failed(mine.get(pool.name, []), (), now.farm.time_ms),
             classes=pool.classes,
-            hub_only=pool.network == "hub-only",
+            hub_only=pool.closed,
         )
         for pool in hub.rules.pools
     }

@@ -163,7 +163,7 @@ def _facts(pool: Pool, machines: Sequence[Machine], now_ms: int) -> PoolFacts:
         suspect=retry.pool_failed(machines, (), now_ms),
         classes=pool.classes,
         projects=pool.projects,
-        hub_only=pool.network == "hub-only",
+        hub_only=pool.closed,
         agent=pool.agent,
     )
 

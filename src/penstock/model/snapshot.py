@@ -64,8 +64,8 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class PoolFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What placement must know of a pool. `classes` and `projects` empty = all. `hub_only`: it reaches nothing but the hub.
-    `agent`: whose its machines run."""
+    """What placement must know of a pool. `classes` and `projects` empty = all. `hub_only`: it reaches nothing but the hub,
+    not even through it. `agent`: whose its machines run."""
 
     name: str
     rented: bool = False

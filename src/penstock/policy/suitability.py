@@ -106,7 +106,7 @@ def facts_of(pool: Pool) -> PoolFacts:
         name=pool.name,
         classes=pool.classes,
         projects=pool.projects,
-        hub_only=pool.network == "hub-only",
+        hub_only=pool.closed,
         agent=pool.agent,
     )
 

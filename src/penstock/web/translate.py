@@ -7,6 +7,7 @@ import msgspec
 
 from penstock.forges.git.address import address_of
 from penstock.hub import poller, queue, sessions
+from penstock.hub.reaching import entries_of
 from penstock.model.job import JobSpec, Output, Source, Usage
 from penstock.model.rules import Rules
 from penstock.model.units import seconds
@@ -124,6 +125,7 @@ def offer(work: queue.Work, rules: Rules) -> wire.Offer:
         memory_mb=spec.size.memory_mb,
         timeout_s=seconds(spec.timeout_ms),
         network=spec.network,
+        forward=spec.network == "full" and bool(entries_of(rules, attempt.pool)),
         retry=spec.retry,
         source=work.inputs.source,
         source_key=spec.source.digest if spec.source is not None and not work.inputs.source else "",

@@ -295,7 +295,7 @@ class Client:
             connection = self.address.connect(timeout_s)
             connection.connect()
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _keep_alive(connection.sock)
+            keep_alive(connection.sock)
             self._connection = connection
         elif connection.sock is None:
             connection.connect()
@@ -340,7 +340,7 @@ def _converse(
     return connection.getresponse()
 
 
-def _keep_alive(opened: socket.socket) -> None:
+def keep_alive(opened: socket.socket) -> None:
     """A machine that was suspended, or a hub that vanished, is noticed in seconds: 2 s + 3 x 1 s of silence."""
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", 2), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 3)):

@@ -217,6 +217,7 @@ class Offer(msgspec.Struct, kw_only=True):
     folder, packed), "source" (the working folder after a fetch), "artifacts" (what the patterns name).
     `source_key`: where there is no digest of a tar, the digest of the source's files, as it is in keys: equal key,
     equal working folder. `secrets`: names of those to be fetched once it is acknowledged, and put as files below $SECRETS.
+    `forward`: the machine reaches only the hub, and the commands what GET attempts/{id}/forward leads to.
     """
 
     attempt: str
@@ -234,6 +235,7 @@ class Offer(msgspec.Struct, kw_only=True):
     memory_mb: int | None = None
     timeout_s: float = 1800.0
     network: Literal["none", "full"] = "none"
+    forward: bool = False
     retry: Literal["farm", "never"] = "farm"
     source: str = ""
     source_key: str = ""
