@@ -45,6 +45,12 @@ CLASSES: tuple[tuple[type[Exception], str], ...] = (
     (Exception, "broken"),
 )
 """Kinds of failures, the first that fits; "broken": whatever a library raised."""
+WORDS = {
+    "capacity": "no capacity",
+    "quota": "quota reached",
+    "throttled": "too many calls",
+    "no-answer": "no answer",
+}
 GAPS = "incomplete"
 """The kind of a listing that says that something is missing from it."""
 
@@ -53,7 +59,7 @@ class Dealing(msgspec.Struct, frozen=True, kw_only=True):
     """How one pool's provider stands. `away_since_ms`: since when no listing came, in farm time, 0 = it answers; `why` not.
 
     Of machines that carry this farm's tag and are in no book: `second` wait to be seen a second time, `person` for a person's
-    word, because they are many; `going` are being deleted.
+    word, because they are many; `going` are being deleted. `paused_ms`: until then, in farm time, nothing is ordered there.
     """
 
     away_since_ms: int = 0
@@ -61,6 +67,7 @@ class Dealing(msgspec.Struct, frozen=True, kw_only=True):
     second: int = 0
     person: int = 0
     going: int = 0
+    paused_ms: int = 0
 
 
 class Dealings:
@@ -101,6 +108,12 @@ class Dealings:
         person = len(set(ripe)) if held else 0
         self._turn(pool, second=len(set(found) - set(ripe)), person=person, going=len(going))
 
+    def paused(self, until_ms: Mapping[str, int]) -> None:
+        """Until when nothing is ordered in each pool."""
+        for pool, moment_ms in until_ms.items():
+            if pool in self._hub.providers and self._now.get(pool, Dealing()).paused_ms != moment_ms:
+                self._turn(pool, paused_ms=moment_ms)
+
     def _turn(self, pool: str, **changes: object) -> None:
         self._now[pool] = msgspec.structs.replace(self._now.get(pool, Dealing()), **changes)
 
@@ -116,6 +129,12 @@ class Dealings:
 def kind_of(problem: Exception) -> str:
     """What kind of failure it is, in a word."""
     return next(word for kind, word in CLASSES if isinstance(problem, kind))
+
+
+def words_of(problem: Exception) -> str:
+    """What happened and what the provider said of it, for people."""
+    kind = WORDS.get(kind_of(problem), "")
+    return f"{kind}: {problem}" if kind else str(problem)
 
 
 def dealings(tx: Tx) -> dict[str, Dealing]:
