@@ -3,6 +3,7 @@
 import contextlib
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,6 +19,7 @@ from penstock.store.logs import FolderLogs
 from penstock.web.app import make_app
 from penstock.web.bell import Bell
 from penstock.web.server import Edge as Server
+from penstock.web.server import Tls
 from penstock.web.site import Site
 from penstock.wire.frames import CUT, DATA, END, Frames, frame
 from tests.farms import KEY, POOL, RULES, TestFarm, planned
@@ -106,7 +108,8 @@ class Through:
 class Forwarding:
     """A farm with one running attempt whose job has `network: full`, and its hub."""
 
-    def __init__(self, folder: Path, reaches: tuple[str, ...], **job: Any) -> None:
+    def __init__(self, folder: Path, reaches: tuple[str, ...], tls: Tls | None = None, **job: Any) -> None:
+        self._trust = ssl.create_default_context(cafile=tls.certificate) if tls else None
         pool = msgspec.structs.replace(POOL, network="hub-only", reaches=reaches)
         self.farm = TestFarm()
         # As after a change of farm.toml: what it says now counts, not what it said when the job was placed.
@@ -121,7 +124,7 @@ class Forwarding:
         self.agent.register(KEY)
         self.farm.submit("c1", planned("zlib", **{"network": "full", **job}))
         self.work = self.agent.started()
-        self.server = Server(app, socket.create_server(("127.0.0.1", 0))).start()
+        self.server = Server(app, socket.create_server(("127.0.0.1", 0)), tls).start()
         self.address = ("127.0.0.1", int(self.server.address.rsplit(":", 1)[1]))
 
     def close(self) -> None:
@@ -152,6 +155,8 @@ class Forwarding:
         path = f"/api/v1/agent/attempts/{self.work['attempt']}/forward?to={quote(to, safe='')}"
         head = "".join(f"{name}: {value}\r\n" for name, value in said.items() if value)
         connection = socket.create_connection(self.address, timeout=LIMIT_S)
+        if self._trust is not None:
+            connection = self._trust.wrap_socket(connection, server_hostname="127.0.0.1")
         self._opened.append(connection)
         connection.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
         return connection

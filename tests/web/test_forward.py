@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import statistics
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from penstock.store.memory import MemoryStore
 from penstock.web import forward, forwarded, tunnel
+from penstock.web.server import Tls
 from tests.farms import KEY
 from tests.web.forwarding import CUT, DATA, END, LIMIT_S, Forwarding, Host, answered, echo, forwarding
 
@@ -54,6 +56,21 @@ def test_bytes_go_through_both_ways_and_each_end_is_told(farm: Forwarding, host:
     line = farm.line(f"to 'LOCALHOST.:{host.port}' at 127.0.0.1: {len(BIG)} bytes out, {len(BIG)} in, ")
     assert f"attempt {farm.work['attempt']} on " in line
     assert "cut" not in line
+
+
+def test_it_goes_through_tls_as_well(tmp_path: Path, host: Host) -> None:
+    words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    words += ["-keyout", "k.pem", "-out", "c.pem", "-days", "2", "-subj", "/CN=hub"]
+    subprocess.run(
+        [*words, "-addext", "subjectAltName=IP:127.0.0.1"], cwd=tmp_path, check=True, capture_output=True
+    )
+    tls = Tls(str(tmp_path / "c.pem"), str(tmp_path / "k.pem"))
+    with forwarding(tmp_path, f"127.0.0.1:{host.port}", tls=tls) as farm:
+        through = farm.opened(f"127.0.0.1:{host.port}")
+        assert through.echoed(BIG[:300_000]) == BIG[:300_000]
+        through.send(END)
+        assert through.rest() == (b"", END, b"")
+        assert farm.refused("127.0.0.1:1")[0] == 403
 
 
 def test_what_is_not_named_is_not_called(farm: Forwarding, host: Host) -> None:
