@@ -124,7 +124,44 @@ def test_check_says_that_a_farm_is_right(source: Path, capsys: pytest.CaptureFix
         "platforms": ["gcc", "clang"],
         "pools": ["here"],
         "prices_from_tco": {},
+        "warnings": [],
     }
+
+
+RENTED = """
+[farm]
+address = "https://hub.example.org"
+[platform.p]
+[[pool]]
+name = "burst"
+provider = "ec2"
+platforms = ["p"]
+[pool.ec2]
+region = "eu-west-1"
+image = "ami-0a1b"
+types = [{ name = "m7i.large" }]
+subnets = [{ zone = "eu-west-1a", id = "subnet-0a" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "warned"),
+    [
+        ("", "", True),
+        ("[platform.p]", '[platform.p]\nimage = "debian-12"', False),
+        ('platforms = ["p"]', 'platforms = ["p"]\nmin = 1', False),
+        ("[[pool]]", '[[pool]]\nname = "own"\nprovider = "owned"\nplatforms = ["p"]\n[[pool]]', False),
+    ],
+)
+def test_check_warns_of_a_platform_that_no_machine_will_ever_measure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, warned: bool
+) -> None:
+    farm = tmp_path / "farm.toml"
+    farm.write_text(RENTED.replace(old, new))
+    assert run(["check", str(farm)]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith(f"{farm}: warning: platform 'p' has image \"host\", which") is warned
+    assert told.count("\n") == int(warned)
 
 
 def test_check_says_what_an_owned_machine_comes_to(

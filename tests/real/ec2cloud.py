@@ -52,6 +52,7 @@ class Cloud:
                 InstanceType(name="m7a.large", price_per_hour_micros=90_000),
             ),
             subnets=self.subnets,
+            quotas=False,
         )
         said = msgspec.structs.replace(said, **{k: v for k, v in changes.items() if hasattr(said, k)})
         more = {k: v for k, v in changes.items() if not hasattr(said, k)}
@@ -114,6 +115,7 @@ def begun() -> Iterator[Cloud]:
         patch.setenv("AWS_CONFIG_FILE", "/dev/null")
         made = Cloud(server)
         patch.setenv("AWS_ENDPOINT_URL_EC2", made.proxy.url)
+        patch.setenv("AWS_ENDPOINT_URL_SERVICE_QUOTAS", made.proxy.url)
         yield made
         made.proxy.close()
     server.close()

@@ -7,18 +7,20 @@ that is done here as the documentation of EC2 has it ("Ensuring idempotency", "E
 """
 
 import base64
+import json
 import random
 import re
 import threading
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree
+
+from real.ec2parts import Call, Machine, Refused
 
 TYPES = {"m7i.large", "m7a.large", "c7i.large"}
 GONE_MS = 3_600_000
@@ -29,43 +31,6 @@ NO_ANSWER = ("cut", "lost", "cut-off", "garbled", "unavailable", "unavailable-af
 """How a call can go unanswered: never sent on; done and cut; cut in the middle; cut with the wrong length said; 503 before, or after."""
 
 
-class Refused(Exception):
-    """EC2 says no. `status`, `code`: as it does."""
-
-    def __init__(self, code: str, status: int = 400) -> None:
-        super().__init__(code)
-        self.code, self.status = code, status
-
-
-@dataclass
-class Machine:
-    """What moto does not know of one. The last of `turns` whose moment has come is its state; before: what moto says."""
-
-    id: str
-    made_ms: int
-    started_ms: int
-    spot: bool
-    hibernates: bool
-    user_data: str = ""
-    tags: dict[str, str] = field(default_factory=dict)
-    turns: list[tuple[int, str]] = field(default_factory=list)
-
-    def state(self, now_ms: int) -> str:
-        return [state for at_ms, state in self.turns if at_ms <= now_ms][-1]
-
-
-@dataclass
-class Call:
-    """One request: its action and its parameters."""
-
-    name: str
-    said: dict[str, str]
-    headers: dict[str, str]
-
-    def ids(self) -> list[str]:
-        return [value for key, value in self.said.items() if re.fullmatch(r"InstanceId\.\d+", key)]
-
-
 class Quietly(ThreadingHTTPServer):
     """Callers that do not wait for their answer are nothing to tell of."""
 
@@ -74,7 +39,8 @@ class Quietly(ThreadingHTTPServer):
 
 
 class Ec2Proxy:
-    """`url` is EC2. `chances`: how often what goes wrong; `full`: (type, subnet) that have no capacity; `most`: the quota.
+    """`url` is EC2. `chances`: how often what goes wrong; `full`: (type, subnet) that have no capacity; `most`: the quota;
+    `quotas`: what Service Quotas says by code, a code that is not there may not be asked for.
 
     `seen`: faults that happened, `calls`: (action, parameters) of all that came.
     """
@@ -93,6 +59,7 @@ class Ec2Proxy:
         self.chances: dict[str, float] = {}
         self.full: set[tuple[str, str]] = set()
         self.most = 10_000
+        self.quotas: dict[str, float] = {}
         self.boot_ms = self.stop_ms = self.end_ms = self.behind_ms = 0
         self.late_s = 1.0
         self.machines: dict[str, Machine] = {}
@@ -139,13 +106,32 @@ class Ec2Proxy:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if target := self.headers.get("X-Amz-Target"):
+                    self.say(*proxy._quota(target, body))
+                    return
                 said = dict(parse_qsl(body.decode(), keep_blank_values=True))
                 proxy._serve(self, Call(said.get("Action", ""), said, dict(self.headers)))
+
+            def say(self, status: int, text: bytes) -> None:
+                self.send_response(status)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+                self.wfile.flush()
 
             def log_message(self, *words: object) -> None:
                 """Nothing is printed."""
 
         return Handler
+
+    def _quota(self, target: str, body: bytes) -> tuple[int, bytes]:
+        """Service Quotas, of which moto has none of EC2's: GetServiceQuota for who may."""
+        self.calls.append((target.rpartition(".")[2], json.loads(body)))
+        value = self.quotas.get(self.calls[-1][1]["QuotaCode"])
+        if value is None:
+            return 400, b'{"__type": "AccessDeniedException", "Message": "as documented"}'
+        return 200, json.dumps({"Quota": {"Value": value}}).encode()
 
     def _serve(self, to: BaseHTTPRequestHandler, call: Call) -> None:
         with self._lock:

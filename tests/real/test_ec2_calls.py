@@ -294,6 +294,33 @@ class TestShown:
             cloud.provider().shown("i-0123456789abcdef0", 0)
 
 
+class TestQuotas:
+    def test_what_the_account_may_run_is_known_before_it_is_refused(self, cloud: Cloud) -> None:
+        cloud.proxy.quotas = {"L-1216C47A": 5.0}
+        provider, _, _ = made(cloud)
+        assert [one.quota_left for one in provider.offers()] == [None] * 4, "nobody has asked"
+        provider._quotas.refresh()
+        provider.list()
+        # Two vCPUs each: five, less what runs.
+        assert [one.quota_left for one in provider.offers()] == [1] * 4
+        provider.create(asked("t2", offer=provider.offers()[0].name))
+        provider.list()
+        assert [one.quota_left for one in provider.offers()] == [0] * 4
+        asked_for = [said for name, said in cloud.proxy.calls if name == "GetServiceQuota"]
+        assert asked_for == [{"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}]
+
+    def test_who_may_not_ask_knows_nothing_and_goes_on(self, cloud: Cloud) -> None:
+        provider = cloud.provider(market="spot", reclaim_per_hour=0.1, resume=None)
+        provider._quotas.refresh()
+        assert [one.quota_left for one in provider.offers()] == [None] * 4
+        cloud.proxy.quotas = {"L-34B43A08": 1.0}
+        provider._quotas.refresh()
+        assert [one.quota_left for one in provider.offers()] == [0] * 4
+        cloud.proxy.chances = {"cut": 1.0}
+        provider._quotas.refresh()
+        assert [one.quota_left for one in provider.offers()] == [None] * 4
+
+
 class TestPace:
     def pace(self) -> tuple[Pace, list[int]]:
         now = [0]

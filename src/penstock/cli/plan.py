@@ -11,6 +11,7 @@ from penstock.cli.queries import opened
 from penstock.config import qt
 from penstock.config.asking import ask
 from penstock.config.farm import read_farm
+from penstock.config.identities import NOBODY, never_measured
 from penstock.model.artifact import Failure, Module
 from penstock.model.job import Trust
 from penstock.model.plan import Plan
@@ -77,6 +78,7 @@ def _print_plan(plan: Plan) -> None:
 def run_check(farm: Path, as_json: bool) -> None:
     """Read a farm.toml and say that it is right, or name every mistake (raised, exit 2)."""
     rules = read_farm(farm)
+    warnings = [NOBODY.format(name=name) for name in never_measured(rules)] if rules.address else []
     derived = {pool.name: decimal_text(pool.price_per_hour_micros) for pool in rules.pools if pool.tco}
     if as_json:
         print_json(
@@ -85,10 +87,13 @@ def run_check(farm: Path, as_json: bool) -> None:
                 "platforms": list(rules.platforms),
                 "pools": [pool.name for pool in rules.pools],
                 "prices_from_tco": derived,
+                "warnings": warnings,
             }
         )
     else:
         print(f"{farm}: right; platforms: {len(rules.platforms)}, pools: {len(rules.pools)}")
         for pool, price in derived.items():
             print(f"pool {pool}: {price} {rules.currency} an hour of a machine, from its tco")
+    for warning in warnings:
+        say(f"{farm}: warning: {warning}")
     raise Leave(0)

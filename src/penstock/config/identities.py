@@ -11,7 +11,15 @@ from penstock.model.rules import Rules
 from penstock.model.states import Power
 from penstock.ports import Tx
 
+MADE = ("ec2", "kubernetes", "libvirt")
+"""Providers that make machines when jobs wait for them, and not before."""
 OVER = (Power.DELETING, Power.GONE)
+
+
+NOBODY = (
+    'platform {name!r} has image "host", which an agent has to measure first, and its machines are only made for jobs that wait:'
+    ' write image = "NAME" in its table, a new NAME with each new image'
+)
 
 
 def registered(hub: Hub, platforms: Iterable[str], trust: Trust) -> Mapping[str, str]:
@@ -26,12 +34,25 @@ def registered(hub: Hub, platforms: Iterable[str], trust: Trust) -> Mapping[str,
     hosts = [name for name in wanted if rules.platforms[name].image == "host"]
     measured = hub.store.read(lambda tx: {name: _measured(tx, rules, name, trust) for name in hosts})
     for name, identity in measured.items():
+        if not identity and name in never_measured(rules):
+            raise Unfit(NOBODY.format(name=name))
         if not identity:
             raise Unfit(
                 f"no agent of a pool with platform {name!r} has registered yet, so nobody knows what that is: "
                 "start one with `penstock agent` and submit again"
             )
     return {name: measured.get(name) or rules.platforms[name].image for name in wanted}
+
+
+def never_measured(rules: Rules) -> list[str]:
+    """Platforms of image "host" whose machines are only made for jobs that wait, which no job can before one was there."""
+    found = []
+    for platform in rules.platforms.values():
+        pools = [pool for pool in rules.pools if platform.name in pool.platforms and not pool.serves]
+        made = [pool.provider in MADE and not pool.min for pool in pools]
+        if platform.image == "host" and made and all(made):
+            found.append(platform.name)
+    return found
 
 
 def _measured(tx: Tx, rules: Rules, platform: str, trust: Trust) -> str:

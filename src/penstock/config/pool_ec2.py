@@ -85,6 +85,9 @@ EC2: Fields = {
         about="file of Amazon's RSA-2048 certificate of the region, or folder with REGION.pem: documents must be signed with it",
     ),
     "profile": Field(read=text, about="instance profile, where jobs need a role; best none"),
+    "quotas": Field(
+        read=flag, about="whether Service Quotas is asked what the account may run, once an hour"
+    ),
     "hibernate": Field(read=flag, about="whether a suspended instance keeps its memory, too"),
     "public_address": Field(read=flag, about="whether instances get an address that the internet sees"),
     "disk": Field(

@@ -28,6 +28,7 @@ class Ec2(msgspec.Struct, frozen=True, kw_only=True):
     ":VERSION" where not its default one. `market`: one for the whole pool, so that a pool can be reclaimed or cannot (I5).
     `account`: "" = whichever the credentials are of. `identity_certificates`: a file or a folder, with Amazon's certificates that
     identity documents must be signed with; "" = signatures are not looked at. `profile`: name of the instance profile. `disk_gb`: 0 = as in the image.
+    `quotas`: whether Service Quotas is asked how many vCPUs the account may run.
     """
 
     region: str
@@ -40,6 +41,7 @@ class Ec2(msgspec.Struct, frozen=True, kw_only=True):
     account: str = ""
     identity_certificates: str = ""
     profile: str = ""
+    quotas: bool = True
     hibernate: bool = False
     public_address: bool = False
     disk: str = "/dev/xvda"

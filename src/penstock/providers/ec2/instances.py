@@ -6,7 +6,7 @@ behind, and a machine that was made a moment ago may not be known yet: what EC2 
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from penstock.ports import NoAnswer, ProviderError, QuotaReached, Throttled, Unk
 from penstock.providers.ec2 import answers, identity
 from penstock.providers.ec2.launch import Choice, choices, offer_of, parameters
 from penstock.providers.ec2.pace import Pace
+from penstock.providers.ec2.quotas import Quotas
 from penstock.providers.ec2.seen import Seen, instance_of
 
 CONNECT_S, READ_S = 1.5, 3.0
@@ -63,17 +64,23 @@ class Ec2:
         self._lock = threading.Lock()
         self._connected: Any = None
         self._made: dict[str, int] = {}
+        self._quotas = Quotas(pool.ec2, now, self._limit, self._sizes)
         self._seen = Seen(pool.ec2.region if pool.ec2 else "", now)
         self._exhausted: dict[str, int] = {}
 
     def offers(self) -> tuple[Offer, ...]:
         """As ports.Provider: every type in every subnet, the cheapest for its speed first. Nothing is asked."""
-        now_ms = self._now()
         found = [
-            offer_of(self._pool, name, choice, 0 if self._exhausted.get(name, 0) > now_ms else None)
+            offer_of(self._pool, name, choice, self._left(name, choice))
             for name, choice in self._choices.items()
         ]
         return tuple(sorted(found, key=lambda one: one.price_per_hour_micros / one.speed))
+
+    def _left(self, name: str, choice: Choice) -> int | None:
+        """How many more there may be: none for a while after EC2 has said so."""
+        if self._exhausted.get(name, 0) > self._now():
+            return 0
+        return self._quotas.left(choice.type.name)
 
     def create(self, order: Order) -> str:
         """As ports.Provider. Raises ProviderError for an offer that farm.toml does not have any more."""
@@ -120,18 +127,22 @@ class Ec2:
     def list(self) -> Listing:
         """As ports.Provider: what carries the tag of any farm in this region, whichever pool it was made for."""
         until_s = time.monotonic() + LISTING_S
+        self._quotas.follow()
         found: list[Instance] = []
+        described: list[dict[str, Any]] = []
         asked: dict[str, Any] = {"MaxResults": PAGE, "Filters": [{"Name": "tag-key", "Values": [TAG_FARM]}]}
         while True:
             try:
                 page = self._call("describe_instances", **asked)
                 found += [one.instance for group in page["Reservations"] for one in self._seen.take(group)]
+                described += [one for group in page["Reservations"] for one in group["Instances"]]
             except (NoAnswer, Throttled):
                 if "NextToken" not in asked:
                     raise
                 return Listing(instances=tuple(found), complete=False)
             if not page.get("NextToken"):
                 self._seen.keep({one.id for one in found})
+                self._quotas.count(described)
                 return Listing(instances=tuple(found))
             if time.monotonic() > until_s:
                 return Listing(instances=tuple(found), complete=False)
@@ -222,18 +233,29 @@ class Ec2:
                 self._pace.slower()
             raise said from problem
 
+    def _limit(self, code: str) -> float:
+        """What Service Quotas says of one quota of EC2's."""
+        quota = self._opened("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode=code)["Quota"]
+        return float(quota["Value"])
+
+    def _sizes(self, types: Sequence[str]) -> dict[str, int]:
+        """vCPUs of these types, as instances of them are made."""
+        found = self._call("describe_instance_types", InstanceTypes=[*types])["InstanceTypes"]
+        return {one["InstanceType"]: int(one["VCpuInfo"]["DefaultVCpus"]) for one in found}
+
     def _client(self) -> Any:
         """The library's own client. It is made once; any number of threads may use it, but not make it."""
         with self._lock:
             if self._connected is None:
-                if self._said is None:
-                    raise ValueError(f"pool {self._pool.name} has no [pool.ec2] in farm.toml")
-                once = {"total_max_attempts": 1, "mode": "standard"}
-                config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=once)
-                self._connected = boto3.session.Session(region_name=self._said.region).client(
-                    "ec2", config=config
-                )
+                self._connected = self._opened("ec2")
             return self._connected
+
+    def _opened(self, service: str) -> Any:
+        if self._said is None:
+            raise ValueError(f"pool {self._pool.name} has no [pool.ec2] in farm.toml")
+        once = {"total_max_attempts": 1, "mode": "standard"}
+        config = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries=once)
+        return boto3.session.Session(region_name=self._said.region).client(service, config=config)
 
     def _remember(self, made: str) -> None:
         now_ms = self._now()
