@@ -345,7 +345,9 @@ class NoCapacity(ProviderError):
 
 
 class QuotaReached(ProviderError):
-    """It gives this account no more."""
+    """It gives this account no more. `shared`: until something goes, perhaps somebody else's: it is soon worth asking again."""
+
+    shared = False
 
 
 class Throttled(ProviderError):

@@ -279,7 +279,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _many(self, verb: str, resource: str, space: str) -> Any:
         ask, faults = self.query.get, self.double.faults
-        select = Selection(ask("labelSelector", ""), ask("fieldSelector", ""))
+        select = Selection(ask("labelSelector", ""), ask("fieldSelector", ""), resource)
         expired = self.double.faults.strikes(faults.expired)
         if verb == "list":
             limit = int(ask("limit", "0"))

@@ -27,8 +27,13 @@ KINDS = {
     "serviceaccounts": "ServiceAccount",
     "priorityclasses": "PriorityClass",
 }
-FIELDS = ("metadata.name", "metadata.namespace", "status.phase", "spec.nodeName")
-"""What pods can be selected by."""
+FIELDS = ("metadata.name", "metadata.namespace")
+FIELDS_OF = {
+    "pods": (*FIELDS, "status.phase", "spec.nodeName"),
+    "namespaces": (*FIELDS, "status.phase"),
+    "secrets": (*FIELDS, "type"),
+}
+"""What can be selected by, of everything and of some; of the rest the server says that it is not supported."""
 
 
 class Status(Exception):
@@ -59,9 +64,10 @@ def key_of(thing: Document) -> Key:
 
 
 class Selection:
-    """Label and field selectors of a call."""
+    """Label and field selectors of a call for objects of one resource."""
 
-    def __init__(self, labels: str = "", fields: str = "") -> None:
+    def __init__(self, labels: str = "", fields: str = "", resource: str = "pods") -> None:
+        self._known = FIELDS_OF.get(resource, FIELDS)
         self._labels = [self._label(one) for one in re.split(r",(?![^(]*\))", labels) if one]
         self._fields = [self._field(one) for one in fields.split(",") if one]
 
@@ -83,17 +89,16 @@ class Selection:
             return lambda labels: (labels.get(found[1]) in values) is (found[2] == "in")
         raise Status(400, "BadRequest", f'unable to parse requirement: found "{text}"')
 
-    @staticmethod
-    def _field(text: str) -> Callable[[Document], bool]:
+    def _field(self, text: str) -> Callable[[Document], bool]:
         found = re.fullmatch(r"([A-Za-z.]+)(==|=|!=)(.*)", text)
-        if not found or found[1] not in FIELDS:
+        if not found or found[1] not in self._known:
             raise Status(400, "BadRequest", f"field label not supported: {text}")
 
         def test(thing: Document) -> bool:
             value: Any = thing
             for part in found[1].split("."):
                 value = value.get(part, "") if isinstance(value, dict) else ""
-            return (value == found[3]) is (found[2] != "!=")
+            return (value != found[3]) if found[2] == "!=" else (value == found[3])
 
         return test
 

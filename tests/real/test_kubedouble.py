@@ -14,6 +14,7 @@ from real.killing import wait_for
 from real.kubecluster import CLUSTER, HUB_ROLE
 from real.kubedouble import KubeDouble
 from real.kubedouble_cluster import Cluster, Machine
+from real.kubedouble_store import Selection, Status
 
 Document = dict[str, Any]
 SPACE = "penstock"
@@ -85,6 +86,22 @@ def test_the_official_client_makes_follows_and_deletes_pods(core: client.CoreV1A
     assert core.list_namespaced_pod(SPACE, field_selector="status.phase!=Running").items == []
     core.delete_namespaced_pod("a", SPACE)
     wait_for(lambda: not core.list_namespaced_pod(SPACE).items, "the pod to be gone")
+
+
+def test_each_kind_is_selected_by_its_own_fields() -> None:
+    """As the real server: a phase is of pods, and no secret has one."""
+    pod = {"metadata": {"name": "a"}, "status": {"phase": "Running"}}
+    assert Selection("", "status.phase=Running,metadata.name!=b").takes(pod)
+    assert not Selection("", "status.phase!=Running").takes(pod)
+    assert Selection("", "type==Opaque", "secrets").takes({"metadata": {}, "type": "Opaque"})
+    for field, resource in (
+        ("status.phase=x", "secrets"),
+        ("type=x", "pods"),
+        ("spec.nodeName=x", "nodes"),
+        ("x", "pods"),
+    ):
+        with pytest.raises(Status, match="field label not supported: "):
+            Selection("", field, resource)
 
 
 def test_lists_come_in_parts_that_expire(core: client.CoreV1Api, double: KubeDouble) -> None:

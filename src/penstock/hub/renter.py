@@ -47,7 +47,6 @@ ANSWERS_MAX = 5
 """An order that is not answered so often is given up; what it may have made is deleted when it is listed."""
 _WHY: dict[type[ProviderError], Failure] = {
     NoCapacity: "capacity",
-    QuotaReached: "quota",
     Throttled: "throttled",
     NoAnswer: "capacity",
 }
@@ -195,7 +194,7 @@ class Renter:
             why = f"{machine.power_reason}; {machine.offer} gave none ({answer}), now {other.name}"
             return lead(self._hub, partial(_turn_to, machine_id=machine.id, offer=other, why=why))
         elif machine.power in (Power.REQUESTED, Power.RESUMING) and self._given_up(machine, answer, now_ms):
-            self.failures.append((machine.id, _WHY.get(type(answer), "capacity")))
+            self.failures.append((machine.id, _why(answer)))
             lead(self._hub, partial(_refused, machine_id=machine.id, why=words_of(answer)))
         elif machine.power not in (Power.REQUESTED, Power.RESUMING):
             self._later(machine, now_ms)
@@ -242,6 +241,13 @@ class Renter:
         tries.not_before_ms = now_ms + min(LAST_AGAIN_MS, AGAIN_MS << min(tries.count, 8))
         tries.count += 1
         return tries
+
+
+def _why(answer: ProviderError) -> Failure:
+    """What the capacity policy is told of an order that came to nothing."""
+    if isinstance(answer, QuotaReached):
+        return "crowded" if answer.shared else "quota"
+    return _WHY.get(type(answer), "capacity")
 
 
 def _only(pool: Pool) -> Offer:

@@ -40,6 +40,49 @@ def test_quota_rests_for_a_quarter_of_an_hour_and_throttling_halves_the_orders_l
     assert made.pools[c.POOL_PAUSED_MS][0] == HOUR_MS + 15 * MINUTE_MS, "the longer pause stands"
 
 
+def crowd(made: c.Farm, now_ms: int) -> int:
+    """An order is refused for a quota that others share. How long nothing is ordered then."""
+    offers.refused(made, 0, offers.CROWDED, now_ms)
+    return int(made.pools[c.POOL_PAUSED_MS][0]) - now_ms
+
+
+def test_a_quota_that_frees_itself_is_tried_again_soon_and_ever_more_seldom() -> None:
+    made, now_ms = ordered([ALONE]), HOUR_MS
+    pauses = []
+    for _ in range(7):
+        pauses.append(crowd(made, now_ms))
+        now_ms += pauses[-1]
+    assert pauses == [30_000, 60_000, 120_000, 240_000, 480_000, 900_000, 900_000]
+    offers.came(made, 0, now_ms)
+    assert crowd(made, now_ms) == 30_000
+    offers.refused(made, 0, offers.NO_CAPACITY, now_ms)
+    assert made.pools[c.POOL_PAUSED_MS][0] == now_ms + 180_000, "no capacity is another trouble"
+    offers.came(made, 0, now_ms)
+    assert made.pools[c.POOL_PENALTY_MS][0] == 180_000
+
+
+def test_the_machine_that_goes_makes_room_and_the_order_that_was_refused_does_not() -> None:
+    made = ordered([ALONE])
+    changes.up(made, 0, HOUR_MS)
+    row = changes.boot(made, 0, HOUR_MS, reasons.LEAST)
+    assert crowd(made, HOUR_MS) == 30_000
+    changes.gone(made, row, HOUR_MS)
+    assert made.pools[c.POOL_PAUSED_MS][0] == HOUR_MS + 30_000
+    changes.gone(made, 0, HOUR_MS + 1_000)
+    assert made.pools[c.POOL_PAUSED_MS][0] == HOUR_MS + 1_000
+    assert crowd(made, HOUR_MS + 1_000) == 30_000
+
+
+def test_room_ends_no_pause_that_is_for_something_else() -> None:
+    made = ordered([ALONE])
+    crowd(made, HOUR_MS)
+    made.pools[c.POOL_PAUSED_MS][0] = HOUR_MS + 30 * MINUTE_MS
+    offers.room(made, 0, HOUR_MS)
+    assert made.pools[c.POOL_PAUSED_MS][0] == HOUR_MS + 30 * MINUTE_MS
+    offers.room(made, 0, HOUR_MS + 30 * MINUTE_MS)
+    assert made.pools[c.POOL_PAUSED_MS][0] == HOUR_MS + 30 * MINUTE_MS, "over is over"
+
+
 def test_three_machines_in_a_row_that_do_not_come_close_an_offer_for_half_an_hour() -> None:
     made = ordered([ALONE])
     for _ in range(2):

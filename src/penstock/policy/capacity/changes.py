@@ -4,7 +4,7 @@ Both keep counts, lists, lanes, learnt durations and levels of need in step, so 
 written down, in order, for the world to carry out.
 """
 
-from penstock.policy.capacity import estimates, levels, lists
+from penstock.policy.capacity import estimates, levels, lists, offers
 from penstock.policy.capacity.columns import (
     ABSENT,
     ACT_JOB,
@@ -149,6 +149,8 @@ def gone(farm: Farm, machine: int, now_ms: int) -> None:
         farm.islands[ISLAND_OWNED][farm.pools[POOL_ISLAND][pool]] -= farm.pools[POOL_SLOTS][pool]
     elif state in (COMING, OPEN, FULL):
         levels.fall(farm, pool, now_ms)
+    if state != COMING:
+        offers.room(farm, pool, now_ms)
     lists.move(farm, machine, ABSENT, now_ms)
     farm.pools[POOL_MACHINES][pool] -= 1
     farm.free_rows[farm.head[HEAD_FREE_ROWS]] = machine

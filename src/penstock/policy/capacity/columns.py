@@ -99,7 +99,7 @@ POOL_SPEED_PPM = 18
 POOL_PAUSED_MS = 19
 """Nothing is ordered here before this moment (backoff, quota, quarantine, or NEVER_MS: switched off)."""
 POOL_PENALTY_MS = 20
-"""How long the last pause was; the next is twice as long."""
+"""How long the last pause was; the next is twice as long. Negative: of a quota that frees itself."""
 POOL_FAILURES = 21
 """Orders that failed in a row."""
 POOL_ORDERS = 22

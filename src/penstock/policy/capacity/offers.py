@@ -41,10 +41,12 @@ from penstock.policy.capacity.columns import (
     Farm,
 )
 
-NO_CAPACITY, NO_QUOTA, THROTTLED = 0, 1, 2
+NO_CAPACITY, NO_QUOTA, THROTTLED, CROWDED = 0, 1, 2, 3
 """Causes of a refused order."""
 FIRST_PENALTY_MS, LAST_PENALTY_MS = 180_000, 1_800_000
 QUOTA_PENALTY_MS = 900_000
+FIRST_CROWDED_MS = 30_000
+"""A quota that others share, or that frees itself: so long at first, twice as long each time, as another quota at most."""
 THROTTLE_MS = 5_000
 CLEAN_MS = 10_800_000
 """After so long without a refusal the next pause is a short one again."""
@@ -210,6 +212,11 @@ def refused(farm: Farm, machine: int, cause: int, now_ms: int) -> None:
     elif cause == THROTTLED:
         farm.pools[POOL_TOKENS][pool] //= 2
         _pause(farm, pool, now_ms + THROTTLE_MS)
+    elif cause == CROWDED:
+        # Kept as a negative number: it ends by what goes, and what has no capacity does not.
+        crowded_ms = min(QUOTA_PENALTY_MS, max(FIRST_CROWDED_MS, -2 * farm.pools[POOL_PENALTY_MS][pool]))
+        farm.pools[POOL_PENALTY_MS][pool] = -crowded_ms
+        _pause(farm, pool, now_ms + crowded_ms)
     else:
         clean = now_ms - farm.pools[POOL_PAUSED_MS][pool] >= CLEAN_MS
         last_ms = 0 if clean else farm.pools[POOL_PENALTY_MS][pool]
@@ -238,6 +245,15 @@ def came(farm: Farm, machine: int, now_ms: int) -> None:
     pool = farm.machines[MACHINE_POOL][machine]
     _counted(farm, pool, 0)
     farm.pools[POOL_FAILURES][pool] = 0
+    farm.pools[POOL_PENALTY_MS][pool] = max(0, farm.pools[POOL_PENALTY_MS][pool])
+
+
+def room(farm: Farm, pool: int, now_ms: int) -> None:
+    """A machine of the pool has gone: where it was crowded more may be ordered at once."""
+    paused, crowded_ms = farm.pools[POOL_PAUSED_MS], -farm.pools[POOL_PENALTY_MS][pool]
+    if crowded_ms > 0 and now_ms < paused[pool] <= now_ms + crowded_ms:
+        paused[pool] = now_ms
+        farm.pools[POOL_PENALTY_MS][pool] = 0
 
 
 def _counted(farm: Farm, pool: int, failures: int) -> None:

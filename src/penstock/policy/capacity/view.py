@@ -24,8 +24,13 @@ MOST_WAITING = 1000
 """Jobs of an island that are looked at; the others wait their turn."""
 
 PPM = 1_000_000
-CAUSES = {"capacity": offers.NO_CAPACITY, "quota": offers.NO_QUOTA, "throttled": offers.THROTTLED}
-Failure = Literal["capacity", "quota", "throttled", "boot"]
+CAUSES = {
+    "capacity": offers.NO_CAPACITY,
+    "quota": offers.NO_QUOTA,
+    "throttled": offers.THROTTLED,
+    "crowded": offers.CROWDED,
+}
+Failure = Literal["capacity", "quota", "throttled", "crowded", "boot"]
 
 
 class Wanted(msgspec.Struct, frozen=True):

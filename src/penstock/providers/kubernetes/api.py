@@ -35,6 +35,12 @@ class Refused(ProviderError):
         self.code, self.reason = code, reason
 
 
+class Crowded(QuotaReached):
+    """A quota of the namespace, which whatever goes there makes room in."""
+
+    shared = True
+
+
 class Left:
     """What is left of the time of one call of a provider."""
 
@@ -193,5 +199,5 @@ def _judge(status: int, headers: Mapping[str, str], content: bytes) -> None:
     if status in UNSURE or status == 503:
         raise NoAnswer(message)
     if status == 403 and "exceeded quota" in message:
-        raise QuotaReached(message)
+        raise Crowded(message)
     raise Refused(status, reason, message)
