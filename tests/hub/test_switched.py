@@ -235,3 +235,12 @@ def test_a_fake_switch_is_a_switch() -> None:
     switch = FakeSwitch()
     switch.off(False)
     assert switch.is_on() is False
+
+
+def test_a_switch_that_gives_no_answer_is_left_alone_after_three_tries(farm: Switched) -> None:
+    farm.until(lambda: farm.powers() == [Power.SUSPENDED] * 2)
+    for switch in farm.switches.values():
+        switch.broken = UNHEARD
+    farm.submit("c1", planned("zlib"))
+    farm.until(lambda: Power.RESUMING in farm.powers())
+    farm.until(lambda: any("could not be switched on" in one for one in farm.alerts()), most_s=10)

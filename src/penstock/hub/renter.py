@@ -224,15 +224,17 @@ class Renter:
         """The switch of an owned machine has failed: it alone is left out for a while, and people are told."""
         if machine.power != Power.RESUMING:
             self._later(machine, now_ms)
-        elif self._given_up(machine, answer, now_ms):
+        elif self._given_up(machine, answer, now_ms, switched.ANSWERS_MAX):
             why = f"{switched.FAILED}{answer}"
             lead(self._hub, partial(switched.rest, machine_id=machine.id, why=why))
 
-    def _given_up(self, machine: Machine, answer: ProviderError, now_ms: int) -> bool:
+    def _given_up(
+        self, machine: Machine, answer: ProviderError, now_ms: int, most: int = ANSWERS_MAX
+    ) -> bool:
         """Whether an order has come to nothing; one without an answer is repeated a few times first."""
         if not isinstance(answer, NoAnswer):
             return True
-        return self._later(machine, now_ms).count >= ANSWERS_MAX
+        return self._later(machine, now_ms).count >= most
 
     def _later(self, machine: Machine, now_ms: int) -> _Tries:
         tries = self._tries.get(machine.id)

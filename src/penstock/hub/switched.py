@@ -27,6 +27,8 @@ UNHEARD_MS = 60_000
 """A switch that was not heard for so long is told of."""
 STUCK_MS = 600_000
 """Shutting down may take so long; a switch that failed is tried again after it."""
+ANSWERS_MAX = 3
+"""A switch that gives no answer so often is left alone: another machine is woken, or rented, while somebody waits."""
 FAILED = "could not be switched on: "
 _UNDONE = ((Power.SUSPENDING, "up"), (Power.SUSPENDING, "stopping"), (Power.RESUMING, "stopped"))
 _ON = (Power.UP, Power.DRAINING)
