@@ -16,6 +16,25 @@ LAST_S = 10.0
 """So long the last bytes may take to be read."""
 
 
+BYTES_A_SECOND = 64 << 20
+"""From all hosts together, as far as one hub process is concerned: polls are answered by the same event loop."""
+
+
+class Pace:
+    """When the next piece may be read, so that all together stay below the rate. Times are an event loop's."""
+
+    def __init__(self) -> None:
+        self._free_s = 0.0
+
+    def after(self, size: int, now_s: float) -> float:
+        """The moment from which the reader of so much may read on."""
+        self._free_s = max(now_s, self._free_s) + size / BYTES_A_SECOND
+        return self._free_s
+
+
+PACE = Pace()
+
+
 class Purse:
     """What all connections of one attempt may carry together."""
 
@@ -86,6 +105,7 @@ class Tunnel(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._sent = self._received = 0
         self._cut = ""
+        self._full = self._rests = False
         self._over = self._told_end = self._heard_end = False
         self._moved_s = self._loop.time()
         self._timer: asyncio.TimerHandle | None = None
@@ -159,13 +179,14 @@ class Tunnel(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """As asyncio has it."""
+        self._full = True
         if not self._far.is_closing():
             self._far.pause_reading()
 
     def resume_writing(self) -> None:
         """As asyncio has it."""
-        if not self._far.is_closing():
-            self._far.resume_reading()
+        self._full = False
+        self._read_on()
 
     # The host's side -------------------------------------------------------------------------------------------
 
@@ -174,6 +195,22 @@ class Tunnel(asyncio.Protocol):
         self._received += len(data)
         if not self._over and self._may_pass(len(data)):
             self._tell(DATA, data)
+            self._rest(len(data))
+
+    def _rest(self, size: int) -> None:
+        """One piece at a time, and all tunnels together at a pace."""
+        self._rests = True
+        if not self._far.is_closing():
+            self._far.pause_reading()
+        self._loop.call_at(PACE.after(size, self._loop.time()), self._rested)
+
+    def _rested(self) -> None:
+        self._rests = False
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if not (self._full or self._rests or self._over or self._far.is_closing()):
+            self._far.resume_reading()
 
     def host_ended(self) -> None:
         """The host says nothing more."""
