@@ -177,7 +177,7 @@ def _rate(claim: Callable[[], None]) -> tuple[float, float]:
 
 def _fill(folder: Path, hub: Hub, finished: int) -> None:
     """So many finished jobs, told long ago: the books, which begin with the first pass, begin after them. Written past the
-    store, which would take three times as long."""
+    store, by many rows a statement."""
     connection = connect(folder / "farm.db")
     for first in range(0, finished, TOGETHER):
         connection.execute("BEGIN IMMEDIATE")

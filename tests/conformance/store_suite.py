@@ -327,10 +327,10 @@ class StoreSuite:
             insert(job("a")), fails, insert(job("b"), job("b2")), insert(job("a", name="x"))
         )
         assert self.ids(driver.store, Job, "key") == ["a", "b", "b2"]
-        assert answers[0] is None
         assert isinstance(answers[1], ArithmeticError)
         assert answers[2] is None
-        assert isinstance(answers[3], Duplicate)
+        # Each is asked in a thread of its own, so either of the two with one key may be first.
+        assert {type(answers[n]) for n in (0, 3)} == {Duplicate, type(None)}
 
     def test_a_read_cannot_write(self, store: Store) -> None:
         store.write(insert(job("a")))
