@@ -3,8 +3,9 @@
 import pytest
 from storm import broken, main, shrunk
 
+from penstock.model.artifact import Blob, Module
 from penstock.model.job import Attempt, Job
-from penstock.model.states import AttemptState, JobState
+from penstock.model.states import AttemptState, JobState, ModuleState
 from penstock.sim.storm import Day, farm, faults, lived
 from penstock.sim.storm.day import BEGIN_MS
 
@@ -20,14 +21,21 @@ def test_no_day_breaks_an_invariant(first: int) -> None:
 def test_a_day_is_full_of_trouble() -> None:
     """What the sample is worth: most kinds of ends of attempts and jobs are there, and machines come and go."""
     ends: set[str] = set()
-    for seed in range(3):
+    again: set[str] = set()
+    for seed in range(3, 6):
         day = lived(seed)
         assert day.clock.now_ms == BEGIN_MS + 86_400_000
         assert day.witness.steps > 300
         ends |= {one.state for one in day.store.read(lambda tx: tx.find(Attempt, "key"))}
         ends |= {one.state for one in day.store.read(lambda tx: tx.find(Job, "key"))}
+        made = day.store.read(lambda tx: tx.find(Module, "key"))
+        assert len({one.output for one in made}) > 3
+        ends |= {one.state for one in made}
+        again |= {one.digest for one in day.store.read(lambda tx: tx.find(Blob, "key")) if one.version > 2}
     assert {AttemptState.LOST, AttemptState.REFUSED, AttemptState.PREEMPTED, AttemptState.PASSED} <= ends
     assert {JobState.PASSED, JobState.FAILED, JobState.BLOCKED_DEAD, JobState.ERROR} <= ends
+    assert {JobState.REUSED, ModuleState.COLLECTED} <= ends
+    assert again, "no blob was collected and published once more"
 
 
 def test_equal_seeds_are_equal_days() -> None:

@@ -24,7 +24,7 @@ from penstock.model.plan import Plan, PlannedJob
 from penstock.model.rules import Pool, Rules
 from penstock.model.units import NEVER_MS, Size
 from penstock.policy.capacity.setting import Choice, is_owned, machines_of, unswitched
-from penstock.ports import Entropy
+from penstock.ports import BlobStore, Entropy
 from penstock.providers.simulated import Simulated, Weather
 from penstock.sim.agents import Agent, passed
 from penstock.sim.surroundings import NoBlobs, Seeded, VirtualClock, Woken
@@ -68,7 +68,7 @@ class World:
         self.store = self._store()
         self.hub = Hub(
             self.store,
-            NoBlobs(),
+            self._blobs(),
             self.clock,
             self.entropy,
             rules,
@@ -102,6 +102,12 @@ class World:
     def _store(self) -> MemoryStore:
         return MemoryStore()
 
+    def _blobs(self) -> BlobStore:
+        return NoBlobs()
+
+    def _timekeeper(self, led: Hub) -> Timekeeper:
+        return Timekeeper(led, self.clock.now_ms)
+
     def _agent(self, name: str, pool: Pool, secret: str) -> Agent:
         return Agent(self, name, pool.name, secret, about(pool))
 
@@ -121,7 +127,7 @@ class World:
             self.made(made)
             return made
 
-        timekeeper = Timekeeper(led, self.clock.now_ms)
+        timekeeper = self._timekeeper(led)
         return Services(led, farm, timekeeper, provisioner=provisioner, moment_ms=0, books=self._books)
 
     def restart(self) -> None:

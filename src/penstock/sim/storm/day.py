@@ -3,36 +3,45 @@
 import traceback
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import TypeVar
 
+import msgspec
+
 from penstock.hub import people, planner, queue
-from penstock.hub.context import NotLeading, Refused, Unauthorized
+from penstock.hub.context import Hub, NotLeading, Refused, Unauthorized
 from penstock.hub.loop import Services
 from penstock.hub.queue import Ending, Work
+from penstock.hub.steps import Step, lead
+from penstock.hub.timekeeper import STEP_MS, Timekeeper
 from penstock.model.change import Change
 from penstock.model.farm import Event
-from penstock.model.job import Attempt, Job, Usage
+from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.plan import Plan
 from penstock.model.rules import Pool
 from penstock.model.states import Power
 from penstock.model.units import DAY_MS, MS_PER_HOUR, NEVER_MS
 from penstock.policy.capacity.setting import Choice
-from penstock.ports import Tx
+from penstock.ports import BlobStore, Tx
 from penstock.providers.simulated import Simulated, Weather
 from penstock.sim.agents import Agent
-from penstock.sim.hubworld import ARRIVALS, ENDS, World, about
-from penstock.sim.storm import farm, faults
+from penstock.sim.hubworld import ARRIVALS, ENDS, FAULTS, World, about
+from penstock.sim.storm import collector, farm, faults
 from penstock.sim.storm.agents import Restless
+from penstock.sim.storm.bucket import Bucket
 from penstock.sim.storm.evening import left_over
 from penstock.sim.storm.law import Law
+from penstock.sim.storm.makers import Maker
 from penstock.sim.storm.provider import Stormy, Trouble
+from penstock.sim.storm.shelf import Shelf
 from penstock.sim.storm.witness import Watched, Witness
 from penstock.sim.surroundings import VirtualClock
 from penstock.store.memory import MemoryStore
+from penstock.store.objectblobs import ObjectBlobs
 
 T = TypeVar("T")
 BEGIN_MS = 1_700_000_000_000
@@ -46,6 +55,9 @@ MEANWHILE = 0.01
 TRACED = 60
 AGAIN = 0.1
 """How often a finish arrives twice."""
+COLLECT_MS = 2 * POLL_MS
+COLLECTS = 0.3
+"""How soon it is looked again for what nobody reads; how often of the times when somebody is quicker it is that."""
 
 
 class Jumpy(VirtualClock):
@@ -64,6 +76,15 @@ class Jumpy(VirtualClock):
         self._off_ms += by_ms
 
 
+class Patient(Timekeeper):
+    """A timekeeper that need not write each step down while nobody could look."""
+
+    def pass_over(self, steps: int) -> None:
+        """So many whole steps at once."""
+        lead(self._hub, partial(_later, span_ms=steps * STEP_MS), frozen_too=True)
+        self._last_ms = (self._last_ms or 0) + steps * STEP_MS
+
+
 class Day(World):
     """One seed's day. `wrong` is everything that was not as it must be; `without`: numbers of faults that do not happen."""
 
@@ -76,11 +97,13 @@ class Day(World):
         self.stormy: dict[str, Stormy] = {}
         self.clock: Jumpy
         self.store: Watched
+        self.bucket: Bucket
         weather = faults.usual(Random(f"weather {seed}"))
         books = self._chance.random() < 0.5
         super().__init__(self.drawn.rules, Choice(), seed, BEGIN_MS, weather, self.pace_ms, books)
         self.witness = Witness(self.store)
         self.law = Law(self.rules, self.store, self.witness, self.stormy)
+        self.shelf = Shelf(self.store, self.bucket, self.witness)
         self._old: list[Services] = []
         self._lasts: dict[tuple[str, str], int] = {}
         self.calm = False
@@ -103,14 +126,16 @@ class Day(World):
             )
         self.faults = faults.plan(self, self.seed, self._without)
         for hour in range(1, 24):
-            self.at(BEGIN_MS + hour * MS_PER_HOUR, ARRIVALS, self.witness.whole)
+            self.at(BEGIN_MS + hour * MS_PER_HOUR, ARRIVALS, self.whole)
+        for number in range(1, DAY_MS // COLLECT_MS):
+            self.at(BEGIN_MS + number * COLLECT_MS, FAULTS, self._collect)
         self._until(BEGIN_MS + faults.STORM_MS)
         self.clear_up()
         for hour in range(7, 24):
             self.at(BEGIN_MS + hour * MS_PER_HOUR, ARRIVALS, self.visit)
         self._until(BEGIN_MS + DAY_MS)
         if not self.wrong:
-            self.witness.whole()
+            self.whole()
             for breach in left_over(self.rules, self.store, self.stormy):
                 self.breach(*breach)
 
@@ -121,6 +146,7 @@ class Day(World):
     def clear_up(self) -> None:
         """Nothing goes wrong any more, and who was cut off can be heard, but for a rented machine that died."""
         self.calm = True
+        self.bucket.fails = 0.0
         for provider in self.stormy.values():
             provider.weather, provider.trouble = Weather(), Trouble()
         for agent in self._slept.values():
@@ -146,6 +172,11 @@ class Day(World):
     def _store(self) -> MemoryStore:
         return Watched()
 
+    def _blobs(self) -> BlobStore:
+        self.bucket = Bucket(self.seed, lambda: self.clock.now_ms, self)
+        self.bucket.fails = self.fails = faults.fails(Random(f"bucket {self.seed}"))
+        return ObjectBlobs(self.bucket)
+
     def _provider(self, pool: Pool, seed: int, weather: Weather) -> Simulated:
         made = Stormy(pool, lambda: self.clock.now_ms, seed, weather, self)
         self.stormy[pool.name] = made
@@ -157,6 +188,18 @@ class Day(World):
         agent.calm = self.calm
         agent.mute = not self.calm and pool.name in self.stormy and chance.random() < 0.05
         return agent
+
+    def _timekeeper(self, led: Hub) -> Patient:
+        self._patient = Patient(led, self.clock.now_ms)
+        return self._patient
+
+    def _advance(self, next_ms: int) -> None:
+        """As World; of many steps all but the last are one."""
+        steps = (next_ms - self.clock.now_ms) // STEP_MS - 1
+        if steps > 1 and self.clock.now_ms >= self._away_ms and self._patient.last_ms == self.clock.now_ms:
+            self.clock.now_ms += steps * STEP_MS
+            self._patient.pass_over(steps)
+        super()._advance(next_ms)
 
     def _next_ms(self) -> int:
         """Services that wait for a moment look again at their own pace, so that a day is not millions of moments."""
@@ -185,16 +228,14 @@ class Day(World):
         if row_ms == work.job.spec.timeout_ms and chance.random() < 0.5:
             return  # it hangs, and its agent with it
         lasts_ms = self.lasts(row_ms, agent.pool)
-        self.at(
-            self.clock.now_ms + lasts_ms,
-            ENDS,
-            partial(self._over, agent, work, _ending(chance, lasts_ms, work)),
-        )
+        assert isinstance(agent, Restless)
+        maker = Maker(self, agent, work, chance, partial(self._over, agent, work))
+        ending = maker.ending(lasts_ms)
+        self.at(self.clock.now_ms + lasts_ms, ENDS, partial(maker.go, ending))
 
     def _over(self, agent: Agent, work: Work, ending: Ending) -> None:
-        if self.agents.get(agent.name) is agent:
-            agent.end(work.attempt.id, ending)
-            self.woken.wake(f"machine:{agent.machine}")
+        agent.end(work.attempt.id, ending)
+        self.woken.wake(f"machine:{agent.machine}")
 
     def ended(self, agent: Agent, work: Work) -> None:
         """As World: some ends are told again, in the same words and in others."""
@@ -283,11 +324,27 @@ class Day(World):
     def _meanwhile(self) -> None:
         """Between two transactions of the services somebody else is quicker, now and then."""
         if not self.calm and self._chance.random() < MEANWHILE and self.clock.now_ms >= self._away_ms:
+            if self._chance.random() < COLLECTS:
+                self._collect()
+                return
             there = self.restless()
             if there:
                 self._chance.choice(there).poll()
 
+    def _collect(self) -> None:
+        """What nobody reads any more goes, unless nobody leads."""
+        if self.clock.now_ms >= self._away_ms:
+            with suppress(NotLeading):
+                collector.run_once(self.services.hub, self.drawn.keep_ms)
+
     # Checks
+
+    def whole(self) -> None:
+        """Hold all there is against every invariant."""
+        self.witness.whole()
+        self.shelf.whole()
+        if self.calm and self.clock.now_ms >= BEGIN_MS + faults.STORM_MS + MS_PER_HOUR:
+            self.shelf.pruned(self.clock.wall_ms())
 
     def breach(self, invariant: str, subject: str, text: str) -> None:
         """As provider.Court."""
@@ -305,6 +362,11 @@ class Day(World):
         rows = self.witness.after_step()
         leads = self.clock.now_ms >= self._away_ms
         self.law.hold(rows, self.clock.now_ms, leads)
+        self.shelf.hold(rows)
+
+
+def _later(step: Step, span_ms: int) -> None:
+    step.put(msgspec.structs.replace(step.farm, time_ms=step.farm.time_ms + span_ms))
 
 
 def lived(seed: int, without: frozenset[int] = frozenset()) -> Day:
@@ -318,18 +380,3 @@ def lived(seed: int, without: frozenset[int] = frozenset()) -> Day:
             "crash", f"{Path(where.filename).name}:{where.lineno}", f"{type(problem).__name__}: {problem}"
         )
     return day
-
-
-def _ending(chance: Random, took_ms: int, work: Work) -> Ending:
-    """Mostly it passes; the farm is to blame now and then."""
-    usage = Usage(wall_ms=took_ms, measured_by="simulated")
-    if took_ms >= work.job.spec.timeout_ms:
-        return Ending(result="timed_out", usage=usage)
-    drawn = chance.random()
-    if drawn < 0.86:
-        return Ending(result="passed", exit_code=0, usage=usage)
-    if drawn < 0.93:
-        return Ending(result="failed", exit_code=1, usage=usage)
-    if drawn < 0.96:
-        return Ending(result="refused", cause="its disk is full", usage=usage)
-    return Ending(result="cancelled" if drawn < 0.98 else "preempted", cause="the machine goes", usage=usage)

@@ -22,6 +22,9 @@ WORK_MS = 3 * HOUR_MS
 """Changes come in the first hours of a day."""
 QUEUE_MS = (20 * HOUR_MS, 20 * HOUR_MS, 90 * MINUTE_MS)
 HANGS_MS = 100 * HOUR_MS
+KEEP_MS = (5 * MINUTE_MS, 30 * MINUTE_MS, 2 * HOUR_MS)
+MAKES, LEAVES = 0.5, 0.2
+"""How often a job makes what others reuse, or leaves artifacts."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Drawn:
-    """One farm and its day."""
+    """One farm and its day. `keep_ms`: so long what was made is kept though nobody reads it."""
 
     rules: Rules
     asked: tuple[Asked, ...]
+    keep_ms: int = 0
 
 
 def draw(seed: int) -> Drawn:
@@ -55,7 +59,8 @@ def draw(seed: int) -> Drawn:
         projects={name: Project(name=name, share=share) for share, name in enumerate(PROJECTS[1:], 1)},
     )
     times = sorted(chance.randrange(WORK_MS) for _ in range(chance.randint(6, 14)))
-    return Drawn(rules, tuple(_asked(chance, at_ms, number) for number, at_ms in enumerate(times)))
+    asked = tuple(_asked(chance, at_ms, number) for number, at_ms in enumerate(times))
+    return Drawn(rules, asked, Random(f"keep {seed}").choice(KEEP_MS))
 
 
 def _pools(chance: Random) -> tuple[Pool, ...]:
@@ -128,6 +133,8 @@ def _asked(chance: Random, at_ms: int, number: int) -> Asked:
     for at in range(chance.choice((1, 2, 3, 3, 5, 8))):
         needs = tuple(one.id for one in jobs if chance.random() < 0.3)
         jobs.append(_job(chance, f"m{number % 5}-{at}", needs, klass, trust))
+        if chance.random() < MAKES:
+            jobs[-1] = _maker(chance, jobs[-1], number % 3, at % 3)
     lasts = tuple(_lasts_ms(chance) for _ in jobs)
     return Asked(at_ms, chance.choice(PROJECTS), klass, chance.choice(QUEUE_MS), tuple(jobs), lasts)
 
@@ -139,6 +146,7 @@ def _job(chance: Random, name: str, needs: tuple[str, ...], klass: str, trust: T
         module=name,
         platform=platform,
         commands=("run",),
+        artifacts=("*.log",) if chance.random() < LEAVES else (),
         size=Size(chance.choice((0, 1, 1)), None),
         timeout_ms=2 * HOUR_MS,
         reuse="never",
@@ -147,6 +155,24 @@ def _job(chance: Random, name: str, needs: tuple[str, ...], klass: str, trust: T
         klass=klass,
     )
     return PlannedJob(id=name, kind="test", module=name, platform=platform, needs=needs, spec=spec)
+
+
+def _maker(chance: Random, job: PlannedJob, variant: int, part: int) -> PlannedJob:
+    """The job as one that makes what others reuse: of the same part and variant the same, where it needs nothing."""
+    assert job.spec is not None
+    platform = PLATFORMS[part % 2]
+    needs = () if chance.random() < 0.6 else job.needs
+    spec = msgspec.structs.replace(
+        job.spec,
+        kind="build",
+        platform=platform,
+        commands=(f"make part {part} of variant {variant}",),
+        artifacts=(),
+        keep_worktree=part == 0,
+        reuse=chance.choice(("passed", "passed", "all")),
+        reuse_for_ms=chance.choice((None, None, 45 * MINUTE_MS)),
+    )
+    return msgspec.structs.replace(job, kind="build", platform=platform, needs=needs, spec=spec)
 
 
 def _lasts_ms(chance: Random) -> int:

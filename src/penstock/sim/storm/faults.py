@@ -18,6 +18,7 @@ from penstock.model.units import MS_PER_HOUR
 from penstock.providers.simulated import Weather
 from penstock.sim.hubworld import FAULTS
 from penstock.sim.storm.agents import Restless
+from penstock.sim.storm.bucket import Bucket
 from penstock.sim.storm.provider import Stormy, Trouble
 
 MINUTE_MS = 60_000
@@ -32,6 +33,9 @@ class Suffering(Protocol):
     hub: Any
     clock: Any
     store: Any
+    bucket: Bucket
+    calm: bool
+    fails: float
     stormy: dict[str, Stormy]
 
     def restless(self) -> list[Restless]:
@@ -103,6 +107,11 @@ def usual(chance: Random) -> Weather:
         behind_ms=chance.choice((0, 7_000, 30_000)),
         notice_ms=chance.choice((0, 60_000, 120_000)),
     )
+
+
+def fails(chance: Random) -> float:
+    """How often an object store gives no answer all day long."""
+    return chance.choice((0.0, 0.0, 0.02, 0.1))
 
 
 def _later(day: Suffering, chance: Random, act: Callable[[], object]) -> None:
@@ -231,6 +240,16 @@ def _clock_jumps(day: Suffering, chance: Random) -> None:
     day.clock.jump(chance.choice((-MS_PER_HOUR, -1_000, 30_000, 26 * MS_PER_HOUR)))
 
 
+def _no_bucket(day: Suffering, chance: Random) -> None:
+    """The object store answers seldom, or not at all."""
+    day.bucket.fails = chance.choice((0.3, 0.6, 1.0))
+    _later(day, chance, partial(_bucket_back, day))
+
+
+def _bucket_back(day: Suffering) -> None:
+    day.bucket.fails = 0.0 if day.calm else day.fails
+
+
 def _lie(day: Suffering, chance: Random) -> None:
     day.reach(partial(day.lie, chance))
 
@@ -297,6 +316,7 @@ KINDS: tuple[Fault, ...] = (
     _stall,
     _old_leader,
     _clock_jumps,
+    _no_bucket,
     _lie,
     _people,
 )

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from penstock.hub.capacityview import CapacityView
+from penstock.hub.provisioner import QUIET_MS
 from penstock.hub.timekeeper import STEP_MS
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job
@@ -34,6 +35,7 @@ class Law:
         self._farm_ms = self._due_ms = 0
         self._led = True
         self._seen: CapacityView | None = None
+        self._looks_ms = 0
 
     def hold(self, rows: Iterable[tuple[Row | None, Row | None]], now_ms: int, leads: bool) -> None:
         """Hold what one step wrote against it. `leads`: whether anybody does, so that farm time goes on."""
@@ -113,9 +115,10 @@ class Law:
             self._witness.say(
                 "I3", first[0].id, f"is live {farm.time_ms - first[0].right_until_ms} ms after its right"
             )
+        now_ms = self._now_ms or 0
         if sight is not None and sight is not self._seen:
-            self._seen = sight  # it has not looked at anything yet
-        elif sight is not None:
+            self._seen, self._looks_ms = sight, now_ms + QUIET_MS  # before that it looks at nothing
+        elif sight is not None and now_ms >= self._looks_ms:
             self._counted(sight)
 
     def _counted(self, sight: CapacityView) -> None:

@@ -122,10 +122,20 @@ def _around(tx: Tx, rows: Iterable[tuple[Row | None, Row | None]]) -> tuple[Farm
     found: list[msgspec.Struct] = []
     for name in machines:
         found += _machine(tx, name, builds)
-    for name in builds:
-        found += _build(tx, name)
+    for name in (left := list(builds)):
+        mine = _build(tx, name)
+        found += mine
+        for build in sorted(_made_elsewhere(mine) - builds.keys()):
+            builds[build] = None
+            left.append(build)
     farm = _farm(tx)
     return farm, Books(farm, found)
+
+
+def _made_elsewhere(rows: Iterable[Row]) -> set[str]:
+    """Builds in which what these jobs wait for is made."""
+    producers = {one.waits_on for one in rows if isinstance(one, Job)} - {""}
+    return {producer.rpartition("-")[0] for producer in producers}
 
 
 def _machine(tx: Tx, name: str, builds: dict[str, None]) -> list[msgspec.Struct]:
