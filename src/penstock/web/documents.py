@@ -291,19 +291,11 @@ class MachineLine(Document):
     cost: str | None
 
 
-class Note(Document):
-    """What is to be said of a whole pool: it takes nothing, nothing can be ordered there, or somebody has to act."""
-
-    subject: str
-    code: str
-    text: str
-
-
 class Machines(Document):
-    """All machines that are not gone, of every provider."""
+    """All machines that are not gone, of every provider; `notes`: what is to be said of whole pools."""
 
     currency: str
-    notes: list[Note]
+    notes: list[About]
     machines: list[MachineLine]
 
 
