@@ -299,7 +299,7 @@ START, BOOT, RESUME, SUSPEND, DELETE = 0, 1, 2, 3, 4
 
 CURBED = 2
 """What suits begin at where a guard limits orders. A pool that is curbed at all has a POOL_LEAST of -1: nothing stands by."""
-KEPT = -2
+KEEPS = -2
 """The POOL_LEAST of a curbed pool in which what sleeps is not deleted, either."""
 
 

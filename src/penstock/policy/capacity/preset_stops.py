@@ -13,7 +13,7 @@ from penstock.policy.capacity.columns import (
     ISLAND_FAILED_MS,
     ISLAND_LOOKED_MS,
     ISLAND_OF_OWN,
-    KEPT,
+    KEEPS,
     MACHINE_AFTER,
     MACHINE_BEFORE,
     MACHINE_FLAGS,
@@ -159,7 +159,7 @@ def _forget(farm: Farm, pool: int, now_ms: int) -> None:
         gone_ms = NEVER_MS
         if keep_ms < NEVER_MS:
             gone_ms = farm.machines[MACHINE_SINCE_MS][machine] + keep_ms
-        if farm.pools[POOL_LEAST][pool] == KEPT:
+        if farm.pools[POOL_LEAST][pool] == KEEPS:
             gone_ms = max(gone_ms, now_ms + AGAIN_MS)
         if gone_ms > now_ms:
             island = farm.pools[POOL_ISLAND][pool]

@@ -189,7 +189,7 @@ class Rows:
                 if farm.suits[row][column] and left is not None:
                     farm.suits[row][column] = 0 if left == BARRED else c.CURBED + left
             if not setting.is_owned(pool) and not standing(self._curbs, pool.name):
-                farm.pools[c.POOL_LEAST][column] = c.KEPT if keeps(self._curbs, pool.name) else -1
+                farm.pools[c.POOL_LEAST][column] = c.KEEPS if keeps(self._curbs, pool.name) else -1
 
     def pack(self) -> bytes:
         """All of it as bytes: equal bytes, equal decisions from then on."""

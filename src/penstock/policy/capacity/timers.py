@@ -9,7 +9,7 @@ from penstock.policy.capacity.columns import (
     ISLAND_FAILED_MS,
     ISLAND_TIMER_MS,
     JOB_DUE_MS,
-    KEPT,
+    KEEPS,
     MACHINE_AFTER,
     MACHINE_FLAGS,
     MACHINE_GONE_MS,
@@ -86,7 +86,7 @@ def _delete_stopped(farm: Farm, pool: int) -> None:
         after = machines[MACHINE_AFTER][machine]
         if machines[MACHINE_GONE_MS][machine] > now_ms:
             _next(farm, farm.pools[POOL_ISLAND][pool], machines[MACHINE_GONE_MS][machine])
-        elif farm.pools[POOL_LEAST][pool] == KEPT:
+        elif farm.pools[POOL_LEAST][pool] == KEEPS:
             _next(farm, farm.pools[POOL_ISLAND][pool], now_ms + AGAIN_MS)
         elif spare(farm, pool):
             changes.delete(farm, machine, now_ms, reasons.SUSPENDED_LONG_ENOUGH)
