@@ -160,7 +160,9 @@ def _passes(hub: Hub) -> dict[str, object]:
     began, offered = time.perf_counter(), 0
     while not offered:  # the queue is read in portions first
         offered = services.run_once(0)["offered"]
-    found["reading the queue in passes and writing 8,000 offers, ms"] = round(1000 * (time.perf_counter() - began))
+    found["reading the queue in passes and writing 8,000 offers, ms"] = round(
+        1000 * (time.perf_counter() - began)
+    )
     assert offered == MACHINES * SLOTS
     found["a pass with nothing to place, ms"] = _median_ms(lambda: services.run_once(0))
     hub.store.close()

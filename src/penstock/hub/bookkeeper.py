@@ -41,6 +41,8 @@ NOTHING = (0, 0, 0)
 """Prices of what is not there any more."""
 _POWERS = frozenset(str(power) for power in Power)
 _AT_WORK = (JobState.OFFERED, JobState.RUNNING)
+_UNSTARTED = (JobState.EXPIRED, JobState.CANCELLED, JobState.SUPERSEDED)
+"""How a job ends that was ready and never began."""
 
 
 class Bookkeeper:
@@ -166,9 +168,12 @@ def _follow(tx: Tx, page: Page, events: Sequence[Event], times: _Times) -> list[
             break
         if event.attempt and event.kind == "job":
             _job(tx, page, event, at)
+        elif event.kind == "job" and event.state in _UNSTARTED:
+            page.unstarted(event.job)
         elif event.machine and event.state in _POWERS:
             machine = tx.get(Machine, event.machine)
             if machine is not None:
+                page.told(machine, Power(event.state), event.reason)
                 page.turned(machine, Power(event.state), at)
         followed.append(event)
     return followed

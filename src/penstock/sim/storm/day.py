@@ -33,7 +33,7 @@ from penstock.sim.hubworld import ARRIVALS, ENDS, FAULTS, World, about
 from penstock.sim.storm import collector, farm, faults
 from penstock.sim.storm.agents import Restless
 from penstock.sim.storm.bucket import Bucket
-from penstock.sim.storm.evening import left_over
+from penstock.sim.storm.evening import ASLEEP, left_over
 from penstock.sim.storm.law import Law
 from penstock.sim.storm.makers import Maker
 from penstock.sim.storm.provider import Stormy, Trouble
@@ -47,6 +47,8 @@ T = TypeVar("T")
 BEGIN_MS = 1_700_000_000_000
 POLL_MS = 600_000
 """Agents call at least so often."""
+LAST_LOOKS = 6
+"""So often a day goes on for POLL_MS more, while a machine is on its way."""
 PACES_MS = (45_000, 120_000, 300_000)
 IDLE_PACE_MS = 1_200_000
 """How soon the services look again though nothing happened, while there is something to do and while there is not."""
@@ -134,10 +136,18 @@ class Day(World):
         for hour in range(7, 24):
             self.at(BEGIN_MS + hour * MS_PER_HOUR, ARRIVALS, self.visit)
         self._until(BEGIN_MS + DAY_MS)
+        self._rest()
         if not self.wrong:
             self.whole()
             for breach in left_over(self.rules, self.store, self.stormy):
                 self.breach(*breach)
+
+    def _rest(self) -> None:
+        """What was begun in the last moment of the day comes to its end, if it has one."""
+        for _ in range(LAST_LOOKS):
+            if not self.store.read(_on_its_way):
+                return
+            self._until(self.clock.now_ms + POLL_MS)
 
     def _until(self, end_ms: int) -> None:
         self.at(end_ms, ARRIVALS, lambda: None)
@@ -363,6 +373,11 @@ class Day(World):
         leads = self.clock.now_ms >= self._away_ms
         self.law.hold(rows, self.clock.now_ms, leads)
         self.shelf.hold(rows)
+
+
+def _on_its_way(tx: Tx) -> bool:
+    """Whether a machine is neither up nor asleep nor gone."""
+    return any(one.power not in (Power.UP, *ASLEEP) for one in tx.find(Machine, "key"))
 
 
 def _later(step: Step, span_ms: int) -> None:
