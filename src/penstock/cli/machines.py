@@ -24,7 +24,7 @@ def show_machines(farm: Path | None, state: Path | None, hub: str | None, as_jso
         print_json(document)
     else:
         print_table(columns, rows)
-        for note in document["notes"]:
+        for note in document.get("notes", ()):  # a hub of the release before has none
             print(clean(f"{note['subject']}: {note['text']}"))
 
 

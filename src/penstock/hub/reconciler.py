@@ -72,6 +72,7 @@ class Reconciler:
         self._every_ms, self._seldom_ms = every_ms, seldom_ms
         self._pools = {name: _Pool() for name in hub.providers}
         self._switched = switched.names(hub)
+        self._switches = {(one.name, each.machine) for one in hub.rules.pools for each in one.controls}
         self._silent: dict[str, int] = {}
         self._alerted: dict[str, int] = {}
         self._follows = {name for name, one in hub.providers.items() if getattr(one, "follows", False)}
@@ -108,9 +109,14 @@ class Reconciler:
         )
 
     def _busy(self, machines: Sequence[Machine]) -> set[str]:
-        """Pools that are listed often: something is on its way there, or may be taken away."""
+        """Pools that are listed often: something is on its way there or may be taken away, or a switch was not heard yet."""
         taken = {pool.name for pool in self._hub.rules.pools if pool.reclaim_per_hour > 0}
-        return taken | {one.pool for one in machines if one.power not in (Power.UP, Power.SUSPENDED)}
+        return taken | {
+            one.pool
+            for one in machines
+            if one.power not in (Power.UP, Power.SUSPENDED)
+            or (not one.provider_id and (one.pool, one.name) in self._switches)
+        }
 
     def _is_due(self, name: str, busy: bool, now_ms: int) -> bool:
         looked_ms = self._pools[name].looked_ms

@@ -109,6 +109,13 @@ class TestDeciding:
         later = told(900_000, waiting=(wanted("j1"),)) if not woken.power else woken
         assert [type(one) for one in later.power] == [Resume]
 
+    def test_one_that_could_not_be_switched_when_it_came_to_rest_sleeps_once_it_can_be(self) -> None:
+        told = Told(RULES)
+        told(machines=(machine(phase="kept"),))
+        assert told(2_000_000).power == ()
+        told(machines=(machine(version=1),))
+        assert [type(one) for one in told(2_000_000).power] == [Suspend]
+
     def test_nothing_is_made_there_and_the_rest_is_rented(self) -> None:
         told = Told(RULES)
         told(machines=(machine(phase="suspended"),))

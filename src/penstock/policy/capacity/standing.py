@@ -78,7 +78,7 @@ def _rented(rows: Rows, one: Standing, now_ms: int) -> None:
         _come(rows.farm, row, now_ms)
     elif one.phase in ("up", "kept", "closed"):
         _rise(rows.farm, row, now_ms)
-        _flag(rows.farm, row, one)
+        _flag(rows.farm, row, one, now_ms)
     elif one.phase == "deleting":
         _go(rows.farm, row, now_ms)
     else:
@@ -114,8 +114,10 @@ def _rise(farm: c.Farm, row: int, now_ms: int) -> None:
     changes.up(farm, row, now_ms)
 
 
-def _flag(farm: c.Farm, row: int, one: Standing) -> None:
+def _flag(farm: c.Farm, row: int, one: Standing, now_ms: int) -> None:
     flags = farm.machines[c.MACHINE_FLAGS]
+    if flags[row] & c.PINNED and one.phase != "kept" and farm.machines[c.MACHINE_STATE][row] == c.IDLE:
+        levels.idle(farm, row, now_ms)  # as if it came to rest now: before, nothing could stop it
     if one.noticed:
         flags[row] |= c.NOTICED
     flags[row] = flags[row] | c.PINNED if one.phase == "kept" else flags[row] & ~c.PINNED

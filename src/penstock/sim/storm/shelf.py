@@ -7,7 +7,7 @@ from penstock.hub.pruner import OLD_MS
 from penstock.model.artifact import Blob, Inputs, Module
 from penstock.model.change import Build
 from penstock.model.job import Attempt, Job
-from penstock.model.states import JobState, ModuleState
+from penstock.model.states import AttemptState, JobState, ModuleState
 from penstock.ports import Tx
 from penstock.sim.storm.bucket import Bucket
 from penstock.sim.storm.witness import Watched, Witness
@@ -62,10 +62,9 @@ class Shelf:
     def _turned(self, old: Blob | None, new: Blob) -> None:
         if old is not None and new.state not in (old.state, BLOB_FOLLOWS[old.state]):
             self._witness.say("I17", new.digest, f"was {old.state} and is {new.state}")
-        if new.state == "COLLECTED" and self._bucket.holds(new.digest):
-            now = self._store.read(lambda tx: tx.get(Blob, new.digest))
-            if now is not None and now.state == "COLLECTED":
-                self._witness.say("I17", new.digest, "is COLLECTED and still there")
+        there = new.state == "COLLECTED" and self._bucket.holds(new.digest)
+        if there and not self._store.read(lambda tx: _comes_back(tx, new.digest)):
+            self._witness.say("I17", new.digest, "is COLLECTED and still there")
 
     def _began_anew(self, old: Module | None, new: Module) -> None:
         expiring = old is not None and old.state == ModuleState.EXPIRING
@@ -78,6 +77,15 @@ class Shelf:
                 self._witness.say("I17", digest, f"is {state or 'unknown'}, and read by {who}")
             if not self._bucket.holds(digest):
                 self._witness.say("I12", digest, f"is not there, and read by {who}")
+
+
+def _comes_back(tx: Tx, digest: str) -> bool:
+    """Whether what was collected is there again since, or on its way to its name: an end that waited is settled at once."""
+    now = tx.get(Blob, digest)
+    ends = tx.find(Attempt, "unsettled", False, AttemptState.FINISHING)
+    return (now is not None and now.state == "stored") or any(
+        output.digest == digest for end in ends for output in end.outputs
+    )
 
 
 def _needed(tx: Tx, touched: set[str] | None) -> dict[str, tuple[str, str]]:
