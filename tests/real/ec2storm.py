@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -90,20 +91,17 @@ class Box:
 
     key: str
     secret: str
-    document: str
     who: Registered | None = None
     credential: str = ""
     call: int = 0
     holds: list[Held] = field(default_factory=list)
     left: int = 0
 
-    def live(self, farm: "Storm") -> None:
-        """One turn: what it has ends, what it is offered begins."""
+    def live(self, farm: "Storm", document: str) -> None:
+        """One turn: what it has ends, what it is offered begins. `document`: of its instance, as it was started last."""
         try:
             if self.who is None:
-                about = Registration(
-                    name="any", key=self.key, holds=tuple(self.holds), document=self.document
-                )
+                about = Registration(name="any", key=self.key, holds=tuple(self.holds), document=document)
                 self.who = sessions.register(farm.hub, self.credential or self.secret, about)
                 self.credential, self.call = self.who.credential or self.credential, 0
             self.call += 1
@@ -143,7 +141,7 @@ class Storm(TestFarm):
 
     def again(self) -> None:
         """A new process: it knows what the database knows."""
-        made = {pool.name: Mortal(self._make(pool, self.clock.wall_ms), self._dies) for pool in self._pools}
+        made = {pool.name: self._make(pool, self.clock.wall_ms) for pool in self._pools}
         self.hub = replace(self.hub, providers=made)
         while True:
             try:
@@ -155,7 +153,8 @@ class Storm(TestFarm):
     def restart(self) -> None:
         """As TestFarm.restart; agents call another process, which lives."""
         led = intake.open_farm(self.hub, "test")
-        mortal = replace(self.hub, store=MortalStore(self.store, self._dies))  # type: ignore[arg-type]
+        called = {name: Mortal(provider, self._dies) for name, provider in self.hub.providers.items()}
+        mortal = replace(self.hub, store=MortalStore(self.store, self._dies), providers=called)  # type: ignore[arg-type]
         self.services = Services(mortal, led, books=self.books)
         self.leading = self.services.hub
         self.tick()
@@ -196,8 +195,8 @@ class Storm(TestFarm):
             if box is None:
                 secret = re.search(r"printf '%s\\n' (\S+) >", told[id_])
                 assert secret is not None
-                box = self.boxes[id_] = Box(f"{len(self.boxes) + 1:064x}", secret[1], _document(id_))
-            box.live(self)
+                box = self.boxes[id_] = Box(f"{len(self.boxes) + 1:064x}", secret[1])
+            box.live(self, _document(id_, self.proxy.machines[id_].started_ms))
 
     def differences(self) -> list[str]:
         """Where the books and the cloud do not say the same, instance by instance and row by row."""
@@ -219,8 +218,11 @@ class Storm(TestFarm):
         return found
 
 
-def _document(id_: str) -> str:
-    return json.dumps({"instanceId": id_, "region": "eu-west-1", "accountId": "123456789012"})
+def _document(id_: str, started_ms: int) -> str:
+    """What an instance says of itself; it shows the moment of its last start."""
+    said = {"instanceId": id_, "region": "eu-west-1", "accountId": "123456789012"}
+    pending = datetime.fromtimestamp(started_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return json.dumps(said | {"pendingTime": pending})
 
 
 POWERS = {Power.UP: "running", Power.SUSPENDED: "stopped"}
