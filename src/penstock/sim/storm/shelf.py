@@ -46,9 +46,9 @@ class Shelf:
         """Hold all there is against it: what is read is there, what is there is in the books."""
         self._there(None)
         blobs = self._store.read(lambda tx: tx.find(Blob, "key"))
-        stored = {one.digest for one in blobs if one.state != "COLLECTED"}
+        known = {one.digest for one in blobs if one.state != "COLLECTED"} | self._store.read(_settling)
         for digest in self._bucket.objects():
-            if digest not in stored:
+            if digest not in known:
                 self._witness.say("I12", digest, "is there and in no book")
 
     def pruned(self, wall_ms: int) -> None:
@@ -82,10 +82,13 @@ class Shelf:
 def _comes_back(tx: Tx, digest: str) -> bool:
     """Whether what was collected is there again since, or on its way to its name: an end that waited is settled at once."""
     now = tx.get(Blob, digest)
+    return (now is not None and now.state == "stored") or digest in _settling(tx)
+
+
+def _settling(tx: Tx) -> set[str]:
+    """What may have its name already, though the transaction that says so is still to come, from this leader or the next."""
     ends = tx.find(Attempt, "unsettled", False, AttemptState.FINISHING)
-    return (now is not None and now.state == "stored") or any(
-        output.digest == digest for end in ends for output in end.outputs
-    )
+    return {output.digest for end in ends for output in end.outputs}
 
 
 def _needed(tx: Tx, touched: set[str] | None) -> dict[str, tuple[str, str]]:
