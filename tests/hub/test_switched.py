@@ -244,3 +244,6 @@ def test_a_switch_that_gives_no_answer_is_left_alone_after_three_tries(farm: Swi
     farm.submit("c1", planned("zlib"))
     farm.until(lambda: Power.RESUMING in farm.powers())
     farm.until(lambda: any("could not be switched on" in one for one in farm.alerts()), most_s=10)
+    left = [one for one in farm.all(Machine) if one.health == Health.SUSPECT]
+    assert [one.power for one in left] == [Power.SUSPENDED]
+    assert "could not be switched on" in left[0].health_reason
