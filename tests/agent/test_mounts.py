@@ -55,7 +55,7 @@ def test_what_no_sandbox_sees_is_left_out_and_the_machine_keeps_it() -> None:
 def test_where_something_is_bound_from_stays() -> None:
     if "/dev/shm" not in mounts():
         pytest.skip("nothing is mounted at /dev/shm here")
-    assert "/dev/shm" in narrowed(["--bind", "/dev/shm/work/slots/0/place/src"])[0]
+    assert "/dev/shm" in narrowed(["--bind", "/dev/shm/agent/slots/0/place/src"])[0]
     assert "/dev/shm" not in narrowed(["/dev/shmwork"])[0]
 
 
