@@ -23,7 +23,7 @@ from penstock.model.machine import Machine
 from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Order
 from penstock.model.rules import Rules
 from penstock.model.states import Power
-from penstock.ports import NoAnswer
+from penstock.ports import NoAnswer, QuotaReached
 from penstock.providers.simulated import Weather
 
 
@@ -325,6 +325,35 @@ class TestBesideThePass:
                 break
             told.wait(0.01)
         assert farm.machine.provider_id == "burst-00001"
+
+    @pytest.mark.parametrize("refused", [False, True])
+    def test_an_answer_that_comes_late_is_heard_and_the_call_is_made_once(
+        self, farm: Rented, refused: bool
+    ) -> None:
+        """Listings in the passes between made the answer forgotten: the same call again and again, and no refusal ever heard."""
+        go_on, ended, calls = threading.Event(), threading.Event(), list[str]()
+        create = farm.provider.create
+
+        def slow(order: Order) -> str:
+            calls.append(order.token)
+            assert go_on.wait(20)
+            ended.set()
+            if refused:
+                raise QuotaReached("no more of these")
+            return create(order)
+
+        farm.provider.create = slow  # type: ignore[method-assign]
+        farm.services.provisioner = Provisioner(farm.leading, Threads(lambda: None, patience_s=0.05))
+        farm.submit("c1", planned("zlib"))
+        ordered = farm.until(Power.REQUESTED).id
+        go_on.set()
+        assert ended.wait(20)
+        for _ in range(2000):
+            farm.tick(10)
+            if (after := farm.get(Machine, ordered)).power != Power.REQUESTED:
+                break
+        assert after.power == (Power.GONE if refused else Power.BOOTING)
+        assert (len(calls), "no more of these" in after.power_reason) == (1, refused)
 
     def test_who_does_not_surely_lead_begins_no_call(self, farm: Rented) -> None:
         farm.services.provisioner = Provisioner(farm.leading, lasts_ms=lambda: 0)

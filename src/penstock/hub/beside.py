@@ -26,6 +26,10 @@ class Beside(Protocol):
         """Do this, nobody waits for it."""
         ...
 
+    def apart(self) -> "Beside":
+        """Another one like this, for who asks for other things: what nobody asks for any more is forgotten by each alone."""
+        ...
+
 
 class AtOnce:
     """Everything is done where it is asked for."""
@@ -38,10 +42,14 @@ class AtOnce:
         """As Beside.later."""
         act()
 
+    def apart(self) -> "AtOnce":
+        """As Beside.apart."""
+        return self
+
 
 class Threads:
     """A few threads, which end when nothing is left. `ring` is called when something is done that was waited for too
-    long. One thread asks."""
+    long. One thread asks, for one service: what is done and is not asked for again is forgotten."""
 
     def __init__(self, ring: Callable[[], None], patience_s: float = PATIENCE_S) -> None:
         self._ring, self._patience_s = ring, patience_s
@@ -66,6 +74,10 @@ class Threads:
         self._unasked = {one: begun for one, begun in self._unasked.items() if not begun.done()}
         if name not in self._unasked:
             self._unasked[name] = self._begin(act)
+
+    def apart(self) -> "Threads":
+        """As Beside.apart, with threads of its own."""
+        return Threads(self._ring, self._patience_s)
 
     def _begin(self, act: Callable[[], Any]) -> Future[Any]:
         future: Future[Any] = Future()

@@ -53,8 +53,9 @@ class Provisioner:
         every_ms: int = 10_000,
     ) -> None:
         self._hub, self._lasts_ms = hub, lasts_ms
-        self._renter = Renter(hub, beside or AtOnce())
-        self._reconciler = Reconciler(hub, beside or AtOnce(), every_ms)
+        calls = beside or AtOnce()
+        self._renter = Renter(hub, calls)
+        self._reconciler = Reconciler(hub, calls.apart(), every_ms)
         self._dealings = self._reconciler.dealings = self._renter.dealings
         self._choice = choice
         self._quiet_ms: int | None = None
