@@ -111,6 +111,8 @@ class TestStream:
         assert words[::2] == ["-object", "-machine"]
         assert words[3] == "memory-backend=penstock-memory"
         assert f"mem-path={tmp_path}/a,,b.memory,size=512M,share=off" in words[1]
+        less_asked = [one.get("capability") for one in ElementTree.fromstring(xml).iter(f"{{{QEMU}}}del")]
+        assert less_asked == ["cpu-unavailable-features"]
         assert (tmp_path / "copy").read_bytes().endswith(DEVICES)
         assert memory.stat().st_size == 4 * PAGE
 

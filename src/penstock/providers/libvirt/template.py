@@ -36,8 +36,8 @@ from penstock.providers.libvirt.stream import NotKnown
 LOOK_S = 0.05
 LIMIT_S = 600.0
 """A template that does not wait after so long never will."""
-LAYOUT = "2"
-"""Raised when domain_xml makes something else of the same build."""
+LAYOUT = "3"
+"""Raised when domain_xml or remembering makes something else of the same build."""
 STEM = "template-"
 MAKING = threading.Lock()
 """The first machines of a pool come together, and pools may share a folder."""
