@@ -6,10 +6,11 @@ from farms import Agent, planned
 from switching import NAMES, OWN, RULES, UNHEARD, FakeSwitch, Switched
 
 from penstock.hub import people, sessions
+from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
 from penstock.hub.renter import turn
 from penstock.hub.steps import lead
-from penstock.model.job import Attempt
+from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.pool_power import Control
 from penstock.model.rules import Waiting
@@ -247,3 +248,52 @@ def test_a_switch_that_gives_no_answer_is_left_alone_after_three_tries(farm: Swi
     left = [one for one in farm.all(Machine) if one.health == Health.SUSPECT]
     assert [one.power for one in left] == [Power.SUSPENDED]
     assert "could not be switched on" in left[0].health_reason
+
+
+def reasons(farm: Switched) -> list[str]:
+    """What is said of the machines to who asks why the one job waits."""
+    (job,) = farm.all(Job)
+    return [one.text for one in explain(farm.hub, job.id).reasons if one.subject in NAMES]
+
+
+def test_while_a_silent_switch_is_asked_again_that_is_why_the_job_waits(farm: Switched) -> None:
+    asleep(farm)
+    for switch in farm.switches.values():
+        switch.broken = UNHEARD
+    name = woken(farm)
+    said = f"it is resuming; its provider says: the switch of {name}: no answer, it is asked again"
+    farm.until(lambda: said in reasons(farm), most_s=5)
+    farm.switches[name].broken = None
+    farm.until(lambda: farm.machine(name).power == Power.UP, most_s=100)
+    assert farm.machine(name).power_reason == "no machine that is there takes a waiting job in time"
+    assert farm.alerts() == []
+
+
+def test_a_job_goes_on_when_switches_answer_that_were_silent() -> None:
+    """They were left alone for ten minutes, whatever they did meanwhile."""
+    farm = asleep(Switched(msgspec.structs.replace(RULES, pools=(OWN,))))
+    for switch in farm.switches.values():
+        switch.broken = UNHEARD
+    farm.submit("c1", planned("zlib"))
+    farm.until(lambda: [farm.machine(name).health for name in NAMES] == [Health.SUSPECT] * 2, most_s=60)
+    assert sum("could not be switched on: the switch of" in one for one in reasons(farm)) == 2
+    farm.live(30)
+    for switch in farm.switches.values():
+        switch.broken = None
+    farm.until(lambda: Power.RESUMING in farm.powers(), most_s=12)
+    farm.until(lambda: any(farm.machine(name).busy for name in NAMES), most_s=100)
+
+
+def test_a_switch_that_answers_and_refuses_is_left_alone_for_a_while(farm: Switched) -> None:
+    asleep(farm)
+
+    def refuses() -> None:
+        raise ProviderError("no button")
+
+    for switch in farm.switches.values():
+        switch.on = refuses  # type: ignore[method-assign]
+    farm.submit("c1", planned("zlib"))
+    farm.until(lambda: len(farm.alerts()) == 1, most_s=60)
+    farm.live(300)
+    said = [f"{name}: could not be switched on: the switch of {name}: no button" for name in NAMES]
+    assert sorted(farm.alerts()) in (said, said[:1], said[1:])

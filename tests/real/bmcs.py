@@ -37,13 +37,17 @@ def password_file(folder: Path, text: str = PASSWORD) -> str:
 
 
 @contextmanager
-def ipmi_sim(folder: Path) -> Iterator[tuple[int, Path]]:
+def ipmi_sim(folder: Path, port: int = 0) -> Iterator[tuple[int, Path]]:
     """OpenIPMI's simulator, its port, and the file with the chassis' power: 1 or 0. A soft shutdown is one at once.
+
+    `port`: the one that it had before, in the same folder, where it comes back: its chassis is as it was left.
 
     Source: ipmi_lan(5) and ipmi_sim_cmd(5); `chassis_control` is run as `PROGRAM get power` and `PROGRAM set NAME VALUE ...`.
     """
-    port, power, program = free_port(socket.SOCK_DGRAM), folder / "power", folder / "chassis"
-    power.write_text("0\n")
+    power, program = folder / "power", folder / "chassis"
+    if not port:
+        port = free_port(socket.SOCK_DGRAM)
+        power.write_text("0\n")
     program.write_text(
         "#!/bin/sh\n"
         f'[ "$1" = get ] && echo power:$(cat {power}) && exit\n'
@@ -51,7 +55,7 @@ def ipmi_sim(folder: Path) -> Iterator[tuple[int, Path]]:
         f'[ "$2" = power ] && echo $3 > {power} || echo 0 > {power}\n'
     )
     program.chmod(0o755)
-    (folder / "state").mkdir()
+    (folder / "state").mkdir(exist_ok=True)
     (folder / "lan.conf").write_text(
         f'name "sim"\nset_working_mc 0x20\nstartlan 1\n  addr 127.0.0.1 {port}\n  priv_limit admin\n{_AUTHS}'
         f'  guid a123456789abcdefa123456789abcdef\nendlan\nchassis_control "{program}"\n'

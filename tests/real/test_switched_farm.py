@@ -14,6 +14,7 @@ from real import bmcs
 from real.farmed import Farmed
 from real.killing import wait_for
 
+from penstock.hub import provisioner
 from penstock.model.states import AttemptState, JobState
 
 pytestmark = [pytest.mark.real, pytest.mark.needs("ipmi_sim", "ipmitool")]
@@ -43,11 +44,13 @@ modules:
 
 
 class Mill:
-    """Machines, each an agent's process for as long as the file of its controller says that it has power."""
+    """Machines, each an agent's process for as long as the file of its controller says that it has power. While they are
+    `held`, what has power does not get as far as its agent."""
 
     def __init__(self, farm: Farmed, powers: dict[str, Path]) -> None:
         self.farm, self.powers = farm, powers
         self.on: dict[str, Any] = {}
+        self.held = False
         self.fault: BaseException | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -76,6 +79,8 @@ class Mill:
 
     def _switch(self, name: str) -> None:
         if self.has_power(name) and name not in self.on:
+            if self.held:
+                return
             self.on[name] = self.farm.start_agent(
                 name, "--hub", self.farm.front.address, "--slots", "1", "--no-sandbox"
             )
@@ -83,25 +88,46 @@ class Mill:
             self.on.pop(name).end()
 
 
-@pytest.fixture
-def sims(tmp_path: Path) -> Iterator[dict[str, tuple[int, Path]]]:
-    """By machine: its controller's port, and the file with its power."""
-    with ExitStack() as all_:
-        found = {}
-        for name in NAMES:
-            (tmp_path / f"bmc-{name}").mkdir()
-            found[name] = all_.enter_context(bmcs.ipmi_sim(tmp_path / f"bmc-{name}"))
-        yield found
+class Controllers:
+    """Of each machine OpenIPMI's simulator of its controller, which may go and come back where it was."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folders = {name: folder / f"bmc-{name}" for name in NAMES}
+        self.ports = dict.fromkeys(NAMES, 0)
+        self.powers: dict[str, Path] = {}
+        self._there = ExitStack()
+        for one in self.folders.values():
+            one.mkdir()
+        self.come()
+
+    def come(self) -> None:
+        for name, folder in self.folders.items():
+            sim = bmcs.ipmi_sim(folder, self.ports[name])
+            self.ports[name], self.powers[name] = self._there.enter_context(sim)
+
+    def go(self) -> None:
+        self._there.close()
+
+    def asked(self, name: str) -> list[str]:
+        """What one was told."""
+        return (self.folders[name] / "asked").read_text().splitlines()
 
 
 @pytest.fixture
-def mill(tmp_path: Path, sims: dict[str, tuple[int, Path]]) -> Iterator[tuple[Farmed, Mill]]:
+def sims(tmp_path: Path) -> Iterator[Controllers]:
+    found = Controllers(tmp_path)
+    yield found
+    found.go()
+
+
+@pytest.fixture
+def mill(tmp_path: Path, sims: Controllers) -> Iterator[tuple[Farmed, Mill]]:
     farm = Farmed(tmp_path / "farm")
     rules = farm.folder / "farm.toml"
     secret = bmcs.password_file(tmp_path)
-    controls = "".join(CONTROL.format(name, port, secret) for name, (port, _) in sims.items())
+    controls = "".join(CONTROL.format(name, port, secret) for name, port in sims.ports.items())
     rules.write_text(rules.read_text() + MORE.format(controls))
-    machines = Mill(farm, {name: power for name, (_, power) in sims.items()})
+    machines = Mill(farm, sims.powers)
     try:
         farm.start_hub()
         farm.wait_served()
@@ -121,19 +147,48 @@ def powers(farm: Farmed) -> dict[str, str]:
     return {name: one["power"] for name, one in lines(farm).items()}
 
 
-def test_machines_that_idle_are_switched_off_and_a_job_wakes_one(mill: tuple[Farmed, Mill]) -> None:
+def reasons(farm: Farmed) -> str:
+    """What `penstock explain` says of the one job that is open."""
+    (job,) = farm.open_jobs()
+    said = wait_for(lambda: farm.call("GET", f"/api/v1/explain/{job.id}"), "an explanation")
+    return " ".join(said["sentences"])
+
+
+def test_jobs_wake_machines_that_idled_though_the_hub_dies_meanwhile_or_controllers_do_not_answer(
+    mill: tuple[Farmed, Mill], sims: Controllers
+) -> None:
     farm, machines = mill
     for name in NAMES:
         machines.press(name)
     wait_for(lambda: powers(farm) == dict.fromkeys(NAMES, "up"), "both to be up")
     wait_for(lambda: not any(map(machines.has_power, NAMES)), "both to be switched off")
     wait_for(lambda: powers(farm) == dict.fromkeys(NAMES, "suspended"), "both to be off in the books")
-    (woken,) = farm.repository([MANIFEST.format("one")])
-    farm.submit(woken)
+
+    machines.held = True
+    first, second = farm.repository([MANIFEST.format("one"), MANIFEST.format("two")])
+    farm.submit(first)
+    wait_for(lambda: any(map(machines.has_power, NAMES)), "one to be switched on")
+    farm.hubs["hub"].kill()
+    (woken,) = filter(machines.has_power, NAMES)
+    assert {one.name: one.power for one in farm.machines()}[woken] == "resuming"
+    farm.start_hub()
+    farm.wait_served()
+    began_ms = farm.farm().time_ms
+    wait_for(lambda: farm.farm().time_ms > began_ms + provisioner.QUIET_MS, "the new hub to give commands")
+    machines.held = False
     (job,) = farm.wait_all_ended()
     (attempt,) = farm.attempts()
-    assert (job.state, attempt.state) == (JobState.PASSED, AttemptState.PASSED)
-    first = next(one for one in farm.machines() if one.id == attempt.machine)
-    wait_for(lambda: not machines.has_power(first.name), "it to be switched off after its job")
-    wait_for(lambda: powers(farm)[first.name] == "suspended", "that to be in the books")
+    names = {one.id: one.name for one in farm.machines()}
+    assert (job.state, attempt.state, names[attempt.machine]) == (JobState.PASSED, AttemptState.PASSED, woken)
+    wait_for(lambda: not machines.has_power(woken), "it to be switched off after its job")
+    assert sims.asked(woken) == ["set shutdown 1", "set power 1", "set shutdown 1"]
+
+    sims.go()
+    farm.submit(second)
+    wait_for(lambda: "no answer to ipmitool" in reasons(farm), "somebody to be told why the job waits")
+    sims.come()
+    assert {one.state for one in farm.wait_all_ended()} == {JobState.PASSED}
+    wait_for(lambda: not any(map(machines.has_power, NAMES)), "all to be switched off")
+    wait_for(lambda: powers(farm) == dict.fromkeys(NAMES, "suspended"), "that to be in the books")
     assert farm.fsck() == []
+    assert farm.faults_said() == []

@@ -51,6 +51,8 @@ WORDS = {
     "throttled": "too many calls",
     "no-answer": "no answer",
 }
+SAYS = "; its provider says: "
+"""Between why a machine was ordered and what its provider says that it waits for."""
 GAPS = "incomplete"
 """The kind of a listing that says that something is missing from it."""
 
@@ -135,6 +137,12 @@ def words_of(problem: Exception) -> str:
     """What happened and what the provider said of it, for people."""
     kind = WORDS.get(kind_of(problem), "")
     return f"{kind}: {problem}" if kind else str(problem)
+
+
+def explained(reason: str, why: str) -> str:
+    """Why a machine comes, with what its provider says now that it waits for; "" = nothing any more."""
+    reason = reason.partition(SAYS)[0]
+    return f"{reason}{SAYS}{why}" if why else reason
 
 
 def dealings(tx: Tx) -> dict[str, Dealing]:

@@ -15,7 +15,7 @@ import msgspec
 from penstock.hub import switched
 from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
-from penstock.hub.dealings import Dealings
+from penstock.hub.dealings import Dealings, explained
 from penstock.hub.queueview import ASLEEP
 from penstock.hub.renter import turn, vanished
 from penstock.hub.steps import Step, lead, look
@@ -40,8 +40,6 @@ FOLLOWED_MS = 2_000
 STUCK_MS = 600_000
 """Suspending and deleting may take so long."""
 COMING = (Power.REQUESTED, Power.BOOTING, Power.REGISTERING, Power.RESUMING)
-SAYS = "; its provider says: "
-"""Between why a machine was ordered and what its provider says that it waits for."""
 
 
 @dataclass
@@ -109,14 +107,19 @@ class Reconciler:
         )
 
     def _busy(self, machines: Sequence[Machine]) -> set[str]:
-        """Pools that are listed often: something is on its way there or may be taken away, or a switch was not heard yet."""
+        """Pools that are listed often: something is on its way there or may be taken away, or a switch was not heard yet, or is
+        silent since a moment ago."""
         taken = {pool.name for pool in self._hub.rules.pools if pool.reclaim_per_hour > 0}
-        return taken | {
+        silent = {
+            name for name in self._switched if any(since >= 0 for since in self._pools[name].missing.values())
+        }
+        coming = {
             one.pool
             for one in machines
             if one.power not in (Power.UP, Power.SUSPENDED)
             or (not one.provider_id and (one.pool, one.name) in self._switches)
         }
+        return taken | silent | coming
 
     def _is_due(self, name: str, busy: bool, now_ms: int) -> bool:
         looked_ms = self._pools[name].looked_ms
@@ -309,7 +312,7 @@ def _follow(step: Step, machine: Machine, instance: Instance, looked: _Looked) -
     elif not machine.provider_id:
         step.put(msgspec.structs.replace(machine, provider_id=instance.id))
     elif machine.power == Power.BOOTING and instance.state == "up":
-        after = powered(machine, Power.REGISTERING, _explained(machine, ""), step.now_ms)
+        after = powered(machine, Power.REGISTERING, explained(machine.power_reason, ""), step.now_ms)
         step.put(msgspec.structs.replace(after, called=True))
     elif machine.power == Power.SUSPENDING and instance.state == "stopped" and machine.called:
         after = powered(machine, Power.SUSPENDED, machine.power_reason, step.now_ms)
@@ -319,15 +322,9 @@ def _follow(step: Step, machine: Machine, instance: Instance, looked: _Looked) -
     elif settled and machine.power == Power.UP and instance.state in ("stopping", "stopped"):
         _stopped_by_others(step, machine)
     elif machine.power in COMING and instance.state == "coming":
-        why = _explained(machine, instance.why)
+        why = explained(machine.power_reason, instance.why)
         if why != machine.power_reason:
             step.put(msgspec.structs.replace(machine, power_reason=why))
-
-
-def _explained(machine: Machine, why: str) -> str:
-    """Why a machine comes, with what its provider says that it waits for."""
-    reason = machine.power_reason.partition(SAYS)[0]
-    return f"{reason}{SAYS}{why}" if why else reason
 
 
 def _undone(machine: Machine, instance: Instance) -> bool:

@@ -13,7 +13,7 @@ import msgspec
 from penstock.hub import switched
 from penstock.hub.beside import Beside
 from penstock.hub.context import Hub
-from penstock.hub.dealings import OPERATIONS, Dealings, words_of
+from penstock.hub.dealings import OPERATIONS, Dealings, explained, words_of
 from penstock.hub.ender import lose
 from penstock.hub.sessions import TOKEN_MS, digest, end_session
 from penstock.hub.steps import Step, lead, look
@@ -227,6 +227,10 @@ class Renter:
         elif self._given_up(machine, answer, now_ms, switched.ANSWERS_MAX):
             why = f"{switched.FAILED}{answer}"
             lead(self._hub, partial(switched.rest, machine_id=machine.id, why=why))
+        else:
+            lead(
+                self._hub, partial(switched.waits, machine_id=machine.id, why=f"{answer}, it is asked again")
+            )
 
     def _given_up(
         self, machine: Machine, answer: ProviderError, now_ms: int, most: int = ANSWERS_MAX
@@ -362,9 +366,10 @@ def _note(step: Step, machine_id: str, power: Power, provider_id: str) -> None:
         if not machine.provider_id:
             step.put(msgspec.structs.replace(machine, provider_id=provider_id))
         return
-    after = msgspec.structs.replace(machine, provider_id=provider_id)
+    why = explained(machine.power_reason, "")
+    after = msgspec.structs.replace(machine, provider_id=provider_id, power_reason=why)
     if power == Power.REQUESTED:
-        after = powered(after, Power.BOOTING, machine.power_reason, step.now_ms)
+        after = powered(after, Power.BOOTING, why, step.now_ms)
     step.put(msgspec.structs.replace(after, called=True))
 
 

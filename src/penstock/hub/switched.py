@@ -7,6 +7,7 @@ is left alone and told of; its agent brings it back by registering.
 import msgspec
 
 from penstock.hub.context import Hub
+from penstock.hub.dealings import explained
 from penstock.hub.ender import lose
 from penstock.hub.sessions import end_session
 from penstock.hub.steps import Step
@@ -53,9 +54,11 @@ def compare(step: Step, pool: str, at_ms: int, listing: Listing, unheard: dict[s
     rows = _rows(step, pool)
     heard = {instance.id for instance in listing.instances}
     for instance in listing.instances:
-        unheard.pop(instance.id, None)
+        back = unheard.pop(instance.id, None) is not None
         if instance.id in rows:
             _follow(step, rows[instance.id], instance, at_ms)
+            if rows[instance.id].health == Health.SUSPECT:
+                _hear_again(step, rows[instance.id].id, back, at_ms)
     for name, machine in rows.items():
         if machine.provider_id and name not in heard:
             _miss(step, machine, at_ms, listing.complete, unheard)
@@ -89,8 +92,16 @@ def _follow(step: Step, machine: Machine, instance: Instance, at_ms: int) -> Non
         step.put(msgspec.structs.replace(machine, called=False))
     elif settled and machine.power in _ON and instance.state == "stopped" and _silent(step, machine, at_ms):
         _switched_off(step, machine)
-    elif machine.power == Power.SUSPENDED and _may_try_again(machine, at_ms):
-        _judge(step, msgspec.structs.replace(machine, health=Health.GOOD, health_reason=""))
+
+
+def _hear_again(step: Step, machine_id: str, back: bool, at_ms: int) -> None:
+    """One that could not be switched on may be tried again when its switch answers that was silent, or after a while."""
+    machine = step.need(Machine, machine_id)
+    failed = machine.health == Health.SUSPECT and machine.health_reason.startswith(FAILED)
+    if failed and machine.power == Power.SUSPENDED and (back or at_ms - machine.since_ms >= STUCK_MS):
+        well = step.put(msgspec.structs.replace(machine, health=Health.GOOD, health_reason=""))
+        step.tell_machine(well)
+        step.woken.add("farm")
 
 
 def _asleep(step: Step, machine: Machine) -> None:
@@ -126,6 +137,13 @@ def rest(step: Step, machine_id: str, why: str) -> bool:
     return True
 
 
+def waits(step: Step, machine_id: str, why: str) -> None:
+    """Its switch gave no answer and is asked again: that is said to whoever asks why it does not come."""
+    machine = step.need(Machine, machine_id)
+    if machine.power == Power.RESUMING:
+        step.put(msgspec.structs.replace(machine, power_reason=explained(machine.power_reason, why)))
+
+
 def awake(step: Step, machine_id: str) -> bool:
     """It did not shut down, however long it was asked to: it counts as up, as soon as its agent is heard."""
     machine = step.need(Machine, machine_id)
@@ -142,16 +160,6 @@ def _suspect(step: Step, machine: Machine, why: str) -> None:
         machine = msgspec.structs.replace(machine, health=Health.SUSPECT, health_reason=why)
         _alert(step, f"{machine.name}: {why}")
     _put(step, machine)
-    step.tell_machine(machine)
-
-
-def _may_try_again(machine: Machine, at_ms: int) -> bool:
-    failed = machine.health == Health.SUSPECT and machine.health_reason.startswith(FAILED)
-    return failed and at_ms - machine.since_ms >= STUCK_MS
-
-
-def _judge(step: Step, machine: Machine) -> None:
-    step.put(machine)
     step.tell_machine(machine)
 
 

@@ -61,7 +61,7 @@ def _asleep(one: Machine, own: bool, plan: Plan, now_ms: int) -> str:
     if one.health in _KEPT_BACK:
         return f"stays off, {_KEPT_BACK[one.health]}"
     if one.health == Health.SUSPECT and one.health_reason.startswith(FAILED):
-        return f"may be switched on again {_at(one.since_ms + STUCK_MS, now_ms)}"
+        return f"may be switched on again {_at(one.since_ms + STUCK_MS, now_ms)}, or when its silent switch answers"
     if one.health == Health.SUSPECT:
         return "stays off until somebody switches it on and its agent calls"
     return "is switched on when jobs need it"

@@ -1,6 +1,6 @@
 """Why a queued job waits: which machine or pool refuses it and why, how many go before it, when it should start."""
 
-from penstock.hub.dealings import Dealing, dealings
+from penstock.hub.dealings import SAYS, Dealing, dealings
 from penstock.hub.explain import pools as whole
 from penstock.hub.explain.curbed import curbed
 from penstock.hub.explain.systems import unanswered
@@ -73,11 +73,17 @@ def _delays(view: View) -> list[str]:
 
 def _machines(job: Job, machines: dict[str, list[Machine]], snapshot: Snapshot) -> list[About]:
     return [
-        About(subject=machine.name, code=why.code, text=why.text)
+        About(subject=machine.name, code=why.code, text=why.text + _on_its_way(machine, why))
         for mine in machines.values()
         for machine in mine
         for why in why_not(ask_of(job), machine, snapshot) or [Reason("free", "it has room now")]
     ]
+
+
+def _on_its_way(machine: Machine, why: Reason) -> str:
+    """What its provider says of a machine that is coming."""
+    said = machine.power_reason.partition(SAYS)[2] if why.code == "power" else ""
+    return f"{SAYS}{said}" if said else ""
 
 
 def _pools(view: View, machines: dict[str, list[Machine]]) -> list[About]:
