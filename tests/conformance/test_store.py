@@ -17,6 +17,7 @@ import pytest
 from conformance.store_concurrency import ConcurrencySuite
 from conformance.store_interleaved import InterleavedSuite
 from conformance.store_model import KINDS, StoreMachine
+from conformance.store_numbered import NumberedSuite
 from conformance.store_pages import PagesSuite
 from conformance.store_suite import Driver, StoreSuite
 from conformance.store_sums import SumsSuite
@@ -41,13 +42,13 @@ class SqliteDriver(Driver):
     durable = True
 
 
-class TestMemory(StoreSuite, ConcurrencySuite, PagesSuite, SumsSuite, TextSuite):
+class TestMemory(StoreSuite, ConcurrencySuite, NumberedSuite, PagesSuite, SumsSuite, TextSuite):
     @pytest.fixture
     def driver(self) -> Driver:
         return Driver(MemoryStore)
 
 
-class TestSqlite(StoreSuite, ConcurrencySuite, PagesSuite, SumsSuite, TextSuite):
+class TestSqlite(StoreSuite, ConcurrencySuite, NumberedSuite, PagesSuite, SumsSuite, TextSuite):
     @pytest.fixture
     def driver(self, tmp_path: Path) -> Iterator[Driver]:
         made = SqliteDriver(lambda: SqliteStore(tmp_path / "penstock.db"))
@@ -79,7 +80,7 @@ def emptied(one_database: str) -> str:
     return one_database
 
 
-class TestPostgres(StoreSuite, ConcurrencySuite, PagesSuite, SumsSuite, TextSuite):
+class TestPostgres(StoreSuite, ConcurrencySuite, NumberedSuite, PagesSuite, SumsSuite, TextSuite):
     @pytest.fixture
     def driver(self, emptied: str) -> Iterator[Driver]:
         made = PostgresDriver(lambda: PostgresStore(emptied))

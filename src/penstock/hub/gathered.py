@@ -6,6 +6,7 @@ or one is inserted that must differ from them. Seen from inside nothing differs:
 an older one is refused.
 """
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -67,6 +68,19 @@ class GatheredTx:
         else:
             self._waiting[name] = self._known.get(name)
         self._known[name] = msgspec.structs.replace(record, version=version + 1)
+
+    def append(self, records: Sequence[msgspec.Struct]) -> None:
+        """As ports.Tx.append."""
+        self._tx.append(records)
+
+    def place(self, records: Sequence[msgspec.Struct], field: str, first: int) -> None:
+        """As ports.Tx.place."""
+        for record in records:
+            name = _name(record)
+            if name in self._waiting:
+                self._write_one(name)
+            self._known.pop(name, None)
+        self._tx.place(records, field, first)
 
     def delete(self, record: msgspec.Struct) -> None:
         """As ports.Tx.delete."""

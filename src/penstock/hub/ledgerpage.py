@@ -277,8 +277,9 @@ class Page:
         else:
             step.tx.replace(msgspec.structs.replace(ledger, version=self._version))
             ledger = msgspec.structs.replace(ledger, version=self._version + 1)
-        for record in (*self._spans, *self.entries):
-            step.tx.insert(record)
+        for span in self._spans:
+            step.tx.insert(span)
+        step.tx.append(self.entries)
         for price in self._new_prices:
             _note_price(step, price, self.offers.get(price.pool, {}))
         self._write_sums(step)

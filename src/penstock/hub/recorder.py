@@ -35,8 +35,7 @@ def stamp_some(step: Step, most: int = TOGETHER) -> list[Event]:
     events = step.tx.find(Event, "position", 0, limit=most)
     if not events:
         return []
-    for position, event in enumerate(events, step.farm.position + 1):
-        step.tx.replace(msgspec.structs.replace(event, position=position))
+    step.tx.place(events, "position", step.farm.position + 1)
     step.put(msgspec.structs.replace(step.farm, position=step.farm.position + len(events)))
     step.woken.add("events")
     return events

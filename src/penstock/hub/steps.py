@@ -99,10 +99,10 @@ class Step:
         self._tell_rest()
         self.tx.flush()
         ended = {event.job for event in self._events if event.kind == "job" and JOB.terminal(event.state)}
-        for event in self._events:
-            # What began and ended in one transaction is told by its end.
-            if event.job not in ended or event.state not in _ON_THE_WAY:
-                self.tx.insert(event)
+        # What began and ended in one transaction is told by its end.
+        told = [event for event in self._events if event.job not in ended or event.state not in _ON_THE_WAY]
+        if told:
+            self.tx.append(told)
 
     def _tell_rest(self) -> None:
         """Tell of machines and queued jobs that were written and of which no event spoke: views follow events. The

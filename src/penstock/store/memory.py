@@ -4,7 +4,7 @@ Operations run one after another under one lock, each with an undo log, so nothi
 frozen, so they are kept as they are.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from operator import attrgetter, itemgetter
 from threading import Lock, get_ident
@@ -21,6 +21,7 @@ from penstock.store.shapes import (
     check_question,
     check_sums,
     index_fields,
+    numbered,
     order_fields,
     tuple_getter,
 )
@@ -204,6 +205,20 @@ class MemoryTx:
         new = msgspec.structs.replace(record, version=old.version + 1)
         table.check(new)
         self._change(table, old, new)
+
+    def append(self, records: Sequence[msgspec.Struct]) -> None:
+        """As ports.Tx.append."""
+        if records:
+            numbered(records)
+        for record in records:
+            self.insert(record)
+
+    def place(self, records: Sequence[msgspec.Struct], field: str, first: int) -> None:
+        """As ports.Tx.place."""
+        if records:
+            numbered(records)
+        for number, record in enumerate(records, first):
+            self.replace(msgspec.structs.replace(record, **{field: number}))
 
     def delete(self, record: msgspec.Struct) -> None:
         """As ports.Tx.delete."""

@@ -1,6 +1,6 @@
 """What every store reads out of model.records: which fields order an index, and which questions are allowed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -58,6 +58,26 @@ def check_sums(kind: type[msgspec.Struct], by: tuple[str, ...], of: tuple[str, .
         or any(plain.get(name) != "INTEGER" for name in numbers)
     ):
         raise ValueError(f"{kind.__name__} cannot be added up by {by!r}: sums of {of!r}")
+
+
+def numbered(records: Sequence[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The one kind of these records, at least one, which their store numbers. Raises TypeError, alike in every store."""
+    kind = type(records[0])
+    if not shape_of(kind).numbered or any(type(record) is not kind for record in records):
+        raise TypeError(f"only numbered records of one kind go together, not {kind.__name__}")
+    return kind
+
+
+def runs(records: Sequence[Any], key: str) -> Iterator[Sequence[Any]]:
+    """Numbered records in runs of which each is numbered one more than the last, and has its version."""
+    start = 0
+    for at in range(1, len(records) + 1):
+        if at < len(records):
+            last, this = records[at - 1], records[at]
+            if getattr(this, key) == getattr(last, key) + 1 and this.version == last.version:
+                continue
+        yield records[start:at]
+        start = at
 
 
 def check_key(shape: Shape, key: tuple[Any, ...]) -> None:

@@ -7,7 +7,7 @@ import msgspec
 
 from penstock.ports import Duplicate, Stale, StoreError
 from penstock.store.link import Broken, Link, Violation
-from penstock.store.shapes import check_key, check_question, check_sums, order_fields
+from penstock.store.shapes import check_key, check_question, check_sums, numbered, order_fields, runs
 from penstock.store.statements import NO_LIMIT, Statements, statements
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -79,6 +79,33 @@ class SqlTx:
             self._later(*self._replacing(how, record))
         elif not self._change(how, record, *self._replacing(how, record)):
             raise self._stale(how, record) or self._duplicate(how, record) or StoreError("not replaced")
+
+    def append(self, records: Sequence[msgspec.Struct]) -> None:
+        """As ports.Tx.append."""
+        if not records:
+            return
+        numbered(records)
+        how = self._writing(records[0])
+        rows = [how.insertion(how.codec.row(record)) for record in records]
+        for at in range(0, len(rows), self._link.dialect.rows):
+            together = rows[at : at + self._link.dialect.rows]
+            values = together[0] if len(together) == 1 else [value for row in together for value in row]
+            self._later(how.inserting(len(together)), values, sure=True)
+
+    def place(self, records: Sequence[Any], field: str, first: int) -> None:
+        """As ports.Tx.place."""
+        if not records:
+            return
+        numbered(records)
+        how = self._writing(records[0])
+        for run in runs(records, how.shape.key[0]):
+            values = how.placement(run, first)
+            if self._run(self._link.change, how.placing(field), values) != len(run):
+                raise Stale(f"{how.shape.table}: one of {len(run)} is not as it was read")
+            self.wrote = True
+            first += len(run)
+        for record in records:
+            self._seen.pop(how.name(record), None)
 
     def delete(self, record: msgspec.Struct) -> None:
         """As ports.Tx.delete."""

@@ -22,12 +22,14 @@ class Dialect(msgspec.Struct, frozen=True):
     """What databases say differently.
 
     `counted`: values are $1, $2, not "?". `hints`: a search names its index. `silent`: a refused statement would
-    break the transaction, so careful ones change no row where others raise Violation.
+    break the transaction, so careful ones change no row where others raise Violation. `rows`: so many are inserted by
+    one statement at most; one where statements are sent together anyway.
     """
 
     counted: bool = False
     hints: bool = False
     silent: bool = False
+    rows: int = 1
 
     def text(self, sql: str) -> str:
         """A statement with its values as this database marks them; names hold no question marks."""
@@ -37,7 +39,7 @@ class Dialect(msgspec.Struct, frozen=True):
         return "".join(f"${next(numbers)}" if part == "?" else part for part in re.split(r"(\?)", sql))
 
 
-SQLITE = Dialect(hints=True)
+SQLITE = Dialect(hints=True, rows=16)
 POSTGRES = Dialect(counted=True, silent=True)
 
 
@@ -61,8 +63,9 @@ class Statements:
         by_key, text = _equal(shape.key), dialect.text
         self.get = text(f'SELECT {self._columns} FROM "{shape.table}" WHERE {by_key}')
         self.delete = text(f'DELETE FROM "{shape.table}" WHERE {by_key} AND "version" = ?')
-        marks = ", ".join("?" * len(self._given))
-        insert = f'INSERT INTO "{shape.table}" ({names(self._given)}) VALUES ({marks})'
+        self._placings: dict[str, str] = {}
+        self._inserts: dict[int, str] = {}
+        insert = self._insert(1)
         self.insert = text(insert)
         self.careful_insert = text(f"{insert} ON CONFLICT DO NOTHING" if dialect.silent else insert)
         replace = self._update(self._changed)
@@ -83,6 +86,29 @@ class Statements:
     def insertion(self, row: list[Any]) -> list[Any]:
         """What `insert` binds: all but a key that the database gives."""
         return row if len(self._given) == len(row) else [row[self._at[name]] for name in self._given]
+
+    def inserting(self, count: int) -> str:
+        """As `insert`, of so many rows: binds the values of one after the other."""
+        found = self._inserts.get(count)
+        if found is None:
+            found = self._inserts[count] = self._dialect.text(self._insert(count))
+        return found
+
+    def placing(self, field: str) -> str:
+        """Numbers a run of rows anew in this field, in the order of their keys. Binds what `placement` gives."""
+        found = self._placings.get(field)
+        if found is None:
+            key = f'"{self.shape.key[0]}"'
+            settings = f'"{field}" = {key} + ?, "version" = "version" + 1'
+            where = f'{key} >= ? AND {key} <= ? AND "version" = ?'
+            text = f'UPDATE "{self.shape.table}" SET {settings} WHERE {where}'
+            found = self._placings[field] = self._dialect.text(text)
+        return found
+
+    def placement(self, run: Sequence[Any], first: int) -> list[int]:
+        """What `placing` binds for records with keys that follow each other, the first of which becomes `first`."""
+        begins, ends = (int(self._key(record)[0]) for record in (run[0], run[-1]))
+        return [first - begins, begins, ends, int(run[0].version)]
 
     def searched(self, fields: tuple[str, ...], values: Sequence[Any]) -> list[Any]:
         """Values of these fields as the database takes them; there may be fewer values than fields."""
@@ -162,6 +188,10 @@ class Statements:
         decode = [self.codec.columns[self._at[name]].decode for name in by]
         values = [one if read is None else read(one) for read, one in zip(decode, row, strict=False)]
         return (*values, *row[len(by) :])
+
+    def _insert(self, count: int) -> str:
+        row = f"({', '.join('?' * len(self._given))})"
+        return f'INSERT INTO "{self.shape.table}" ({names(self._given)}) VALUES {", ".join([row] * count)}'
 
     def _update(self, columns: Sequence[str]) -> str:
         settings = ", ".join(f'"{name}" = ?' for name in columns)

@@ -11,6 +11,8 @@ from penstock.ports import StoreError
 from penstock.store.revision import Standing, standing
 from penstock.store.schema import HEAD, create_statements
 
+CACHE_KB = 8192
+"""Pages that a connection keeps, at most: four times SQLite's own, so that a group of writes does not write pages twice."""
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table'"
 
 
@@ -26,6 +28,9 @@ def connect(path: Path) -> sqlite3.Connection:
         )
         # FULL: a commit is on disk before it is answered, not only in the kernel's cache.
         connection.execute("PRAGMA synchronous = FULL")
+        # What a savepoint may have to put back is kept in a temporary file otherwise, made anew in most transactions.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KB}")
         return connection
     except sqlite3.Error as wrong:
         if connection is not None:
