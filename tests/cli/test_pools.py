@@ -48,8 +48,11 @@ def test_a_pool_is_stopped_listed_and_started_again(
     assert (own["name"], own["stopped"], own["reason"]) == ("own", False, "")
     assert burst["stopped"]
     assert burst["reason"].endswith("the bill")
+    assert [one["code"] for one in burst["notes"]] == ["stopped"]
     assert run(["pools", "list", *farm]) == 0
-    assert "the bill" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"pool burst: {burst['notes'][0]['text']}" in said
+    assert "an operator can start it again: penstock pools start burst" in said
     assert run(["pools", "start", "burst", *farm]) == 0
     assert run(["pools", "start", "burst", *farm]) == 1
 

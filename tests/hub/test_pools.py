@@ -13,8 +13,10 @@ from penstock.model.curb import Stopped
 from penstock.model.farm import Event
 from penstock.model.job import Job
 from penstock.model.machine import Machine
+from penstock.model.rented import Listing, Order
 from penstock.model.rules import Waiting
 from penstock.model.states import Health, JobState, Power
+from penstock.ports import NoAnswer, QuotaReached
 
 HASTY = msgspec.structs.replace(RULES, waiting=Waiting(price_per_hour_micros=200_000_000))
 
@@ -140,3 +142,39 @@ class TestTrusting:
         people.quarantine(farm.hub, agents[0].machine.id, "smoke")
         assert pools.trust_pool(farm.hub, "own", "trusted again by ada")
         assert (agents[0].machine.health, agents[0].machine.blamed) == (Health.QUARANTINED, ())
+
+
+def notes(farm: TestFarm, pool: str) -> dict[str, str]:
+    """What the list of pools says of one, by code."""
+    line = next(one for one in pools.pools_view(farm.hub)["pools"] if one["name"] == pool)
+    return {one["code"]: one["text"] for one in line["notes"]}
+
+
+def test_the_list_says_what_explanations_say(farm: Rented) -> None:
+    """Of stops, of a provider that refuses, and of one that does not answer."""
+    assert notes(farm, "burst") == {}
+
+    def refuses(order: Order) -> str:
+        raise QuotaReached("you may have no more of these")
+
+    def away() -> Listing:
+        raise NoAnswer("the network is down")
+
+    farm.provider.create = refuses  # type: ignore[method-assign]
+    farm.submit("c1", planned("zlib"))
+    farm.until(Power.GONE)
+    farm.provider.list = away  # type: ignore[method-assign]
+    pools.stop_pool(farm.hub, "burst", "stopped by ada: the bill")
+    for _ in range(12):
+        farm.tick(10_000)
+    (job,) = farm.all(Job)
+    explained = {
+        one.code: one.text for one in explain(farm.hub, job.id).reasons if one.subject == "pool burst"
+    }
+    said = notes(farm, "burst")
+    assert "you may have no more of these; the next is made in " in said["in-vain"]
+    assert "(the network is down)" in said["away"]
+    assert "stopped by ada: the bill" in said["stopped"]
+    assert {code: said[code] for code in ("in-vain", "away")} == {
+        code: explained[code] for code in ("in-vain", "away")
+    }

@@ -25,8 +25,12 @@ def group() -> None:
 def list_pools(
     farm: FarmFile = None, state: StateFolder = None, hub: HubUrl = None, as_json: AsJson = False
 ) -> None:
-    """List pools with their machines, what runs there, and which are stopped."""
-    from penstock.cli.output import print_json, print_table
+    """List pools with their machines, what runs there, which are stopped, and what else is to be said of each.
+
+    Below the table, in the words of `penstock explain`: who keeps jobs from a pool and why, since when its provider does not
+    answer and what it said last, until when nothing is ordered, and what waits for a person's word.
+    """
+    from penstock.cli.output import clean, print_json, print_table
     from penstock.cli.queries import opened
 
     with opened(farm, state, hub) as found:
@@ -45,6 +49,9 @@ def list_pools(
         for one in document["pools"]
     ]
     print_table(("pool", "provider", "machines", "running", "stopped"), rows)
+    for one in document["pools"]:
+        for note in one.get("notes", ()):  # a hub of the release before has none
+            print(clean(f"{note['subject']}: {note['text']}"))
 
 
 @app.command()

@@ -1,11 +1,14 @@
 """Pools as people handle them: stopped, so that nothing starts there, and started again; and how each stands."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from penstock.hub.context import Hub, NotFound
+from penstock.hub.explain import About
+from penstock.hub.explain.pools import conditions
 from penstock.hub.steps import Step, change, look
 from penstock.model.curb import Cleared, Stopped
 from penstock.model.farm import Event, Farm
@@ -89,13 +92,22 @@ def start_pool(hub: Hub, pool: str, reason: str) -> bool:
 
 
 def pools_view(hub: Hub) -> Document:
-    """All pools of farm.toml in its order: machines by power, jobs that run, and whether a person has stopped it."""
+    """All pools of farm.toml in its order: machines by power, jobs that run, whether a person has stopped it, and what is to be
+    said of it, in the words in which jobs that wait for it are explained."""
 
     def read(tx: Tx, farm: Farm) -> Document:
         stopped = {row.pool: row for row in tx.find(Stopped, "key")}
-        return {"pools": [_line(tx, farm, pool, stopped.get(pool.name)) for pool in hub.rules.pools]}
+        notes: dict[str, list[About]] = {}
+        for one in conditions(hub, tx, farm):
+            notes.setdefault(one.subject, []).append(one)
+        lines = [_line(tx, farm, pool, stopped.get(pool.name)) for pool in hub.rules.pools]
+        return {"pools": [{**line, "notes": _notes(notes.get(f"pool {line['name']}", ()))} for line in lines]}
 
     return look(hub, read)
+
+
+def _notes(found: Iterable[About]) -> list[Document]:
+    return [{"subject": one.subject, "code": one.code, "text": one.text} for one in found]
 
 
 def _line(tx: Tx, farm: Farm, pool: Pool, stopped: Stopped | None) -> Document:

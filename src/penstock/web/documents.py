@@ -300,7 +300,7 @@ class Machines(Document):
 
 
 class PoolLine(Document):
-    """One pool of farm.toml. `machines` by power, `running`: slots that are held; why and how long a person has stopped it."""
+    """One pool of farm.toml. `machines` by power, `running`: slots that are held; why and how long a person stopped it; notes."""
 
     name: str
     provider: str
@@ -309,6 +309,7 @@ class PoolLine(Document):
     stopped: bool
     stopped_for_s: float | None
     reason: str
+    notes: list[About]
 
 
 class Pools(Document):
