@@ -21,7 +21,7 @@ from penstock.agent.process import Ended, Keeper, Start, run
 from penstock.agent.secrets import Secrets
 from penstock.agent.session import API, FENCE_HEADER, Session
 from penstock.agent.sources import EMPTY, Damaged, Sources
-from penstock.agent.trouble import TAIL_BYTES, Trouble, failed_hosts
+from penstock.agent.trouble import TAIL_BYTES, Trouble, failed_hosts, kind_of
 from penstock.agent.uploads import Uploads
 from penstock.agent.usage import Sampler
 from penstock.agent.workspace import Busy, Workshop, Workspace
@@ -78,6 +78,7 @@ class Attempt:
         self._forward = Forward(offer, means.session, self._say, means.trouble)
         self._began_s = time.monotonic()
         self._code: int | None = None
+        self._epoch = int(offer.get("source_date_epoch", 315532800))
 
     def run(self) -> dict[str, Any] | None:
         """Returns the finish message; None where nothing is to be reported, because the right has ended."""
@@ -200,8 +201,13 @@ class Attempt:
             client.close()
 
     def _prepare(self, client: Client) -> sandbox.Layout:
-        layout = self._means.space.open(self.cancel)
-        self._fetch_source(client, layout)
+        name = self.offer.get("source") or self.offer.get("source_key") or ""
+        source = (name, self._epoch) if name else None
+        layout = self._means.space.open(self.cancel, source)
+        if source is None or not self._means.space.has(source):
+            self._fetch_source(name, client, layout)
+        if source is not None and name != EMPTY:
+            self._means.space.filled(source)
         self._compose(client, layout)
         self._fetch_secrets(client)
         if self.offer.get("forward"):
@@ -223,10 +229,9 @@ class Attempt:
         except (Unreachable, HubError) as error:
             raise Verdict("refused", f"no secret: {error}") from error
 
-    def _fetch_source(self, client: Client, layout: sandbox.Layout) -> None:
+    def _fetch_source(self, name: str, client: Client, layout: sandbox.Layout) -> None:
         digest = self.offer.get("source", "")
-        name = digest or self.offer.get("source_key", "")
-        if digest == EMPTY:
+        if name == EMPTY:
             return
         try:
             if name and self._means.sources.use(name, lambda read: self._unpack(read, digest, layout)):
@@ -274,7 +279,7 @@ class Attempt:
             digest,
             layout.source,
             source=True,
-            mtime=self.offer.get("source_date_epoch", 315532800),
+            mtime=self._epoch,
             mode_mask=0o755,
             owner=self._shop.owner,
             skip=frozenset({".penstock.yml"}),
@@ -295,7 +300,7 @@ class Attempt:
                 return c.download(path, consume)
             except (Unreachable, HubError, Damaged, TreeError) as error:
                 if not isinstance(error, Refused) and not self.cancel.is_set():
-                    self._means.trouble.note(self._session.address.host, _kind(error))
+                    self._means.trouble.note(self._session.address.host, kind_of(error))
                 raise
 
         try:
@@ -391,10 +396,3 @@ class Attempt:
         if isinstance(error, (HubError, Unreachable, Busy)):
             return Verdict("refused", str(error))
         return Verdict("refused", f"the agent failed: {type(error).__name__}: {error}")
-
-
-def _kind(error: Exception) -> str:
-    """What went wrong with a download, in a word that can be counted."""
-    if isinstance(error, HubError):
-        return f"answered {error.status}"
-    return "unreachable" if isinstance(error, Unreachable) else "damaged"

@@ -6,6 +6,8 @@ import re
 import threading
 from typing import Any
 
+from penstock.wire.client import HubError, Unreachable
+
 TAIL_BYTES = 64 * 1024
 _MOST = 64
 _HOST = r"\(?'?\"?([A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?)"
@@ -34,6 +36,13 @@ def failed_hosts(tail: bytes) -> list[tuple[str, str]]:
     text = tail[-TAIL_BYTES:].decode("utf-8", "replace")
     found = {match.group(1).lower(): what for pattern, what in _SAID for match in pattern.finditer(text)}
     return sorted(found.items())[:_MOST]
+
+
+def kind_of(error: Exception) -> str:
+    """What went wrong with a download, in a word that can be counted."""
+    if isinstance(error, HubError):
+        return f"answered {error.status}"
+    return "unreachable" if isinstance(error, Unreachable) else "damaged"
 
 
 class Trouble:

@@ -21,11 +21,10 @@ from typing import IO
 from penstock.agent import sandbox
 from penstock.agent.cancel import Cancel
 from penstock.agent.discard import discard
+from penstock.agent.untouched import FEW, Mark, Unpacked, same, seen
 
 NOBODY = (65534, 65534)
 _TURN_S = 0.2
-_FEW = 12
-"""So many files are removed at once, rather than with their folder: a new folder costs more."""
 _SMALL = 1 << 20
 
 
@@ -113,32 +112,46 @@ class Workspace:
         self._turn: IO[str] | None = None
         self._made: dict[str, tuple[object, ...]] = {}
         self._left_clean = False
+        self._marks: dict[str, Mark] = {}
         own.mkdir()
         self.log = own / "log"
         self.base = fixed_place() if self._shared else own / "place"
         self.base.mkdir(exist_ok=True)
         self.base.chmod(0o711)
         self._where = str(self.base)
+        self._source = Unpacked(f"{self._where}/src")
         seen = fixed_place() if shop.plain else self.base
         self.place = (str(self.base), str(seen)) if shop.plain and own_place else None
         self.layout = sandbox.plain_layout(self.base, seen) if shop.plain else sandbox.fixed_layout(self.base)
 
-    def open(self, cancel: Cancel) -> sandbox.Layout:
+    def open(self, cancel: Cancel, source: tuple[str, int] | None = None) -> sandbox.Layout:
         """Make the folders that the commands see. Where slots share a place it waits for its turn.
 
-        Raises Stopped, OSError.
+        All are empty; where the last attempt left the `source` that is wanted as it was, it is there (`has`). Raises Stopped,
+        OSError.
         """
         if self._shared:
             self._turn = _turn(self.base.with_name(self.base.name + ".lock"), cancel)
-            self._made = {}
+            self._made, self._marks = {}, {}
+            self._source.forget()
         wanted = {"src": self._shop.owner, "dest": self._shop.owner, "home": self._shop.owner, "prefix": None}
         if not self._left_clean:
             self._clear(wanted)
         self._left_clean = False
+        if self._source.key not in (None, source):
+            self._empty_source()
         for name, owner in wanted.items():
             if name not in self._made:
                 self._make(name, owner)
         return self.layout
+
+    def has(self, source: tuple[str, int]) -> bool:
+        """Whether this source lies in its folder."""
+        return self._source.key == source
+
+    def filled(self, source: tuple[str, int]) -> None:
+        """This source was unpacked there; nothing has run yet."""
+        self._source.note(source)
 
     def renew(self, name: str) -> None:
         """An empty folder again, whatever is in it now."""
@@ -156,13 +169,22 @@ class Workspace:
 
     def _clear(self, kept: Collection[str]) -> None:
         """Throw away all but these folders, which are kept where they are as they were made, or can be made so again."""
-        there = os.listdir(self._where)
+        alone = same(self._marks.get(""), seen(self._where))
+        there = list(self._made) if alone else os.listdir(self._where)
         for name in there:
             if name not in kept or not self._as_made(name):
                 self._shop.throw_away(self.base / name)
                 self._made.pop(name, None)
         for name in self._made.keys() - set(there):
             del self._made[name]
+        self._marks[""] = seen(self._where)
+
+    def _empty_source(self) -> None:
+        """What lies there is not what is wanted."""
+        self._source.forget()
+        if "src" in self._made and not self._as_made("src"):
+            self._shop.throw_away(self.base / "src")
+            del self._made["src"]
 
     def _make(self, name: str, owner: tuple[int, int] | None) -> None:
         path = f"{self._where}/{name}"
@@ -173,17 +195,26 @@ class Workspace:
         self._made[name] = _state(path)
 
     def _as_made(self, name: str) -> bool:
-        """Whether a folder is as plain and empty as when it was made; small files are removed."""
+        """Whether a folder is as plain and empty as when it was made; small files are removed, except of a source that is whole."""
         made = self._made.get(name)
         path = f"{self._where}/{name}"
-        return made is not None and made == _state(path) and _emptied(path)
+        if made is None:
+            return False
+        if name == "src" and self._source.whole():
+            return True
+        if same(self._marks.get(name), seen(path)):
+            return True
+        if made != _state(path) or not _emptied(path):
+            return False
+        self._marks[name] = seen(path)
+        return True
 
 
 def _emptied(path: str) -> bool:
     """Whether a folder is empty; a few small files in it are removed first."""
     with os.scandir(path) as entries:
-        found = list(itertools.islice(entries, _FEW + 1))
-    if len(found) > _FEW or any(_is_large(entry) for entry in found):
+        found = list(itertools.islice(entries, FEW + 1))
+    if len(found) > FEW or any(_is_large(entry) for entry in found):
         return False
     for entry in found:
         os.unlink(entry.path)
