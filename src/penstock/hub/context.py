@@ -7,6 +7,9 @@ from penstock.model.rules import Rules
 from penstock.ports import BlobStore, Clock, Entropy, Notifier, Provider, Store
 from penstock.queueport import Queue
 
+Known = tuple[tuple[int, ...], frozenset[str], int]
+"""At which farm time and position of the outbox a pool was read, which of its machines failed lately, how many it has."""
+
 
 @dataclass(frozen=True)
 class Hub:
@@ -14,7 +17,7 @@ class Hub:
 
     `epoch`: the leader's epoch under which this process decides; None where it only serves agents and people.
     `providers`: who gives the machines of a pool, by pool; those of other pools come by themselves. `queues`: those of
-    other systems that pools serve, by the address that `[pool.serves]` has.
+    other systems that pools serve, by the address that `[pool.serves]` has. `failing`: who fails in which pool, as it was read a moment ago (hub/failing).
     """
 
     store: Store
@@ -26,6 +29,7 @@ class Hub:
     epoch: int | None = None
     providers: Mapping[str, Provider] = field(default_factory=dict)
     queues: Mapping[str, Queue] = field(default_factory=dict)
+    failing: dict[str, Known] = field(default_factory=dict)
 
 
 class Refused(Exception):

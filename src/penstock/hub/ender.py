@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from penstock.hub.failing import together
 from penstock.hub.releaser import follow, give_place, relax, unwanted
 from penstock.hub.steps import Step, end_attempt, free_slot
 from penstock.model.job import Attempt, Job
@@ -19,7 +20,7 @@ def lose(step: Step, attempt: Attempt, state: AttemptState, cause: retry.Cause) 
     """An attempt ends by the farm's fault: its job is tried again, or ends as ERROR."""
     job = step.need(Job, attempt.job)
     machine = step.need(Machine, attempt.machine)
-    alone = not cause.blames or not _pool_failed(step, machine)
+    alone = not cause.blames or not together(step, machine)
     then = retry.after(job, attempt, cause if alone else retry.POOL_FAILED, step.now_ms)
     end_attempt(step, attempt, state, cause.text, **cost(step, attempt, machine.slots))
     release_machine(step, attempt, retry.blamed(machine, job.id, cause, step.now_ms, alone), machine)
@@ -124,8 +125,3 @@ def cancel_unwanted(step: Step, producers: Iterable[str]) -> list[Job]:
     ]
     follow(step, ended)
     return ended
-
-
-def _pool_failed(step: Step, machine: Machine) -> bool:
-    """True when the whole pool fails together, which is held against neither job nor machine."""
-    return retry.pool_failed(step.tx.find(Machine, "pool", machine.pool), [machine.id], step.now_ms)

@@ -129,8 +129,8 @@ class Services:
         closed = closer.run_once(self.hub, now_ms, None if seldom else ended)
         if closed["closed"]:
             self._stamp(some=True)
-        if not self.view.complete:
-            self.hub.wake.wake("farm")  # the rest of the queue is read at once, a portion in each pass
+        if not self.view.complete or counts["left"]:
+            self.hub.wake.wake("farm")  # what is left is done at once, a portion in each pass
         return counts | closed | {"stamped": self._stamped} | self._enter(now_ms)
 
     def finish(self) -> None:
@@ -147,9 +147,10 @@ class Services:
         """Rights and deadlines end by farm time alone: as long as it stands still there is nothing to find."""
         if now_ms == self._rescued_ms:
             return rescuer.NOTHING
-        self._rescued_ms = now_ms
         self.view.check(machines=False)
-        return rescuer.run_once(self.hub, now_ms)
+        counts = rescuer.run_once(self.hub, now_ms)
+        self._rescued_ms = None if counts["left"] else now_ms
+        return counts
 
     def _time(self, monotonic_ms: int) -> Farm:
         """Advance farm time, unless it was written a moment ago: what happens meanwhile happens at that moment."""

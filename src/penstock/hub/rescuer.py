@@ -21,19 +21,38 @@ from penstock.ports import Tx
 R = TypeVar("R", bound=msgspec.Struct)
 FIRST = 64
 """How many records are read at first: mostly the earliest few are due."""
-NOTHING = {"ended": 0, "extended": 0, "suspected": 0, "expired": 0}
+PAGE = 500
+"""Jobs that are read at once, where many are due."""
+MOST = 300
+"""Silences, ends and deadlines that one pass deals with; the next one goes on at once. A pass is to stay under a second."""
+NOTHING = {"ended": 0, "extended": 0, "suspected": 0, "expired": 0, "left": 0}
 TRUSTED = (Health.UNKNOWN, Health.GOOD)
 
 
 def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
-    """Return what was offered and not taken, lose what was not renewed, suspect who is silent, expire who waits."""
-    overdue = _due(hub, Attempt, "live", lambda attempt: attempt.right_until_ms <= now_ms)
-    extended = _extend_all(hub, overdue)
-    ended = sum(lead_all(hub, [partial(_end, attempt_id=attempt.id) for attempt in overdue]))
-    suspected = sum(lead_all(hub, [partial(_suspect, session_id=one) for one in _silent(hub, now_ms)]))
-    late = _due(hub, Job, "open", lambda job: job.deadline_ms <= now_ms)
-    expired = sum(lead_all(hub, [partial(_expire, job_id=job.id) for job in late]))
-    return {"ended": ended, "extended": extended, "suspected": suspected, "expired": expired}
+    """Suspect who is silent, return what was offered and not taken, lose what was not renewed, expire who waits.
+
+    At most MOST of them, in this order: first nobody is sent any more where nobody answers, then what ended first is given
+    back, and jobs are given up last: what is left may still find a machine. `left`: 1 when the next pass has to go on.
+    """
+    silent = _silent(hub, now_ms)
+    suspected = sum(lead_all(hub, [partial(_suspect, session_id=one) for one in silent[:MOST]]))
+    overdue, running = _overdue(hub, now_ms)
+    extended = _extend_all(hub, overdue, running)
+    room = max(0, MOST - len(silent))
+    ending = [] if extended else overdue[:room]
+    ended = sum(lead_all(hub, [partial(_end, attempt_id=attempt.id) for attempt in ending]))
+    room -= len(ending)
+    late = _late(hub, now_ms, room + 1)
+    expired = sum(lead_all(hub, [partial(_expire, job_id=job) for job in late[:room]]))
+    left = len(silent) > MOST or len(overdue) > len(ending) or len(late) > room
+    return {
+        "ended": ended,
+        "extended": extended,
+        "suspected": suspected,
+        "expired": expired,
+        "left": int(left),
+    }
 
 
 def _silent(hub: Hub, now_ms: int) -> list[str]:
@@ -49,30 +68,56 @@ def _silent(hub: Hub, now_ms: int) -> list[str]:
     return look(hub, news) if silent else []
 
 
+def _overdue(hub: Hub, now_ms: int) -> tuple[list[Attempt], list[Attempt]]:
+    """Attempts whose right or offer is over, the first one first; and, where any that runs is among many, all that run."""
+    first = look(hub, partial(_first, kind=Attempt, index="live", limit=FIRST))
+    due = [attempt for attempt in first if attempt.right_until_ms <= now_ms]
+    if sum(attempt.state == AttemptState.RUNNING for attempt in due) <= 3 and len(due) < FIRST:
+        return due, []
+    live = look(hub, lambda tx, farm: tx.find(Attempt, "live", True))
+    due = [attempt for attempt in live if attempt.right_until_ms <= now_ms]
+    return due, [attempt for attempt in live if attempt.state == AttemptState.RUNNING]
+
+
+def _late(hub: Hub, now_ms: int, most: int) -> list[str]:
+    """At most so many jobs that have waited too long. One that began in time is among the open ones, too."""
+    found: list[str] = []
+    after: tuple[object, ...] = ()
+    limit = FIRST
+    while len(found) < most:
+        jobs = look(hub, partial(_first, kind=Job, index="open", limit=limit, after=after))
+        late = [job for job in jobs if job.deadline_ms <= now_ms]
+        found += [job.id for job in late if job.state == JobState.QUEUED]
+        if len(late) < limit:
+            break
+        after, limit = (late[-1].deadline_ms, late[-1].id), PAGE
+    return found[:most]
+
+
 def _due(hub: Hub, kind: type[R], index: str, is_due: Callable[[R], bool]) -> list[R]:
-    """Records of an index that puts the earliest first, as far as they are due; reads twice as many until one is not."""
+    """Records of an index that puts the earliest first, as far as they are due; reads more and more until one is not."""
     limit = FIRST
     while True:
         found = look(hub, partial(_first, kind=kind, index=index, limit=limit))
         if len(found) < limit or not is_due(found[-1]):
             return [record for record in found if is_due(record)]
-        limit *= 2
+        limit *= 8
 
 
-def _first(tx: Tx, farm: Farm, kind: type[R], index: str, limit: int) -> list[R]:
-    return tx.find(kind, index, True, limit=limit)
+def _first(
+    tx: Tx, farm: Farm, kind: type[R], index: str, limit: int, after: tuple[object, ...] = ()
+) -> list[R]:
+    return tx.find(kind, index, True, limit=limit, after=after)
 
 
-def _extend_all(hub: Hub, overdue: Sequence[Attempt]) -> int:
-    """Too many rights end at once: it is the farm that was not there. All are extended, once, and people told."""
+def _extend_all(hub: Hub, overdue: Sequence[Attempt], running: Sequence[Attempt]) -> int:
+    """Too many rights end at once: it is the farm that was not there. All are extended, once, and people told. In one
+    transaction: of what it leaves, the next pass would not find too many."""
     fresh = [a for a in overdue if a.state == AttemptState.RUNNING and not a.extended]
-    if len(fresh) <= 3:
+    known = [attempt.id for attempt in running if not attempt.extended]
+    if not retry.too_many(len(fresh), len(known)):
         return 0
-    live = look(hub, lambda tx, farm: tx.find(Attempt, "live", True))
-    running = [attempt for attempt in live if attempt.state == AttemptState.RUNNING and not attempt.extended]
-    if not retry.too_many(len(fresh), len(running)):
-        return 0
-    return lead(hub, lambda step: _extend(step, [a.id for a in running], len(fresh)))
+    return lead(hub, lambda step: _extend(step, known, len(fresh)))
 
 
 def _extend(step: Step, attempts: Sequence[str], overdue: int) -> int:

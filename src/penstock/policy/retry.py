@@ -94,8 +94,13 @@ def too_many(some: int, whole: int) -> bool:
 
 def pool_failed(machines: Sequence[Machine], also: Sequence[str], now_ms: int) -> bool:
     """True when too many of a pool's `machines` failed together: recently, or just now (`also`, their ids)."""
-    recent = {machine.id for machine in failing(machines, now_ms)}
-    return too_many(len(recent | set(also)), len(_known(machines)))
+    recent, whole = record(machines, now_ms)
+    return too_many(len(recent | set(also)), whole)
+
+
+def record(machines: Sequence[Machine], now_ms: int) -> tuple[frozenset[str], int]:
+    """The ids of those of a pool's `machines` that failed recently, and how many it has."""
+    return frozenset(machine.id for machine in failing(machines, now_ms)), len(_known(machines))
 
 
 def failing(machines: Sequence[Machine], now_ms: int) -> list[Machine]:
