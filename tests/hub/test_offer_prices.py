@@ -9,6 +9,8 @@ from farms import planned
 from renting import BURST, Rented
 
 from penstock.hub import queue
+from penstock.hub.costs.reading import Days
+from penstock.hub.costs.report import report
 from penstock.hub.fleet import machines_view
 from penstock.hub.fsck import fsck
 from penstock.model.job import Attempt
@@ -172,3 +174,24 @@ def test_machines_are_shown_with_their_offer_its_price_and_their_cost() -> None:
     assert (line["offer"], line["price_per_hour"]) == ("cheap", "0.100000")
     assert float(line["cost"]) == pytest.approx((spent + CHEAP.price_per_hour_micros) / 1e6, abs=0.01)
     assert [one.offer for one in farm.all(Machine)] == ["cheap"]
+
+
+def test_costs_are_grouped_by_offer_when_machines_are_long_forgotten() -> None:
+    farm = Priced(CHEAP, DEAR)
+    farm.full = {"cheap"}
+    who, attempt = farm.started()
+    farm.tick(30_000)
+    queue.finish(farm.hub, who.session, attempt.id, attempt.fence, "fin", queue.Ending(result="failed"))
+    farm.until(Power.GONE, 40_000)
+    entries = farm.entered()
+    assert {one.offer for one in entries if one.pool == "burst"} == {"dear"}
+    farm.hub.store.write(lambda tx: [tx.delete(one) for one in tx.find(Machine, "key")])
+    days = Days(min(one.day for one in entries), max(one.day for one in entries) + 1)
+    by_pool, by_offer = (report(farm.hub, days, by) for by in (["pool"], ["pool", "offer"]))
+    (row,) = [one for one in by_offer["rows"] if one["of"]["pool"] == "burst"]
+    (same,) = [one for one in by_pool["rows"] if one["of"]["pool"] == "burst"]
+    assert row["of"] == {"pool": "burst", "offer": "dear"}
+    assert {**row, "of": {}} == {**same, "of": {}}
+    assert row["attempts"] == 1
+    by_month = report(farm.hub, days, ["offer", "month", "project"])
+    assert by_month["total"]["loaded"] == by_pool["total"]["loaded"]

@@ -185,3 +185,14 @@ class TestSums:
         before = Footprint(day=7, project="", name="zlib:build", platform="linux")
         after = sums.trodden(before, samples.job(), attempt(usage=usage), 0)
         assert (after.attempts, after.memory, after.cores) == (1, {}, {})
+
+
+def test_entries_of_machines_say_which_offer_they_are_of() -> None:
+    def offer(account: Account, what: str) -> str:
+        return Entry(day=1, at_ms=1, account=account, amount_micros=1, what=what).offer
+
+    assert offer(Account.IDLE, "offer large east-1") == offer(
+        Account.LIFECYCLE, "rounding, offer large east-1"
+    )
+    assert offer(Account.DIRECT, "offer large east-1") == "large east-1"
+    assert (offer(Account.LIFECYCLE, "rounding"), offer(Account.OVERHEAD, "offer of the year")) == ("", "")

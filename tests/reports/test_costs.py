@@ -187,3 +187,33 @@ def test_sums_by_branch_are_those_of_all(found: list[Tally], by: list[str]) -> N
 @pytest.mark.parametrize("name", [*costs.KEYS])
 def test_each_name_answers_a_text(name: str) -> None:
     assert isinstance(costs.KEYS[name](direct(1)), str)
+
+
+def test_what_machines_of_an_offer_idle_belongs_to_it() -> None:
+    """What is known of a pool alone goes to all of its offers, what is known of no pool to everything."""
+
+    def of(tally: Tally, offer: str) -> Tally:
+        return costs.Offered(**{name: getattr(tally, name) for name in tally.__struct_fields__}, offer=offer)
+
+    found = report(
+        [
+            of(direct(300), "large"),
+            of(direct(100), "small"),
+            direct(400, pool="rack"),
+            of(tally("idle", 40, pool="burst"), "large"),
+            of(tally("lifecycle", 8, pool="burst"), "small"),
+            of(tally("idle", 5, pool="burst"), "never used"),
+            tally("overhead", 20, pool="burst"),
+            tally("overhead", 80),
+        ],
+        ("offer",),
+        {"burst"},
+    )
+    rows = by_key(found)
+    assert {key[0]: (row.loaded_micros, row.marginal_micros) for key, row in rows.items()} == {
+        "": (400 + 40, 0),
+        "large": (300 + 40 + 15 + 30, 300),
+        "small": (100 + 8 + 5 + 10, 108),
+        "never used": (5, 0),
+    }
+    assert sum(row.loaded_micros for row in found) == 953

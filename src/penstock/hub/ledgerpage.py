@@ -10,7 +10,19 @@ from penstock.hub.steps import Step
 from penstock.model.change import Build, Change
 from penstock.model.counted import Counted
 from penstock.model.job import Attempt, Job
-from penstock.model.ledger import BuildCost, Entry, Footprint, Hold, Ledger, Meter, Price, Span, Tally, day_of
+from penstock.model.ledger import (
+    OFFER,
+    BuildCost,
+    Entry,
+    Footprint,
+    Hold,
+    Ledger,
+    Meter,
+    Price,
+    Span,
+    Tally,
+    day_of,
+)
 from penstock.model.machine import Machine
 from penstock.model.records import SHAPES
 from penstock.model.rules import Rules
@@ -133,6 +145,7 @@ class Page:
             return
         entry, meter = attempts.enter(meter, attempt, self._about(job), at.wall_ms, final=True)
         egress = self.prices.get(attempt.pool, (0, 0, 0))[2]
+        entry = self._named(entry)
         self.entries += [entry, *fixed.sent(entry, attempt, egress)]
         self._settled.append((job, attempt, at.wall_ms))
         self._counts += counting.of_attempt(job, attempt)
@@ -211,6 +224,15 @@ class Page:
         machine = self._tx.get(Machine, machine_id)
         return machine.offer if machine else ""
 
+    def _named(self, entry: Entry) -> Entry:
+        """An entry of a machine, with the offer that it was made from: machines are forgotten, entries are not."""
+        offers = self.offers.get(entry.pool)
+        offer = self._offer(entry.machine) if offers else ""
+        if not offers or offer not in offers:
+            return entry
+        what = f"{entry.what}, {OFFER}{offer}" if entry.what else f"{OFFER}{offer}"
+        return msgspec.structs.replace(entry, what=what)
+
     def _pieces(self, meter: Meter, at: Moment) -> Meter:
         """Before a span ends, what attempts had of it so far is entered."""
         for name in list(meter.held):
@@ -219,13 +241,14 @@ class Page:
             if attempt is not None and job is not None:
                 entry, meter = attempts.enter(meter, attempt, self._about(job), at.wall_ms)
                 if entry.amount_micros or entry.quantity:
+                    entry = self._named(entry)
                     self.entries.append(msgspec.structs.replace(entry, day=day_of(max(0, at.wall_ms - 1))))
         return meter
 
     def _take(self, closed: Closed) -> Meter:
         if closed.span is not None:
             self._spans.append(closed.span)
-        self.entries += closed.entries
+        self.entries += map(self._named, closed.entries)
         return closed.meter
 
     def _keep(self, meter: Meter, at: Moment) -> None:

@@ -24,13 +24,18 @@ class Account(StrEnum):
     EGRESS = "egress"
 
 
+OFFER = "offer "
+"""What comes before the name of an offer in an entry."""
+
+
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the ledger; `seq` is given by the store. Never changed, never deleted.
 
     It is for `quantity` of `unit` ("ms", "byte") that ended at `at_ms`, which is on `day`, at `price_micros` an hour, or a
     GB. `machine` and `span_ms` name the span (see Span) that it is a part of; "" and 0 for what no machine was used for.
     Of an attempt: all that people ask by, and how it ended in `outcome`; `final`: its last entry, after which the entries
-    of an attempt sum up to its cost. `what` names a charge.
+    of an attempt sum up to its cost. `what` names a charge; of a machine it says what was rounded, and which of its pool's
+    offers it was made from, where those have prices of their own.
     """
 
     seq: int = 0
@@ -57,6 +62,11 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = ""
     final: bool = False
     version: int = 0
+
+    @property
+    def offer(self) -> str:
+        """The offer that its machine was made from; "" = none that has a price of its own, or nobody noted it."""
+        return "" if self.account in (Account.OVERHEAD, Account.STORAGE) else self.what.partition(OFFER)[2]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):

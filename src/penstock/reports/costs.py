@@ -2,7 +2,7 @@
 
 `marginal`: what one more job costs. In pools that are paid by use direct, egress, and their share of lifecycle; in all others
 nothing, because their machines cost the same without it. `loaded`: all that was spent. What nobody in particular caused (idle,
-lifecycle, overhead, storage) is divided among the rows of the same pool, and of the same month or day where those are
+lifecycle, overhead, storage) is divided among the rows of the same pool, and of the same offer, month or day where those are
 asked for, in proportion to direct, to the micro-unit; what belongs to no pool among all rows. Where nothing was direct it
 stays on a row of its own. So `loaded` sums up to `total`. Source: OpenCost specification, idle and shared costs, distributed proportionally.
 """
@@ -42,11 +42,18 @@ def day_number(day: date) -> int:
     return day.toordinal() - EPOCH
 
 
+class Offered(Tally, frozen=True, kw_only=True):
+    """A tally of machines that were made from one offer of their pool, "" = from none that has a price of its own."""
+
+    offer: str = ""
+
+
 KEYS: dict[str, Callable[[Tally], str]] = {
     "project": lambda tally: tally.project,
     "branch": lambda tally: "",
     "platform": lambda tally: tally.platform,
     "pool": lambda tally: tally.pool,
+    "offer": lambda tally: tally.offer if isinstance(tally, Offered) else "",
     "class": lambda tally: tally.klass,
     "month": lambda tally: day_text(tally.day)[:7],
     "day": lambda tally: day_text(tally.day),
@@ -86,6 +93,8 @@ class Cell(msgspec.Struct):
 
 
 Cells = dict[tuple[Key, str], Cell]
+Place = tuple[Key, str, str]
+"""Among which rows something is divided: time, pool and offer; "" = all of them."""
 
 
 def report(tallies: Iterable[Tally], by: Sequence[str], paid: Collection[str]) -> list[Row]:
@@ -197,14 +206,16 @@ def _divided(
 ) -> dict[Key, int]:
     """What these accounts hold, divided among all rows; only of these pools, where some are named."""
     times = [n for n, name in enumerate(by) if name in TIMES]
-    owed: dict[tuple[Key, str], dict[Key, int]] = defaultdict(dict)
-    caused: dict[tuple[Key, str], dict[Key, int]] = defaultdict(lambda: defaultdict(int))
+    offers = [n for n, name in enumerate(by) if name == "offer"]
+    owed: dict[Place, dict[Key, int]] = defaultdict(dict)
+    caused: dict[Place, dict[Key, int]] = defaultdict(lambda: defaultdict(int))
     for (key, pool), cell in cells.items():
         time = tuple(key[n] for n in times)
-        for where in {pool, ""}:
-            caused[time, where][key] += max(0, cell.accounts[DIRECT])
+        offer = "".join(key[n] for n in offers)
+        for where in {(pool, offer), (pool, ""), ("", "")}:
+            caused[time, *where][key] += max(0, cell.accounts[DIRECT])
         if pools is None or pool in pools:
-            owed[time, pool][key] = sum(cell.accounts[n] for n in accounts)
+            owed[time, pool, offer][key] = sum(cell.accounts[n] for n in accounts)
     found: dict[Key, int] = defaultdict(int)
     for place, amounts in owed.items():
         for key, share in _spread(amounts, caused[place]):

@@ -13,7 +13,7 @@ By = Annotated[
     typer.Option(
         "--by",
         metavar="NAMES",
-        help="project, branch, platform, pool, class, month, day, outcome, with commas between.",
+        help="project, branch, platform, pool, offer, class, month, day, outcome, with commas between.",
     ),
 ]
 Top = Annotated[

@@ -90,7 +90,7 @@ def _answered(hub: Hub, asked: WhichCosts) -> dict[str, Any]:
 
 ASKS = {
     "report": Ask(
-        text="What was spent, by project, branch, platform, pool, class, month, day or outcome.",
+        text="What was spent, by project, branch, platform, pool, offer, class, month, day or outcome.",
         run=_answered,
         query=WhichCosts,
         answer=Costs,

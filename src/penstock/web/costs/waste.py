@@ -14,7 +14,7 @@ from penstock.web.costs.asks import Ask
 from penstock.web.costs.report import list_of
 from penstock.web.documents import END, Document, Limit, chosen
 
-MOVED_BY = tuple(name for name in KEYS if name not in ("branch", "month", "day"))
+MOVED_BY = tuple(name for name in KEYS if name not in ("branch", "offer", "month", "day"))
 """Nothing moves by time itself, and tallies know no branches."""
 By = Annotated[str, Meta(pattern=rf"^{list_of(MOVED_BY)}{END}", examples=["project,pool"])]
 
