@@ -26,8 +26,8 @@ _REGISTER_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _NEVER_MARGIN_S = 30.0
 _GOODBYE_S = 3.0
 _ANSWER_S = 15.0
-_LINGER_S = 0.03
-_TOGETHER_S = 0.01
+_LINGER_S = 0.1
+_TOGETHER_S = 0.03
 
 
 class Loop:
