@@ -8,7 +8,7 @@ from guards import rules
 from penstock.model.curb import Figure
 from penstock.model.ledger import Account, Tally
 from penstock.model.rules import Budget, Grant, Rules
-from penstock.reports.agreed import Books, figures, first_day
+from penstock.reports.agreed import Books, bands, figures, first_day
 from penstock.reports.costs import day_number, day_text
 
 TODAY = day_number(date(2023, 6, 28))
@@ -107,3 +107,33 @@ def test_from_which_day_on_all_must_be_known() -> None:
     assert first_day(ruled, TODAY) == TODAY - 28
     assert day_text(first_day(rules(), TODAY)) == "2023-01-01"
     assert day_text(first_day(rules(grants=()), JUNE_1 + 40)) == "2023-06-13"
+
+
+def test_how_far_a_forecast_may_be_off() -> None:
+    """Of a budget that is used alike each day not at all; of one that is used by chance both edges lie about the forecast."""
+    month, year = (
+        Budget(name="month", amount=Decimal(100)),
+        Budget(name="year", amount=Decimal(1), per="year"),
+    )
+    ruled = rules(grants=(), budgets=(month, year))
+    days = range(TODAY - 56, TODAY)
+
+    def edges(tallies: list[Tally], first: int, end: int = TODAY) -> dict[str, tuple[Decimal, Decimal]]:
+        return bands(ruled, Books(tallies=tallies, first=first, end=end, today=TODAY))
+
+    alike = [tally(day, 2) for day in days]
+    assert edges(alike, days[0]) == {
+        "month": (Decimal(60), Decimal(60)),
+        "year": (Decimal(2 * (56 + 187)),) * 2,
+    }
+    odd = [tally(day, 3 + 40 * (day % 9 == 0) + day // 7 % 4) for day in days]
+    low, high = edges(odd, days[0])["year"]
+    forecast = seen(ruled, odd, first=days[0])["year"].forecast
+    assert forecast is not None
+    assert low < forecast < high
+    assert edges(alike, TODAY - 27) == {}, "too few days"
+    assert edges(alike, TODAY) == {}, "none"
+    assert edges([], days[0]) == {}, "nothing was used"
+    assert edges([*alike, tally(TODAY, 50)], days[0])["month"] == (Decimal(54 + 50),) * 2, (
+        "more is used by now"
+    )

@@ -19,13 +19,17 @@ from penstock.policy.charging.meters import OWN, Moment, terms_of
 from penstock.policy.charging.unentered import unentered
 from penstock.ports import Tx
 from penstock.reports import budgets
+from penstock.reports.agreed import Books, bands, figures
 from penstock.reports.costs import day_number
 from penstock.reports.credits import Cost, credits_of, settle
+from penstock.reports.forecast.blocks import MOST
 
 SELDOM_MS = 60_000
 """So often forecasts are made anew, and it is looked whether there are other bills, by the monotonic clock."""
 SECONDS_PER_MINUTE = 60
 PERCENT = 100
+EDGES = ("0.1", "0.9")
+"""Quantiles of a forecast, as monitoring systems write them."""
 Daily = Mapping[tuple[int, str], tuple[int, int]]
 """By day and pool: micro-units, and milliseconds that slots were held."""
 
@@ -73,13 +77,21 @@ class Seldom:
             return None, []
         taken = [(one.id, one.taken_ms) for one in tx.find(Bill, "period", True) if one.taken_ms]
         names = {budget.name for budget in self._hub.rules.budgets}
-        figures = self._agreed.figures(self._hub, tx, farm) if names else {}
-        forecasts = [
-            Sample("penstock_budget_forecast_ratio", (name,), float(one.forecast / one.amount))
-            for name, one in figures.items()
-            if name in names and one.forecast is not None
-        ]
+        books = self._agreed.books(self._hub, tx, farm, MOST) if names else None
+        forecasts = [] if books is None else [*_forecasts(self._hub.rules, books)]
         return (taken, ledger.day) if taken else None, forecasts
+
+
+def _forecasts(rules: Rules, books: Books) -> Iterator[Sample]:
+    """How each budget will stand, and how far that may be off."""
+    amounts = {budget.name: budget.amount for budget in rules.budgets}
+    for name, one in figures(rules, books).items():
+        if name in amounts and one.forecast is not None:
+            yield Sample("penstock_budget_forecast_ratio", (name,), float(one.forecast / one.amount))
+    for name, edges in bands(rules, books).items():
+        for quantile, edge in zip(EDGES, edges, strict=True):
+            ratio = float(edge / amounts[name])
+            yield Sample("penstock_budget_forecast_quantile_ratio", (name, quantile), ratio)
 
 
 def _residuals(hub: Hub) -> Iterator[Sample]:

@@ -20,7 +20,8 @@ from penstock.model.units import MICROS_PER_UNIT
 from penstock.reports import budgets
 from penstock.reports.costs import day_text
 from penstock.reports.credits import Cost, Credit, costs_of, credits_of, settle
-from penstock.reports.forecast.ledger import Past, expected_until
+from penstock.reports.forecast.blocks import MOST
+from penstock.reports.forecast.ledger import Past, band_until, expected_until
 from penstock.reports.pace import WINDOW_DAYS
 
 ENDED = "ended"
@@ -71,6 +72,34 @@ def figures(rules: Rules, books: Books) -> dict[str, Figure]:
     return found
 
 
+def bands(rules: Rules, books: Books) -> dict[str, tuple[Decimal, Decimal]]:
+    """How far the forecasts of budgets may be off, by name: what is not reached in 10, and in 90 of 100 possible courses.
+
+    Drawn from all days that are known, a year at most; a budget is left out where they are too few, or used nothing."""
+    found = {}
+    for budget in rules.budgets:
+        now = budgets.period(budget.per, books.today)
+        amounts = _by_pool(budget, books)
+        past = _past(amounts, max(books.first, books.end - MOST), rules, books)
+        band = band_until(past, rules.calendar, WINDOW_DAYS, now.end) if past is not None else None
+        if band is not None:
+            used = _sum(amounts, now.first, books.today + 1)
+            so_far = _sum(amounts, now.first, min(books.end, now.end))
+            low, high = (
+                budgets.in_unit(budget, Fraction(max(used, so_far + coming)))
+                for coming in (band.p10, band.p90)
+            )
+            found[budget.name] = low, high
+    return found
+
+
+def _by_pool(budget: Budget, books: Books) -> Amounts:
+    mine: defaultdict[str, list[Tally]] = defaultdict(list)
+    for tally in books.tallies:
+        mine[tally.pool].append(tally)
+    return {pool: budgets.daily(budget, found) for pool, found in mine.items()}
+
+
 def _covered(credit: Credit, costs: Mapping[Cost, int]) -> dict[Cost, int]:
     """Costs that a credit is for."""
     return {cost: n for cost, n in costs.items() if credit.lives(cost.day) and credit.covers(cost.pool)}
@@ -78,12 +107,8 @@ def _covered(credit: Credit, costs: Mapping[Cost, int]) -> dict[Cost, int]:
 
 def _of_budget(budget: Budget, rules: Rules, books: Books) -> Figure:
     now = budgets.period(budget.per, books.today)
-    mine: defaultdict[str, list[Tally]] = defaultdict(list)
-    for tally in books.tallies:
-        mine[tally.pool].append(tally)
-    amounts = {pool: budgets.daily(budget, found) for pool, found in mine.items()}
     days = Days(first=now.first, end=now.end, from_day=first_day(rules, books.today))
-    used, forecast = _use(amounts, days, rules, books)
+    used, forecast = _use(_by_pool(budget, books), days, rules, books)
     return Figure(
         budget=budget.name,
         period=day_text(now.first),
@@ -117,11 +142,19 @@ def _of_grant(grant: Grant, credit: Credit, claim: Mapping[Cost, int], rules: Ru
 def _use(amounts: Amounts, days: Days, rules: Rules, books: Books) -> tuple[int, int | None]:
     """What is used of a period up to now, and what it comes to at its end; None without a whole day to go by."""
     used = _sum(amounts, days.first, books.today + 1)
-    begin = max(books.first, days.from_day, books.end - WINDOW_DAYS)
-    if books.end <= begin:
+    past = _past(amounts, max(books.first, days.from_day, books.end - WINDOW_DAYS), rules, books)
+    if past is None:
         return used, None
+    coming = expected_until(past, rules.calendar, WINDOW_DAYS, days.end)
+    return used, max(used, _sum(amounts, days.first, min(books.end, days.end)) + coming)
+
+
+def _past(amounts: Amounts, begin: int, rules: Rules, books: Books) -> Past | None:
+    """The whole days from `begin` on; None where there is none."""
+    if books.end <= begin:
+        return None
     there = {pool.name for pool in rules.pools}
-    past = Past(
+    return Past(
         first=begin,
         end=books.end,
         begun=books.first,
@@ -131,8 +164,6 @@ def _use(amounts: Amounts, days: Days, rules: Rules, books: Books) -> tuple[int,
         },
         retired={pool: "not in farm.toml any more" for pool in amounts if pool and pool not in there},
     )
-    coming = expected_until(past, rules.calendar, WINDOW_DAYS, days.end)
-    return used, max(used, _sum(amounts, days.first, min(books.end, days.end)) + coming)
 
 
 def _sum(amounts: Amounts, first: int, end: int) -> int:

@@ -32,21 +32,26 @@ class Agreed:
 
     def figures(self, hub: Hub, tx: Tx, farm: Farm) -> dict[str, Figure]:
         """How far each grant and budget is used, by name; {} before the books are begun."""
+        books = self.books(hub, tx, farm)
+        return {} if books is None else figures(hub.rules, books)
+
+    def books(self, hub: Hub, tx: Tx, farm: Farm, back: int = 0) -> Books | None:
+        """What figures are made of, and at least the last `back` days; None before the books are begun."""
         ledger = tx.get(Ledger, "ledger")
         if ledger is None:
-            return {}
+            return None
         wall_ms = hub.clock.wall_ms()
         today = day_of(wall_ms)
-        ended = self._ended(tx, first_day(hub.rules, today), min(ledger.day, today) - OPEN_DAYS)
+        first = min(first_day(hub.rules, today), today - back)
+        ended = self._ended(tx, first, min(ledger.day, today) - OPEN_DAYS)
         late = reading.summed(tx, Days(self._until, today + 1), ("day",))
         now = accrued(hub.rules, tx.find(Meter, "key"), Moment(wall_ms, farm.time_ms))
-        books = Books(
+        return Books(
             tallies=[*ended, *late, *now],
             first=-(-ledger.from_ms // DAY_MS),
             end=min(ledger.day, today),
             today=today,
         )
-        return figures(hub.rules, books)
 
     def _ended(self, tx: Tx, first: int, until: int) -> list[Tally]:
         """Sums of the days from `first` on that do not change any more."""

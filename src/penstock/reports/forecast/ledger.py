@@ -123,6 +123,17 @@ def expected_until(past: Past, seasons: Sequence[Season], window_days: int, unti
     return coming.expected(past.end, 0, max(until, past.end) - past.end)
 
 
+def band_until(past: Past, seasons: Sequence[Season], window_days: int, until: int) -> Band | None:
+    """How far `expected_until` may be off; None where too few days are known, or they cost nothing."""
+    coming = _coming(past, seasons, window_days, max(until, past.end))
+    found = bands(
+        coming.usual_days,
+        coming.window,
+        Horizon(coming.factors, [(0, max(until, past.end) - past.end)]),
+    )
+    return found[0] if found else None
+
+
 def expected_days(past: Past, seasons: Sequence[Season], window_days: int, until: int) -> list[int]:
     """The same, day by day, each rounded; some days must be known."""
     coming = _coming(past, seasons, window_days, max(until, past.end))
