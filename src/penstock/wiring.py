@@ -16,7 +16,7 @@ from penstock.history.report import Unreadable
 from penstock.history.rows import Rows
 from penstock.hub.context import Hub
 from penstock.model.pool_foreign import Serves
-from penstock.model.rules import Rules
+from penstock.model.rules import Pool, Rules
 from penstock.ports import (
     BlobStore,
     Clock,
@@ -214,10 +214,24 @@ def open_submitter(hub: Hub, folder: Path) -> Submitter:
 def rented(rules: Rules, clock: Clock) -> dict[str, Provider]:
     """Who gives the machines of each pool that can be rented, or switches those of a pool that can be switched."""
     return {
-        pool.name: provider(pool.provider)(pool, clock.wall_ms)
-        for pool in rules.pools
-        if pool.provider in RENTED or pool.controls
+        pool.name: _rented(pool, clock) for pool in rules.pools if pool.provider in RENTED or pool.controls
     }
+
+
+def _rented(pool: Pool, clock: Clock) -> Provider:
+    made: Any = provider(pool.provider)(pool, clock.wall_ms)
+    if pool.provider == "libvirt":
+        made.agent_file = _agent_file
+    found: Provider = made
+    return found
+
+
+def _agent_file() -> tuple[bytes, str]:
+    """What /agent.pyz is, and its digest; made when it is first asked for."""
+    from penstock.web.agentfile import agent_file
+
+    made = agent_file()
+    return made.data, made.digest
 
 
 def queues(rules: Rules) -> dict[str, Queue]:

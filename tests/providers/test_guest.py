@@ -1,9 +1,15 @@
 """What a virtual machine makes of what it is told, without being one."""
 
+import base64
+import hashlib
+import io
 import json
 import os
+import socket
 import subprocess
 import sys
+import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -13,6 +19,7 @@ from penstock.providers.guest import agent, buildbot, channel, hub, machine
 from penstock.providers.guest.__main__ import Guest
 from penstock.providers.guest.hub import Seen
 from penstock.providers.guest.lease import Lease
+from penstock.providers.guest.waiting import Delivery, Waiting
 from penstock.providers.image import tree
 
 IDENTITY = {"token": "t", "words": ["--token-file", "/run/penstock/token", "--hub", "http://127.0.0.1:8800"]}
@@ -226,9 +233,122 @@ def test_a_machine_that_nobody_renews_has_a_limit() -> None:
     assert guest.lease.over
 
 
+READY = """
+import json, pathlib, sys
+def main(words, folder, told):
+    if "broken" in words:
+        raise SystemExit(3)
+    known = told()
+    pathlib.Path(known[0]).write_text(json.dumps([words, folder, known, sys.path[0]]))
+    return 7
+"""
+"""An agent that only says how it was run."""
+
+
+def packed(source: str = READY) -> bytes:
+    """The one file of an agent."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for name in ("penstock/__init__.py", "penstock/agent/__init__.py"):
+            file.writestr(name, "")
+        file.writestr("penstock/agent/ready.py", source)
+    return out.getvalue()
+
+
+def digest_of(data: bytes) -> str:
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def piece(at: int, data: bytes) -> dict[str, object]:
+    return {"kind": "agent", "at": at, "data": base64.b64encode(data).decode()}
+
+
+class TestWaiting:
+    @pytest.fixture(autouse=True)
+    def places(self, led: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setattr(agent, "RUN", tmp_path)
+        monkeypatch.setattr(machine, "practise", lambda: None)
+
+    def guest(self, monkeypatch: pytest.MonkeyPatch) -> tuple[Guest, _Line]:
+        for name in ("set_clock", "reseed", "set_address"):
+            monkeypatch.setattr(machine, name, lambda _: None)
+        monkeypatch.setattr(machine, "name", lambda *_: None)
+        line = _Line()
+        return Guest(line), line  # type: ignore[arg-type]
+
+    def identity(self, digest: str, told: Path) -> dict[str, object]:
+        words = [str(told), "--cache-mb", "5"]
+        who = {"kind": "identity", "name": "vm", "machine_id": "", "mac": "", "time_ms": 0, "seed": ""}
+        return {**who, "token": "t", "words": words, "prepared": digest}
+
+    def test_an_agent_that_waits_is_told_its_words_and_is_the_agent(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        guest, line = self.guest(monkeypatch)
+        data = packed()
+        sent, digest = zlib.compress(data), digest_of(data)
+        guest.obey(piece(0, sent[:10]))
+        guest.obey(piece(10, sent[10:]))
+        guest.obey({"kind": "prepare", "agent_sha256": digest, "words": ["--slots", "2"]})
+        guest.obey(self.identity(digest, tmp_path / "told"))
+        assert [said["kind"] for said in line.said] == ["ok"] * 4
+        assert os.waitstatus_to_exitcode(os.waitpid(guest.agent, 0)[1]) == 7
+        known, folder, told, path = json.loads((tmp_path / "told").read_text())
+        assert (known[0], known[2:]) == ("--cache-mb", ["--slots", "2"])
+        assert (folder, path) == (str(tmp_path / "rehearsal"), str(tmp_path / "agent.pyz"))
+        assert told == [str(tmp_path / "told"), "--cache-mb", "5"]
+        assert (tmp_path / "token").read_text() == "t"
+
+    @pytest.mark.parametrize("other", [True, False])
+    def test_one_that_is_another_or_is_gone_is_fetched(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other: bool
+    ) -> None:
+        guest, line = self.guest(monkeypatch)
+        began: list[object] = []
+        monkeypatch.setattr("penstock.providers.guest.child.fork", lambda become, *_: began.append(become))
+        waiting = Waiting.__new__(Waiting)
+        waiting.digest = "sha256:1"
+        waiting._line, theirs = socket.socketpair()
+        theirs.close()
+        guest._waiting = waiting
+        guest.obey(self.identity("sha256:2" if other else "sha256:1", tmp_path / "told"))
+        assert line.said == [{"kind": "ok", "name": "vm"}]
+        assert len(began) == 1
+        assert guest._waiting is None
+
+    def test_what_cannot_wait_is_answered_with_why(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        guest, line = self.guest(monkeypatch)
+        data = packed()
+        guest.obey(piece(0, zlib.compress(data)))
+        guest.obey({"kind": "prepare", "agent_sha256": digest_of(data), "words": ["broken"]})
+        guest.obey({"kind": "prepare", "agent_sha256": digest_of(data), "words": []})
+        guest.obey(piece(0, zlib.compress(data)))
+        guest.obey({"kind": "prepare", "agent_sha256": "sha256:0", "words": []})
+        guest.agent = 1
+        guest.obey({"kind": "prepare", "agent_sha256": "sha256:0", "words": []})
+        said = [str(one["reason"]) for one in line.said if one["kind"] == "error"]
+        assert [why.split(":")[0] for why in said] == ["OSError", "ValueError", "ValueError", "ValueError"]
+        for why, part in zip(said, ("ready", "what came is", "what came is", "is  already"), strict=True):
+            assert part in why
+
+    def test_pieces_come_in_order(self) -> None:
+        delivery = Delivery()
+        for wrong in (piece(3, b"x"), {"at": 0, "data": "?"}):
+            with pytest.raises(ValueError, match=r"at: |base64"):
+                delivery.take(wrong)
+        delivery.take(piece(0, b"of one before"))
+        delivery.take(piece(0, zlib.compress(b"file")))
+        assert delivery.whole(digest_of(b"file")) == b"file"
+
+
 def test_what_a_machine_is_told_wrongly_is_answered_with_why() -> None:
     line = _Line()
     Guest(line).obey({"kind": "sing"})  # type: ignore[arg-type]
     assert line.said == [
-        {"kind": "error", "reason": "ValueError: kind: write identity, resumed, renewed or bye"}
+        {
+            "kind": "error",
+            "reason": "ValueError: kind: write identity, agent, prepare, resumed, renewed or bye",
+        }
     ]

@@ -19,7 +19,9 @@ from tests.providers.test_libvirt_parts import BUILD, named, saved
 
 libvirt = pytest.importorskip("libvirt")
 from penstock.providers.libvirt import copies  # noqa: E402
+from penstock.providers.libvirt.channel import AgentFile  # noqa: E402
 from penstock.providers.libvirt.link import Link  # noqa: E402
+from penstock.providers.libvirt.template import Made  # noqa: E402
 
 PAGE = stream.PAGE_BYTES
 SECTION = struct.pack(">I", 2)
@@ -124,7 +126,7 @@ class Host:
         self.refused, self.tried = set(refused), list[bool]()
         monkeypatch.setattr(copies, "Template", self._template)
 
-    def _template(self, _link: Any, _folder: Path, _build: Any, _digest: str, share: bool) -> Any:
+    def _template(self, _link: Any, _folder: Path, _made: Any, share: bool) -> Any:
         def copy(*_: Any) -> str:
             self.tried.append(share)
             return "<domain/>"
@@ -142,7 +144,7 @@ class Host:
 def made_of(
     link: Any, folder: Path, share: bool | None, pool: str = "vm", digest: str = "sha256:0"
 ) -> copies.Copies:
-    return copies.Copies(pool, link, Files(folder), share, lambda: (BUILD, digest))
+    return copies.Copies(pool, link, Files(folder), share, lambda: Made(BUILD, digest))
 
 
 class TestFallingBack:
@@ -203,6 +205,14 @@ class TestPruning:
     def left(self, folder: Path) -> set[str]:
         return {file.name for file in folder.iterdir()}
 
+    def test_a_template_belongs_to_the_agent_that_waits_in_it(self, tmp_path: Path, link: Link) -> None:
+        agents = [AgentFile(), AgentFile(b"a", "sha256:a"), AgentFile(b"a", "sha256:a", ("--slots", "2"))]
+        made = [
+            copies.Copies("vm", link, Files(tmp_path), True, lambda one=one: Made(BUILD, "", one))
+            for one in agents
+        ]
+        assert len({one.stem() for one in made}) == 3
+
     def test_what_no_pool_uses_any_longer_is_removed_and_the_rest_stays(
         self, tmp_path: Path, link: Link
     ) -> None:
@@ -215,7 +225,7 @@ class TestPruning:
         assert self.left(tmp_path) == kept | {"0123.console"}
         # A new image under the same name: the one before it is used by nobody, once the first copy of the new one was made.
         before = mine.stem()
-        mine._made = lambda: (BUILD, "sha256:new")
+        mine._made = lambda: Made(BUILD, "sha256:new")
         self.leave(tmp_path, mine.stem())
         mine.tidy()
         assert {file.stem for file in tmp_path.glob("template-*")} == {mine.stem(), other.stem()}

@@ -1,12 +1,15 @@
 """Parts of the libvirt provider that need no libvirt: what a machine is written as, saved files, words with guests."""
 
 import json
+import random
 import socket
 import struct
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,7 +17,10 @@ from xml.etree import ElementTree
 import msgspec
 import pytest
 
-from penstock.providers.libvirt.channel import tell
+from penstock.providers.guest.channel import _LINE_MAX as GUEST_LINE_MAX
+from penstock.providers.guest.waiting import Delivery
+from penstock.providers.libvirt import channel
+from penstock.providers.libvirt.channel import AgentFile, tell
 from penstock.providers.libvirt.domain import (
     Build,
     Named,
@@ -192,6 +198,39 @@ class TestChannel:
     def test_it_ends_when_nobody_wants_to_know_any_more(self, path: Path) -> None:
         looks = iter([True, True, False])
         assert not tell(path, dict, lambda: next(looks, False))
+
+    def test_the_agent_is_delivered_in_pieces_that_a_guest_takes(self, path: Path) -> None:
+        file = random.Random(0).randbytes(200_000)
+        answers = ['{"kind": "ok"}\n'] * 4
+        heard: list[dict[str, Any]] = []
+
+        def guest(listen: socket.socket) -> None:
+            with listen, listen.accept()[0] as there, there.makefile("rw") as lines:
+                for answer in answers:
+                    heard.append(json.loads(lines.readline(GUEST_LINE_MAX)))
+                    lines.write(answer)
+                    lines.flush()
+
+        def deliver() -> bool:
+            listen = socket.socket(socket.AF_UNIX)
+            path.unlink(missing_ok=True)
+            listen.bind(str(path))
+            listen.listen()
+            threading.Thread(target=guest, args=(listen,), daemon=True).start()
+            return channel.deliver(path, AgentFile(file, "sha256:f", ("--slots", "2")), lambda: True)
+
+        assert deliver()
+        *pieces, last = heard
+        delivery = Delivery()
+        for one in pieces:
+            delivery.take(one)
+        assert zlib.decompress(delivery._packed) == file
+        assert last == {"kind": "prepare", "agent_sha256": "sha256:f", "words": ["--slots", "2"]}
+        answers[:] = ['{"kind": "error", "reason": "kind: write identity"}\n']
+        assert not deliver(), "an image of before"
+        answers[:] = []
+        with suppress(OSError):
+            assert not deliver(), "one that ended"
 
 
 class TestFiles:

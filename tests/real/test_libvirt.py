@@ -1,5 +1,6 @@
 """Provider libvirt over a real libvirtd, real virtual machines and a real hub: what each step took is printed, not judged."""
 
+import hashlib
 import io
 import json
 import os
@@ -32,34 +33,54 @@ from penstock.providers.libvirt.provider import Libvirt
 pytestmark = [pytest.mark.slow, pytest.mark.needs(*PROGRAMS, *images.PROGRAMS)]
 MEMORY_MB = 256
 TELLS = """
-import json, os, socket, sys, time, urllib.request
-told = {
-    "name": socket.gethostname(),
-    "machine_id": open("/etc/machine-id").read().strip(),
-    "mac": open("/sys/class/net/eth0/address").read().strip(),
-    "chance": os.urandom(16).hex(),
-    "token": open("/run/penstock/token").read(),
-    "time_s": time.time(),
-}
-url = sys.argv[sys.argv.index("--hub") + 1]
-urllib.request.urlopen(urllib.request.Request(url, json.dumps(told).encode(), method="POST")).read()
-time.sleep(3600)
+import json, os, socket, time, urllib.request
+
+def main(words):
+    told = {
+        "name": socket.gethostname(),
+        "machine_id": open("/etc/machine-id").read().strip(),
+        "mac": open("/sys/class/net/eth0/address").read().strip(),
+        "chance": os.urandom(16).hex(),
+        "token": open("/run/penstock/token").read(),
+        "time_s": time.time(),
+    }
+    url = words[words.index("--hub") + 1]
+    urllib.request.urlopen(urllib.request.Request(url, json.dumps(told).encode(), method="POST")).read()
+    time.sleep(3600)
 """
 """An agent that only says where it is."""
+WAITS = """
+from penstock.agent.__main__ import main as begin
+
+def main(words, folder, told):
+    begin(told())
+"""
+
+
+def packed() -> bytes:
+    """That agent's file."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as file:
+        for name in ("penstock/__init__.py", "penstock/agent/__init__.py"):
+            file.writestr(name, "")
+        file.writestr("penstock/agent/__main__.py", TELLS)
+        file.writestr("penstock/agent/ready.py", WAITS)
+    return out.getvalue()
 
 
 class Ear:
     """A hub that gives this agent, and what machines told it, by name."""
 
     def __init__(self) -> None:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as file:
-            file.writestr("__main__.py", TELLS)
+        self.file = packed()
+        self.fetched = 0
         told: dict[str, dict[str, Any]] = {}
+        ear = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                self._answer(packed.getvalue())
+                ear.fetched += 1
+                self._answer(ear.file)
 
             def do_POST(self) -> None:
                 said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -278,6 +299,7 @@ def test_copies_of_a_booted_machine_are_machines_of_their_own(
 ) -> None:
     host, folder = virtual.host, virtual.folder
     one = provider(host, folder, image, clone=True)
+    one.agent_file = lambda: (ear.file, f"sha256:{hashlib.sha256(ear.file).hexdigest()}")
     began_s = time.monotonic()
     first = one.create(order(1, ear))
     wait_for(lambda: "vm-1" in ear.told, "the first machine")
@@ -293,6 +315,7 @@ def test_copies_of_a_booted_machine_are_machines_of_their_own(
     print("copy to hello: " + ", ".join(f"{s:.2f} s" for s in took_s))
     for what in ("machine_id", "mac", "chance", "token"):
         assert len({said[what] for said in ear.told.values()}) == 3, what
+    assert ear.fetched == 0, "the agent waited in each of them"
     assert all(abs(said["time_s"] - said["here_s"]) < 30 for said in ear.told.values())
     # A hub that comes back finds them by what stands in their definitions.
     other = provider(host, folder, image, clone=True)

@@ -10,18 +10,13 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import penstock
-
 if TYPE_CHECKING:
-    from penstock.agent.attempt import Means
-    from penstock.agent.cleaning import Cleaning
     from penstock.agent.deadman import DeadMan
-    from penstock.agent.session import Session
-    from penstock.agent.workspace import Workshop
+    from penstock.agent.place import Place
 
 _PR_SET_PDEATHSIG = 1
 _APT = (
@@ -34,15 +29,20 @@ def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
     if options.die_with_parent is not None and not die_with_parent(options.die_with_parent):
         return 1
-    problem = _usage_problem(options)
+    problem = usage_problem(options)
     if problem:
         print(f"penstock agent: {problem}", file=sys.stderr)
         return 2
-    return _run(options)
+    return run(options)
 
 
 def parse(argv: list[str] | None) -> argparse.Namespace:
     """The command line."""
+    return _parser().parse_args(argv, argparse.Namespace(name=socket.gethostname()))
+
+
+@cache
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="penstock agent", description="Run attempts for a hub on this machine."
     )
@@ -58,7 +58,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     add("--pool", default="", metavar="P", help="what the operator calls the pool; the token decides it")
     add("--slots", type=int, default=1, metavar="N", help="attempts at a time (1)")
     add("--work-dir", default="penstock-agent", metavar="D", help="folder for everything (./penstock-agent)")
-    add("--name", default=socket.gethostname(), metavar="N", help="name of this machine (its host name)")
+    add("--name", metavar="N", help="name of this machine (its host name)")
     add("--no-sandbox", action="store_true", help="plain processes instead of bubblewrap")
     add(
         "--cache-mb",
@@ -78,7 +78,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
     _of_farms(add)
     add("--insecure", action="store_true", help="allow plain http to another machine")
     add("--ca-file", default=None, metavar="FILE", help="certificate authority of the hub")
-    return parser.parse_args(argv)
+    return parser
 
 
 def _of_farms(add: Callable[..., object]) -> None:
@@ -127,7 +127,8 @@ def die_with_parent(parent: int) -> bool:
     )
 
 
-def _usage_problem(options: argparse.Namespace) -> str:
+def usage_problem(options: argparse.Namespace) -> str:
+    """Why this machine cannot run an agent of these options, in one line; "" where it can."""
     if options.slots < 1:
         return "--slots must be 1 or more"
     if options.cache_mb < 0:
@@ -168,7 +169,8 @@ def _missing(options: argparse.Namespace) -> str:
     return ""
 
 
-def _run(options: argparse.Namespace) -> int:
+def run(options: argparse.Namespace, place: Place | None = None) -> int:
+    """Run an agent whose options are good; its exit status. `place`: what it has of its machine, where that was made before."""
     from penstock.agent.cleaning import anew
     from penstock.agent.loop import Loop, say
     from penstock.agent.session import Unwelcome
@@ -176,7 +178,7 @@ def _run(options: argparse.Namespace) -> int:
     from penstock.wire.client import Insecure
 
     try:
-        loop: Loop = _assemble(options)
+        loop: Loop = _assemble(options, place)
     except (Busy, Insecure, OSError, ValueError) as error:
         say(str(error))
         return 2
@@ -191,65 +193,37 @@ def _run(options: argparse.Namespace) -> int:
     return status
 
 
-def _assemble(options: argparse.Namespace) -> Any:
-    from penstock.agent import fingerprint
+def _assemble(options: argparse.Namespace, place: Place | None) -> Any:
     from penstock.agent.deadman import power_off, power_off_command
     from penstock.agent.loop import Loop, say
-    from penstock.agent.process import own_digest
+    from penstock.agent.place import Place
     from penstock.agent.session import Identity, Session
-    from penstock.agent.workspace import Workshop
     from penstock.wire.client import Address
 
     addresses = [Address(url, ca_file=options.ca_file, insecure=options.insecure) for url in options.hub]
     if problem := _missing(options):
         raise ValueError(problem)
     token_file = Path(options.token_file).resolve()
-    cleaning = _cleaned(Path(options.work_dir).resolve(), options.clean_command)
-    shop = Workshop(Path(options.work_dir), plain=options.no_sandbox)
-    # The folder is ours from here on; nothing has threads yet.
-    dead_man = _dead_man(options, shop.folder)
-    identity = Identity(shop.folder / "credential.json", options.hub)
+    place = place or Place(options)
+    folder = place.shop.folder
+    # The folder is ours from here on; no slot has a thread yet.
+    dead_man = _dead_man(options, folder)
+    identity = Identity(folder / "credential.json", options.hub)
     session = Session(addresses, identity, lambda: _read_token(token_file))
-    means = _means(options, session, shop)
-    about = {
-        "name": options.name,
-        "slots": len(means),
-        "cores": fingerprint.cores(),
-        "memory_mb": fingerprint.memory_mb(),
-        "identity": fingerprint.measure(),
-        "sandbox": "plain" if options.no_sandbox else "bubblewrap",
-        "version": penstock.__version__,
-        "file": own_digest(),
-    }
     if options.cloud:
         from penstock.agent.cloud import Instance
 
         instance = Instance()
         session.shown = instance.shown
-    loop = Loop(about, session, shop, means)
+    loop = Loop(place.about(options.name), session, place.shop, place.means(session))
     if options.cloud:
         loop.instance = instance
         instance.watch(loop.tell)
     loop.dead_man = dead_man
-    loop.cleaning = cleaning
+    loop.cleaning = place.cleaning
     command = power_off_command(options.power_off_command) if options.power_off_when_told else None
     loop.power_off = partial(power_off, command, say)
     return loop
-
-
-def _cleaned(folder: Path, program: str) -> Cleaning:
-    """What is left of jobs is removed where that is due. Raises Busy where another agent has the folder."""
-    from penstock.agent.cleaning import Cleaning
-    from penstock.agent.loop import say
-    from penstock.agent.workspace import lock_file
-
-    cleaning = Cleaning(folder, program)
-    if cleaning.due:
-        say("this machine is cleaned before it takes anything more")
-        with lock_file(folder / "lock"):
-            cleaning.clean()
-        say(f"not clean: {cleaning.failed}" if cleaning.failed else "this machine is clean")
-    return cleaning
 
 
 def _dead_man(options: argparse.Namespace, folder: Path) -> DeadMan | None:
@@ -262,38 +236,6 @@ def _dead_man(options: argparse.Namespace, folder: Path) -> DeadMan | None:
     command = power_off_command(options.power_off_command)
     assert command is not None
     return DeadMan(folder, options.power_off_after * 60, command)
-
-
-def _means(options: argparse.Namespace, session: Session, shop: Workshop) -> list[Means]:
-    """What each slot has. Plain attempts that cannot each see the fixed place for themselves run one at a time."""
-    from penstock.agent import cgroups, sandbox
-    from penstock.agent.attempt import Means
-    from penstock.agent.loop import say
-    from penstock.agent.mirrors import Mirrors
-    from penstock.agent.prefix import Trees
-    from penstock.agent.process import Keeper, own_places, package
-    from penstock.agent.sources import Sources
-    from penstock.agent.trouble import Trouble
-    from penstock.agent.workspace import fixed_place
-
-    cache = options.cache_mb << 20
-    prefix = str(fixed_place() / "prefix") if shop.plain else sandbox.PREFIX
-    groups = cgroups.Groups(shop.group_prefix)
-    shared = (
-        Trees(shop.folder / "trees", prefix, cache // 2),
-        Sources(shop.folder / "sources", cache // 4),
-        Mirrors(shop.folder / "mirrors", cache // 4),
-        Trouble(),
-    )
-    code = package(shop.folder)
-    apart = not shop.plain or own_places(code, shop.folder)
-    if not apart:
-        say("without a mount namespace plain attempts run one at a time")
-    spaces = [shop.slot(number, apart) for number in range(options.slots if apart else 1)]
-    return [
-        Means(session, shop, space, Keeper(code, shop.plain, space.place), groups.slot(str(number)), *shared)
-        for number, space in enumerate(spaces)
-    ]
 
 
 def _read_token(path: Path) -> str:

@@ -46,7 +46,7 @@ class DeadMan:
         self._count = 0
         self._counted_s = 0.0
         self._write()
-        _guard(self._file, folder / "dead-man.lock", command)
+        _guard(folder, command)
 
     def renewed(self) -> None:
         """A hub has answered."""
@@ -87,8 +87,17 @@ class Watch:
         return left_s <= 0, max(0.01, min(left_s, limit_s / _LOOKS, _LONGEST_S))
 
 
-def _guard(file: Path, lock: Path, command: Command) -> None:
+def stand_by(folder: Path, command: Command) -> None:
+    """Have the guard there before anybody knows for how long it will wait: it waits for that."""
+    (folder / "dead-man").write_text("")
+    _guard(folder, command)
+
+
+def _guard(folder: Path, command: Command) -> None:
     """Start the guard, a child of nobody's, unless one is there."""
+    file, lock = folder / "dead-man", folder / "dead-man.lock"
+    if _held(lock):
+        return
     child = os.fork()
     if child:
         os.waitpid(child, 0)
@@ -102,6 +111,18 @@ def _guard(file: Path, lock: Path, command: Command) -> None:
             _stand(file, lock, command)
     finally:
         os._exit(0)
+
+
+def _held(lock: Path) -> bool:
+    """Whether a guard is there."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
 
 
 def _stand(file: Path, lock: Path, command: Command) -> None:

@@ -16,9 +16,10 @@ from typing import Any
 from penstock.providers.guest import agent, machine
 from penstock.providers.guest.channel import Channel, port
 from penstock.providers.guest.lease import Lease
+from penstock.providers.guest.waiting import Delivery, Waiting
 
 _LOADED = (
-    "__future__ argparse base64 calendar contextlib ctypes dataclasses errno fcntl filecmp hashlib http.client ipaddress json math queue re "
+    "__future__ argparse base64 calendar contextlib ctypes dataclasses errno fcntl filecmp gc hashlib http.client ipaddress json math queue re "
     "runpy select shlex shutil signal socket ssl stat struct subprocess tempfile threading time traceback typing "
     "urllib.parse urllib.request zipimport zlib"
 )
@@ -35,6 +36,8 @@ class Guest:
         self.lease = Lease()
         self.name = ""
         self.agent = 0
+        self._delivery = Delivery()
+        self._waiting: Waiting | None = None
 
     def obey(self, order: dict[str, Any]) -> None:
         """Do what one line says, and answer it. A line that cannot be obeyed is answered with why."""
@@ -50,6 +53,10 @@ class Guest:
         kind = order.get("kind")
         if kind == "identity":
             self._become(order)
+        elif kind == "agent":
+            self._delivery.take(order)
+        elif kind == "prepare":
+            self._prepare(order["agent_sha256"], [str(word) for word in order["words"]])
         elif kind == "resumed":
             machine.set_clock(int(order["time_ms"]))
             machine.reseed(order["seed"])
@@ -60,7 +67,7 @@ class Guest:
             time.sleep(_ANSWER_S)
             machine.power_off()
         elif kind != "renewed":
-            raise ValueError("kind: write identity, resumed, renewed or bye")
+            raise ValueError("kind: write identity, agent, prepare, resumed, renewed or bye")
         self._channel.say({"kind": "ok", "name": self.name})
 
     def _become(self, order: dict[str, Any]) -> None:
@@ -73,9 +80,24 @@ class Guest:
         machine.reseed(order["seed"])
         machine.name(order["name"], order["machine_id"])
         machine.set_address(order["mac"])
-        self.agent = agent.start(order)
+        self.agent = agent.start(order, self._waiting)
+        self._drop()
         self.name = order["name"]
         self.lease.limit(float(order.get("power_off_after_s") or 0))
+
+    def _prepare(self, digest: str, words: list[str]) -> None:
+        """Have the agent wait that was delivered: what is here already when somebody copies this machine needs no time then."""
+        if self.agent:
+            raise ValueError(f"this machine is {self.name} already")
+        self._drop()
+        machine.practise()
+        self._waiting = agent.prepared(self._delivery.whole(digest), digest, words)
+
+    def _drop(self) -> None:
+        """No agent waits any more."""
+        if self._waiting is not None:
+            self._waiting.close()
+        self._waiting = None
 
     def _tell(self, number: int) -> None:
         """Tell the agent that what it waits for may never come: its connections are of before."""

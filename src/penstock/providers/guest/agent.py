@@ -1,71 +1,70 @@
-"""Starts the agent in a child. Our own's file is fetched from the hub each time, so a machine never runs one of yesterday;
-another system's is in the image.
+"""Starts the agent in a child. Our own's file is fetched from the hub each time, so a machine never runs one of yesterday, unless the
+hub's is here already and waits; another system's is in the image.
 """
 
 import os
-import runpy
-import signal
-import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from penstock.providers.guest import buildbot, hub
+from penstock.providers.guest import buildbot, child, hub
+from penstock.providers.guest.waiting import Waiting
 
 RUN = Path("/run/penstock")
 WORK = Path("/var/penstock")
 OURS = "penstock"
 """What `agent` in an identity says, or nothing, where the agent is our own."""
-DHCP = "dhcp"
-"""Value of `network` in an identity: the machine is in a network that gives it an address and names."""
-_ASK = "busybox udhcpc -i eth0 -f -n -q -t 10 -T 1 -s /opt/penstock/dhcp"
 _PAUSES_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _TRIES = 12
 
 
-def start(identity: dict[str, Any]) -> int:
-    """Fork the agent; its process id. The caller has imported what ours needs, so that this takes no time.
+def start(identity: dict[str, Any], waiting: Waiting | None = None) -> int:
+    """Run the agent; its process id. The caller has imported what ours needs, or has it `waiting`, so that this takes no time.
 
     Raises KeyError, ValueError, OSError.
     """
-    become = _foreign(identity) if identity.get("agent", OURS) != OURS else _own(identity)
-    child = os.fork()
-    if child:
-        return child
-    status = 1
-    try:
-        _let_go()
-        if identity.get("network") == DHCP:
-            subprocess.run(_ASK.split(), check=True, stdin=subprocess.DEVNULL)
-        status = become()
-    except SystemExit as ended:
-        status = ended.code if isinstance(ended.code, int) else 1
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stderr.flush()
-        os._exit(status)
+    network = str(identity.get("network") or "")
+    if identity.get("agent", OURS) != OURS:
+        become = _foreign(identity)
+    else:
+        words, ca_file = _laid_out(identity)
+        ours = waiting if waiting and waiting.digest == identity.get("prepared") else None
+        if ours and (begun := ours.go(words, network)):
+            return begun
+        become = partial(_become, words, str(identity.get("agent_sha256") or ""), ca_file)
+    return child.fork(partial(_begin, become, network))
 
 
-def _own(identity: dict[str, Any]) -> Callable[[], int]:
-    """How the child is our own agent."""
+def _begin(become: Callable[[], int], network: str) -> int:
+    """In the child."""
+    child.online(network)
+    return become()
+
+
+def prepared(data: bytes, digest: str, words: list[str]) -> Waiting:
+    """Our own agent from its file, to be started later. `words`: those of its options that are known. Raises OSError."""
+    file = RUN / "agent.pyz"
+    write_private(file, data)
+    return Waiting(digest, file, ["--cache-mb", str(_cache_mb()), *words])
+
+
+def _laid_out(identity: dict[str, Any]) -> tuple[list[str], Path | None]:
+    """What our own agent finds: its options, and the hub's authority where it has one of its own."""
     write_private(RUN / "token", str(identity["token"]).encode())
     ca_file = RUN / "ca.pem" if identity.get("ca") else None
     if ca_file:
         write_private(ca_file, str(identity["ca"]).encode())
-    words = command(identity, str(ca_file or ""))
-    return partial(_become, words, str(identity.get("agent_sha256") or ""), ca_file)
+    return command(identity, str(ca_file or "")), ca_file
 
 
 def _foreign(identity: dict[str, Any]) -> Callable[[], int]:
     """How the child is another system's agent, which calls that system and nobody else."""
     if identity["agent"] != buildbot.NAME:
         raise ValueError(f"agent: this machine has no {identity['agent']}")
-    if identity.get("network") != DHCP:
+    if identity.get("network") != child.DHCP:
         found = hub.seen(f"tcp://{identity['hub']}")
         lead(found.host)
         identity = {**identity, "hub": found.url.removeprefix("tcp://")}
@@ -78,7 +77,7 @@ def command(identity: dict[str, Any], ca_file: str) -> list[str]:
     given = [str(word) for word in identity["words"]]
     if "--cache-mb" not in given:
         more += ["--cache-mb", str(_cache_mb())]
-    if identity.get("network") == DHCP:
+    if identity.get("network") == child.DHCP:
         return given + more
     for number, word in enumerate(given):
         if number and given[number - 1] == "--hub":
@@ -112,25 +111,12 @@ def _cache_mb() -> int:
 
 
 def _become(words: list[str], digest: str, ca_file: Path | None) -> int:
-    """In the child: be the agent. Nothing of this package may be taken for the agent's own."""
+    """In the child: be the agent."""
     file = RUN / "agent.pyz"
     url = words[words.index("--hub") + 1]
     write_private(file, _patiently(url, digest, str(ca_file) if ca_file else None))
-    for name in [name for name in sys.modules if name.split(".")[0] == "penstock"]:
-        del sys.modules[name]
-    sys.path.pop(0)
-    sys.argv = [str(file), *words]
-    runpy.run_path(str(file), run_name="__main__")
-    return 0
-
-
-def _let_go() -> None:
-    """Of what process 1 has: its signals and its line to the host. Until the agent listens, SIGUSR1 says nothing new."""
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGCHLD, signal.SIGIO, signal.SIGUSR2):
-        signal.signal(number, signal.SIG_DFL)
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    os.closerange(3, 256)
+    status: int = child.load(file, "penstock.agent.__main__").main(words)
+    return status
 
 
 def _patiently(url: str, digest: str, ca_file: str | None) -> bytes:

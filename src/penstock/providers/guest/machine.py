@@ -50,6 +50,16 @@ def set_address(mac: str, card: str = "eth0") -> None:
         fcntl.ioctl(any_socket, _SET_ADDRESS, struct.pack("16sH6s8x", card.encode(), _ETHERNET, data))
 
 
+def practise(card: str = "eth0", etc: Path = Path("/etc")) -> None:
+    """Be what this machine is already: all that will be done when it becomes somebody was done once, and the files that will be written
+    are in memory by then. Raises OSError, ValueError."""
+    set_clock(time.time_ns() // 1_000_000)
+    reseed(os.urandom(32).hex())
+    name(socket.gethostname(), "0" * 32, etc)
+    set_address(Path(f"/sys/class/net/{card}/address").read_text().strip(), card)
+    (etc / "hosts").touch()
+
+
 def power_off() -> None:
     """End the machine; does not return where we may do that."""
     os.sync()

@@ -10,27 +10,28 @@ from pathlib import Path
 import libvirt
 
 from penstock.ports import NoAnswer, ProviderError
-from penstock.providers.libvirt.domain import Build, Named, memory_of
+from penstock.providers.libvirt.domain import Named, memory_of
 from penstock.providers.libvirt.files import Files
 from penstock.providers.libvirt.link import Connection, Link
 from penstock.providers.libvirt.machines import Machine
-from penstock.providers.libvirt.template import MAKING, STEM, Template
+from penstock.providers.libvirt.template import MAKING, STEM, Made, Template
 
-Made = Callable[[], tuple[Build, str]]
-"""Says what machines are made of now, and the digest of their image. Raises ProviderError."""
 _POOLS: dict[tuple[Path, str], "Copies"] = {}
 """Who has templates in which folder: pools may share one."""
 _guard = threading.Lock()
 
 
 class Copies:
-    """One pool's. `share`: whether they may share the memory of their template, None where no machine is a copy.
+    """One pool's. `share`: whether they may share the memory of their template, None where no machine is a copy. `made`: says what
+    machines are made of now; it raises ProviderError.
 
     Sharing needs arguments of qemu's own and a file that qemu opens: what guards a host (AppArmor, SELinux) may refuse either. Then
     each copy has all of the memory, which takes longer; what the first copy came to is remembered as long as the process lives.
     """
 
-    def __init__(self, pool: str, link: Link, files: Files, share: bool | None, made: Made) -> None:
+    def __init__(
+        self, pool: str, link: Link, files: Files, share: bool | None, made: Callable[[], Made]
+    ) -> None:
         self._link, self._files, self._made = link, files, made
         self._share, self._proved, self._tidied = share, False, "never"
         with _guard:
@@ -64,8 +65,7 @@ class Copies:
             saved.unlink(missing_ok=True)
 
     def _template(self) -> Template:
-        build, digest = self._made()
-        return Template(self._link, self._files.folder, build, digest, bool(self._share))
+        return Template(self._link, self._files.folder, self._made(), bool(self._share))
 
     def stem(self) -> str:
         """What the files of its template begin with; "" where no machine is a copy. Raises ProviderError."""

@@ -14,12 +14,13 @@ from typing import Any
 
 import libvirt
 
+from penstock.model.pool_foreign import OURS
 from penstock.model.pool_libvirt import Libvirt as Settings
 from penstock.model.rented import TAG_POOL, Listing, Notice, Offer, Order
 from penstock.model.rules import Pool
 from penstock.model.units import Size
 from penstock.ports import NoAnswer, ProviderError, QuotaReached, UnknownMachine
-from penstock.providers.libvirt.channel import Tell, tell
+from penstock.providers.libvirt.channel import AgentFile, Tell, tell
 from penstock.providers.libvirt.copies import Copies
 from penstock.providers.libvirt.domain import (
     Build,
@@ -36,6 +37,7 @@ from penstock.providers.libvirt.listing import Lister, tags_at
 from penstock.providers.libvirt.machines import Machine, Machines, Wish
 from penstock.providers.libvirt.renewing import Renewals
 from penstock.providers.libvirt.room import Host, limits
+from penstock.providers.libvirt.template import Made
 from penstock.providers.serving import told
 from penstock.providers.starting import agent_words
 
@@ -48,7 +50,8 @@ SEED_BYTES = 32
 
 
 class Libvirt:
-    """One pool's machines. `now`: wall milliseconds. `link` and `say`: how the host and guests are spoken to."""
+    """One pool's machines. `now`: wall milliseconds. `link` and `say`: how the host and guests are spoken to. `agent_file`: gives the
+    file of our own agent, and "sha256:<hex>" of it, which copies of a machine have from the start."""
 
     follows = True
     """A look is a few calls to a socket, so the hub looks often: it hears of a crash in seconds."""
@@ -58,6 +61,7 @@ class Libvirt:
     ) -> None:
         settings = pool.libvirt or Settings(uri="qemu:///session", image=".")
         self._pool, self._now, self._settings = pool, now, settings
+        self.agent_file: Callable[[], tuple[bytes, str]] = _no_file
         self._link = link or Link(settings.uri)
         self._files = Files(Path(settings.folder or _default_folder(pool)))
         self._machines = Machines(self._link, self._files, say, self._boot)
@@ -162,8 +166,14 @@ class Libvirt:
             return
         self._copies.begin(machine, self._named(machine, name))
 
-    def _made(self) -> tuple[Build, str]:
-        return self._build(), self._the_image().digest
+    def _made(self) -> Made:
+        return Made(self._build(), self._the_image().digest, self._agent())
+
+    def _agent(self) -> AgentFile:
+        """What waits in each copy."""
+        if not self._settings.clone or self._pool.agent != OURS:
+            return AgentFile()
+        return AgentFile(*self.agent_file(), ("--work-dir", WORK_DIR, "--slots", str(self._pool.slots)))
 
     def _build(self) -> Build:
         settings, size, image = self._settings, self._size, self._the_image()
@@ -206,6 +216,7 @@ class Libvirt:
             "hub": order.hub,
             "token": order.secret,
             "agent_sha256": "",
+            "prepared": self._agent().digest,
             "words": words,
             "network": "dhcp" if self._settings.bridge else "user",
             "ca": "",
@@ -249,6 +260,10 @@ class Libvirt:
         if machine.thread is not None:
             machine.thread.join(1.0)
         self._machines.known.pop(machine.id, None)
+
+
+def _no_file() -> tuple[bytes, str]:
+    return b"", ""
 
 
 def _default_folder(pool: Pool) -> str:

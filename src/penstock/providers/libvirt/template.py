@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import libvirt
 import msgspec
 
 from penstock.ports import NoAnswer
+from penstock.providers.libvirt.channel import AgentFile, deliver
 from penstock.providers.libvirt.domain import (
     Build,
     Named,
@@ -43,12 +45,20 @@ MAKING = threading.Lock()
 """The first machines of a pool come together, and pools may share a folder."""
 
 
+class Made(NamedTuple):
+    """What copies of a template are made of. `image`: its digest."""
+
+    build: Build
+    image: str
+    agent: AgentFile = AgentFile()
+
+
 class Template:
     """One. `folder`: where its files lie; the hub and libvirt's daemon both read and write there. `share`: whether copies map
     its memory."""
 
-    def __init__(self, link: Link, folder: Path, build: Build, image_digest: str, share: bool) -> None:
-        self._link, self._folder, self._build, self._image = link, folder, build, image_digest
+    def __init__(self, link: Link, folder: Path, made: Made, share: bool) -> None:
+        self._link, self._folder, self._of, self._build = link, folder, made, made.build
         self._share = share
 
     def copy(self, named: Named, saved: Path, wanted: Callable[[], bool]) -> str:
@@ -66,7 +76,7 @@ class Template:
     def stem(self) -> str:
         """What its files begin with: what a saved memory belongs to, in short. Raises ProviderError."""
         versions = self._link.call("version", lambda there: (there.getVersion(), there.getLibVersion()))
-        text = (LAYOUT, self._image, versions, self._build, self._share)
+        text = (LAYOUT, self._of.image, *self._of.agent[1:], versions, self._build, self._share)
         return STEM + hashlib.sha256(msgspec.json.encode(text, order="sorted", enc_hook=str)).hexdigest()[:16]
 
     def _made(self, wanted: Callable[[], bool]) -> Path:
@@ -93,6 +103,7 @@ class Template:
             self._end(id_)
             self._link.change("start", lambda there: there.createXML(domain_xml(self._build, named), 0))
             self._wait(id_, wanted)
+            self._deliver(named.channel, wanted)
             self._link.change("save", lambda there: there.lookupByUUIDString(id_).save(str(fresh)))
             if self._share:
                 self._part(fresh, saved)
@@ -123,6 +134,13 @@ class Template:
             if time.monotonic() > until_s or not wanted():
                 raise NoAnswer("the template does not wait on its channel")
             time.sleep(LOOK_S)
+
+    def _deliver(self, channel: Path, wanted: Callable[[], bool]) -> None:
+        """The agent waits in it, too. Where it cannot, each copy fetches it from the hub."""
+        agent = self._of.agent
+        with suppress(OSError):
+            if agent.digest and not deliver(channel, agent, wanted) and not wanted():
+                raise NoAnswer("the template is not wanted any more")
 
     def _end(self, id_: str) -> None:
         def end(there: Connection) -> None:
