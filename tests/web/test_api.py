@@ -9,6 +9,7 @@ from penstock.hub import tokens
 from penstock.model.farm import Event
 from penstock.model.people import ROLES, Role, may
 from penstock.web import documents as d
+from penstock.web.agentcalls import FORWARD
 from penstock.web.bell import Bell
 from penstock.web.feed import Feed
 from penstock.web.people import ACTS
@@ -302,15 +303,15 @@ def test_the_description_is_whole(edge: Edge, description: dict[str, Any]) -> No
     ids = [operation["operationId"] for _, _, operation in operations(description)]
     assert len(ids) == len(set(ids))
     described = set(description["paths"])
-    # A connection that goes on in another protocol (101) has no place in an OpenAPI document: see agent-api.md.
-    upgraded = {"/api/v1/agent/attempts/{attempt}/forward"}
     there = {
         route.path_format
         for route in edge.client.app.routes
         if route.path.startswith(("/api/v1", "/metrics")) and "schema" not in route.path
     }
-    assert described | upgraded == there
-    assert not described & upgraded
+    assert described == there
+    (forward,) = description["paths"]["/api/v1/agent/attempts/{attempt}/forward"].values()
+    assert forward["responses"]["101"]["headers"]["Upgrade"]["schema"]["const"] == FORWARD
+    assert "200" not in forward["responses"]
 
 
 def test_every_field_of_the_agents_messages_is_described(description: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ BASE = "/api/v1/agent"
 FENCE = {wire.FENCE_HEADER: "The fence of the offer."}
 RAW = "application/octet-stream"
 TAR = "application/x-tar"
+FORWARD = "penstock-forward"
+"""What a connection becomes that leads through the hub."""
 ATTEMPT: Mapping[str, Any] = {"attempt": d.Id}
 OUTPUT: Mapping[str, Any] = {**ATTEMPT, "name": d.OutputName}
 STOP = {404: d.Problem, 409: wire.Refused}
@@ -23,6 +25,19 @@ class Offset(msgspec.Struct):
     """Where this piece begins, in bytes: what the call before answered."""
 
     offset: Annotated[int, Meta(ge=0, le=1 << 53)]
+
+
+class Host(msgspec.Struct):
+    """Where the connection shall go."""
+
+    to: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="HOST:PORT, a name, or an address as URLs write it.",
+            examples=["files.example.org:443", "[2001:db8::1]:443"],
+        ),
+    ]
 
 
 def _call(name: str, path: str, text: str, **more: Any) -> Call:
@@ -181,6 +196,27 @@ log. 404 says also that the hub cannot read it, which a person must mend.""",
         headers=FENCE,
         answer=wire.SecretValue,
         errors=STOP,
+    ),
+    _call(
+        "forward",
+        "attempts/{attempt}/forward",
+        """A connection to a host of the world, through the hub, for attempts whose offer says `forward`.
+
+101 once the hub is connected to that host: wait for it before sending. From then on both sides speak in frames: a byte of
+kind, four of length (big endian), so many bytes (1 MiB at most). `D` is data, `E` the end of this direction, `X` the end of
+all, its bytes say why. A connection that is closed without `E` or `X` was broken off.""",
+        method="GET",
+        names=ATTEMPT,
+        query=Host,
+        headers=FENCE,
+        upgrade=FORWARD,
+        errors={**STOP, **dict.fromkeys((403, 424, 426, 429), d.Problem)},
+        means={
+            400: "`to` is no host with a port.",
+            403: "`pool.reaches` does not name it.",
+            424: "The host cannot be resolved, or does not answer.",
+            429: "The attempt has too many connections open.",
+        },
     ),
 )
 

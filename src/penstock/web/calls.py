@@ -37,7 +37,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     `run` answers a document, or whatever litestar can answer; `waits`: it is a coroutine and not for a thread; `slow`:
     it reads blobs or logs, or all there is.
     `raw`: the media type of a body that is not JSON; `media` that of the answer. `errors` beyond those that follow
-    from the rest; `headers` that it needs, with what they are for.
+    from the rest, `means`: what one of them means here; `headers` that it needs, with what they are for.
+    `upgrade`: what the connection becomes; then the good answer is 101, and what follows is no HTTP.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -56,7 +57,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     answer: type[Any] | None = None
     media: str = "application/json"
     errors: Mapping[int, Any] = {}
+    means: Mapping[int, str] = {}
     headers: Mapping[str, str] = {}
+    upgrade: str = ""
     tag: str = "people"
 
 
@@ -107,6 +110,9 @@ PROBLEMS: dict[int, str] = {
     409: "What is asked contradicts what is so: the reason says what.",
     413: "The body is too large.",
     415: "The body is not JSON in UTF-8.",
+    424: "What is asked for is not to be had from where it is.",
+    426: "The request asks for no upgrade.",
+    429: "Too much of this at once.",
     503: "The hub cannot do it now. Try again after `Retry-After` seconds.",
 }
 """What the statuses of refusals mean."""

@@ -137,6 +137,12 @@ def _parameters(call: Call, schemas: Document) -> list[Document]:
         }
         for name, text in call.headers.items()
     ]
+    if call.upgrade:
+        said = {
+            "description": "Beside `Connection: Upgrade`.",
+            "schema": {"type": "string", "const": call.upgrade},
+        }
+        parameters.append({"name": "Upgrade", "in": "header", "required": True, **said})
     return parameters
 
 
@@ -147,12 +153,25 @@ def _answers(call: Call, schemas: Document) -> Document:
         else schemas[call.answer]
     )
     answers: Document = {"200": {"description": "Done.", "content": {call.media: {"schema": good}}}}
+    if call.upgrade:
+        answers = {"101": _switched(call.upgrade)}
     for status, kind in problems_of(call).items():
         answers[str(status)] = {
-            "description": PROBLEMS[status],
+            "description": call.means.get(status) or PROBLEMS[status],
             "content": {"application/json": {"schema": schemas[kind]}},
         }
     return answers
+
+
+def _switched(protocol: str) -> Document:
+    """The answer after which a connection is no HTTP any more. OpenAPI has no words for what is said then."""
+    return {
+        "description": "The connection is what was asked for. What is sent on it is no HTTP, and not described here.",
+        "headers": {
+            "Upgrade": {"schema": {"type": "string", "const": protocol}},
+            "Connection": {"schema": {"type": "string", "const": "Upgrade"}},
+        },
+    }
 
 
 def _explained(name: str, schema: Document) -> Document:

@@ -19,13 +19,13 @@ from penstock.hub import reaching, sessions
 from penstock.hub.context import Hub, Refused
 from penstock.hub.queue import Right
 from penstock.policy.reaching import Entry, Target, leads, names, opens, target_of
+from penstock.web.agentcalls import FORWARD
 from penstock.web.agents import AnyRequest, fence_of
 from penstock.web.bounds import TAKE
 from penstock.web.forwarded import Forwarded, Open
 from penstock.web.guards import bearer
 from penstock.web.tunnel import Far, Tunnel
 
-UPGRADE = "penstock-forward"
 LOOK_UP_S = 10.0
 CONNECT_S = 10.0
 EACH_S = 4.0
@@ -55,8 +55,8 @@ def forward_router(hub: Hub, note: Note) -> Router:
     @get("/attempts/{attempt:str}/forward", include_in_schema=False)
     async def forward(request: AnyRequest, attempt: FromPath[str], to: FromQuery[str]) -> Response[None]:
         take: Any = request.scope.get(TAKE)
-        if request.headers.get("upgrade", "").lower() != UPGRADE or take is None:
-            raise HTTPException(f"ask for upgrade: {UPGRADE}", status_code=426, headers={"Upgrade": UPGRADE})
+        if request.headers.get("upgrade", "").lower() != FORWARD or take is None:
+            raise HTTPException(f"ask for upgrade: {FORWARD}", status_code=426, headers={"Upgrade": FORWARD})
         right, entries = await asyncio.to_thread(_right, hub, bearer(request), attempt, fence_of(request))
         with forwarded.opening(right, to) as one:
             try:
@@ -64,7 +64,7 @@ def forward_router(hub: Hub, note: Note) -> Router:
             except asyncio.CancelledError:
                 raise HTTPException("the hub stops", status_code=503) from None
             assert one.tunnel is not None
-            one.tunnel.begin(take, UPGRADE)
+            one.tunnel.begin(take, FORWARD)
             await one.tunnel.lost.wait()
         return Response(None)
 
