@@ -20,6 +20,7 @@ RIGHT_MS = RULES.lease.right_ms
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rescuer, "MOST", MOST)
+    monkeypatch.setattr(rescuer, "SILENCES", MOST)
     monkeypatch.setattr(rescuer, "FIRST", 2)
     monkeypatch.setattr(rescuer, "PAGE", 2)
 

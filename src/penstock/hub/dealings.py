@@ -62,6 +62,7 @@ class Dealing(msgspec.Struct, frozen=True, kw_only=True):
 
     Of machines that carry this farm's tag and are in no book: `second` wait to be seen a second time, `person` for a person's
     word, because they are many; `going` are being deleted. `paused_ms`: until then, in farm time, nothing is ordered there.
+    `silent_since_ms`: since when too many machines say nothing (hub/holding), 0 = not so.
     """
 
     away_since_ms: int = 0
@@ -70,6 +71,7 @@ class Dealing(msgspec.Struct, frozen=True, kw_only=True):
     person: int = 0
     going: int = 0
     paused_ms: int = 0
+    silent_since_ms: int = 0
 
 
 class Dealings:
@@ -115,6 +117,10 @@ class Dealings:
         for pool, moment_ms in until_ms.items():
             if pool in self._hub.providers and self._now.get(pool, Dealing()).paused_ms != moment_ms:
                 self._turn(pool, paused_ms=moment_ms)
+
+    def silent(self, pool: str, since_ms: int) -> None:
+        """Since when a pool is held because too many of its machines say nothing; 0 = it is not."""
+        self._turn(pool, silent_since_ms=since_ms)
 
     def _turn(self, pool: str, **changes: object) -> None:
         self._now[pool] = msgspec.structs.replace(self._now.get(pool, Dealing()), **changes)

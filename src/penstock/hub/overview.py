@@ -21,6 +21,7 @@ from penstock.model.snapshot import PoolFacts, Snapshot, ask_of
 from penstock.model.states import Health, JobState, Power
 from penstock.model.units import DAY_MS, seconds
 from penstock.policy import retry, suitability
+from penstock.policy.silence import held
 from penstock.ports import Tx
 
 Document = dict[str, Any]
@@ -301,6 +302,16 @@ def alerts(now: Now, pools: Sequence[Document], figures: Figures) -> list[Docume
         )
         for pool in pools
         if pool["suspect"]
+    ]
+    found += [
+        _alert(
+            "bad",
+            f"pool {pool}",
+            f"{one.why}: it is held as it is until fewer are silent",
+            f"/machines?pool={pool}",
+        )
+        for one in now.curbs
+        if (pool := held(one))
     ]
     found += _about_machines(now)
     told = [*figures.events.get("farm", ()), *figures.events.get("alert", ())]

@@ -13,6 +13,7 @@ import msgspec
 from penstock.hub.beside import AtOnce, Beside
 from penstock.hub.capacityview import CapacityView, is_ours
 from penstock.hub.context import Hub
+from penstock.hub.holding import Holder
 from penstock.hub.journal import Journalist
 from penstock.hub.placer import Without, offers
 from penstock.hub.queueview import QueueView
@@ -57,6 +58,7 @@ class Provisioner:
         self._renter = Renter(hub, calls)
         self._reconciler = Reconciler(hub, calls.apart(), every_ms)
         self._dealings = self._reconciler.dealings = self._renter.dealings
+        self._holder = Holder(hub, self._dealings)
         self._choice = choice
         self._quiet_ms: int | None = None
         self._remembered_ms: int | None = None
@@ -84,7 +86,8 @@ class Provisioner:
             return dict(counts)
         counts["listed"] += self._reconciler.run_once(self._machines(view), now_ms)
         heard = [one for one in self._machines(view) if one.pool not in self.unheard]
-        counts["expired"] += self._reconciler.expire(heard, now_ms)
+        held = self._holder.run_once(heard, now_ms)
+        counts["expired"] += self._reconciler.expire([one for one in heard if one.pool not in held], now_ms)
         counts["called"] += self._renter.carry(self._machines(view), now_ms)
         for _ in range(TRIES):
             if not self._decide(sight, view, counts):

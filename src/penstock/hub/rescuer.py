@@ -25,6 +25,8 @@ PAGE = 500
 """Jobs that are read at once, where many are due."""
 MOST = 300
 """Silences, ends and deadlines that one pass deals with; the next one goes on at once. A pass is to stay under a second."""
+SILENCES = 1_000
+"""So many silences, which are quick to write, and of which many mean something together (hub/holding)."""
 NOTHING = {"ended": 0, "extended": 0, "suspected": 0, "expired": 0, "left": 0}
 TRUSTED = (Health.UNKNOWN, Health.GOOD)
 
@@ -32,11 +34,11 @@ TRUSTED = (Health.UNKNOWN, Health.GOOD)
 def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     """Suspect who is silent, return what was offered and not taken, lose what was not renewed, expire who waits.
 
-    At most MOST of them, in this order: first nobody is sent any more where nobody answers, then what ended first is given
+    At most MOST of them (of silences SILENCES), in this order: first nobody is sent any more where nobody answers, then what ended first is given
     back, and jobs are given up last: what is left may still find a machine. `left`: 1 when the next pass has to go on.
     """
     silent = _silent(hub, now_ms)
-    suspected = sum(lead_all(hub, [partial(_suspect, session_id=one) for one in silent[:MOST]]))
+    suspected = sum(lead_all(hub, [partial(_suspect, session_id=one) for one in silent[:SILENCES]]))
     overdue, running = _overdue(hub, now_ms)
     extended = _extend_all(hub, overdue, running)
     room = max(0, MOST - len(silent))
@@ -45,7 +47,7 @@ def run_once(hub: Hub, now_ms: int) -> dict[str, int]:
     room -= len(ending)
     late = _late(hub, now_ms, room + 1)
     expired = sum(lead_all(hub, [partial(_expire, job_id=job) for job in late[:room]]))
-    left = len(silent) > MOST or len(overdue) > len(ending) or len(late) > room
+    left = len(silent) > SILENCES or len(overdue) > len(ending) or len(late) > room
     return {
         "ended": ended,
         "extended": extended,

@@ -9,6 +9,7 @@ from seenfarm import ASK, Told, own, rented, wanted
 
 from penstock.model.curb import Curb
 from penstock.model.decision import Boot, Delete, Resume, Suspend
+from penstock.policy import silence
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity import offers, reserve
 from penstock.policy.capacity import preset_numbers as n
@@ -25,6 +26,7 @@ THROTTLED = Curb(guard="g", most=(("burst", 0),), exempt=("release",))
 CAPPED = Curb(guard="g", most=(("burst", 2),), exempt=("release",))
 BARRED = Curb(guard="g", barred=("burst",), exempt=("release",))
 KEPT = msgspec.structs.replace(BURST, min=2)
+HELD = silence.curb("burst", 1)
 AWAY = Curb(guard="", barred=("burst",), stopped="burst", keeps=True)
 
 
@@ -182,6 +184,38 @@ class TestWhatSleeps:
     def test_a_guard_of_money_keeps_nothing(self, choice: Choice) -> None:
         (gone,) = self.days(asleep(Told(rules(BURST), choice)), 8, BARRED)
         assert isinstance(gone, Delete)
+
+
+def chosen(preset: str) -> Choice:
+    return Choice(n.PRESETS.index(preset), n.numbers(preset)) if preset else Choice()
+
+
+class TestWhatIsHeld:
+    """A pool in which too many machines say nothing stays as it is, whatever the policy."""
+
+    def begun(self, preset: str) -> Told:
+        told = Told(rules(BURST), chosen(preset))
+        phases = {"up": "up", "silent": "closed", "comes": "coming", "sleeps": "suspended"}
+        machines = tuple(rented(name, phase=phase) for name, phase in phases.items())
+        assert told(machines=machines, curbs=(HELD,)).power == ()
+        return told
+
+    @pytest.mark.parametrize("preset", ["", *n.PRESET_NUMBERS])
+    def test_nothing_is_stopped_woken_or_ordered(self, preset: str) -> None:
+        told = self.begun(preset)
+        for hour in range(24 * 9):
+            waiting = many(9) if hour == 100 else ()
+            decision = told(HOUR_MS, waiting=waiting, curbs=(HELD,))
+            assert decision.power == ()
+            assert {place.machine for place in decision.places} <= {"up", "comes"}
+
+    @pytest.mark.parametrize("preset", ["", "burst-at-once", "stop-when-idle"])
+    def test_when_it_ends_all_goes_on(self, preset: str) -> None:
+        told = self.begun(preset)
+        for _ in range(24 * 9):
+            told(HOUR_MS, curbs=(HELD,))
+        stopped = [one.machine for _ in range(24 * 9) for one in told(HOUR_MS).power]
+        assert "silent" in stopped
 
 
 class TestColumns:

@@ -5,6 +5,7 @@ from penstock.model.curb import Curb
 from penstock.model.rules import Pool
 from penstock.model.snapshot import Ask, Snapshot, ask_of
 from penstock.policy.budgets.curbs import BARRED, room
+from penstock.policy.silence import held
 from penstock.policy.suitability import of_pool
 
 
@@ -34,6 +35,9 @@ def _told(view: View, one: Curb, ask: Ask, taking: list[Pool]) -> About | None:
     if not keeps:
         return None
     since = span(max(0, view.farm.time_ms - one.since_ms))
+    if pool := held(one):
+        text = f"pool {pool} is held as it is since {since}: {one.why}; nothing is rented or woken there until fewer are silent"
+        return About(subject=pool, code="silent", text=text)
     if one.stopped:
         text = f"pool {one.stopped} is stopped since {since}: {one.why}; an operator can start it again: penstock pools start"
         return About(subject=one.stopped, code="stopped", text=f"{text} {one.stopped}")

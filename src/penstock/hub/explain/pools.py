@@ -13,7 +13,7 @@ from penstock.model.machine import Machine
 from penstock.model.rules import Pool
 from penstock.model.states import Power
 from penstock.model.units import NEVER_MS
-from penstock.policy import retry
+from penstock.policy import retry, silence
 from penstock.ports import Tx
 
 LATELY_MS = 900_000
@@ -28,7 +28,8 @@ def conditions(hub: Hub, tx: Tx, farm: Farm) -> list[About]:
     curbs, found = curbs_now(hub, tx), []
     for pool in hub.rules.pools:
         machines, now = tx.find(Machine, "pool", pool.name), standing.get(pool.name, Dealing())
-        found += [*_curbed(pool.name, curbs, farm.time_ms), *of_pool(pool, machines, now, farm.time_ms)]
+        found += [*_curbed(pool.name, curbs, farm.time_ms), *_held(pool.name, machines, curbs, farm.time_ms)]
+        found += [*of_pool(pool, machines, now, farm.time_ms)]
     return [*unanswered(tx, hub.rules.pools, farm.time_ms), *found]
 
 
@@ -36,6 +37,8 @@ def _curbed(pool: str, curbs: Sequence[Curb], now_ms: int) -> Iterator[About]:
     """What people and guards keep from happening in a pool, whatever the job."""
     for one in curbs:
         since = span(max(0, now_ms - one.since_ms))
+        if silence.held(one):
+            continue
         if one.stopped == pool:
             text = f"it is stopped since {since}: {one.why}; an operator can start it again: penstock pools start {pool}"
             yield About(subject=f"pool {pool}", code="stopped", text=text)
@@ -51,6 +54,20 @@ def _curbed(pool: str, curbs: Sequence[Curb], now_ms: int) -> Iterator[About]:
             )
             text = f"guard {one.guard} {some}{what} since {since}: {one.why}; an operator can take it back: penstock costs undo"
             yield About(subject=f"pool {pool}", code="guard", text=f"{text} {one.guard}")
+
+
+def _held(pool: str, machines: Sequence[Machine], curbs: Sequence[Curb], now_ms: int) -> Iterator[About]:
+    """That so many of its machines say nothing that it is left as it is."""
+    for one in curbs:
+        if silence.held(one) == pool:
+            silent, up = silence.counted(machines)
+            text = (
+                f"{silent} of its {up} machines that are up say nothing, so it is held as it is since "
+                f"{span(max(0, now_ms - one.since_ms))}: nothing is rented, woken, suspended or given back there, jobs start on "
+                f"machines that answer. It ends when no more than {max(silence.FEW, silence.PERCENT * up // 100)} are silent; one "
+                "that is not there any more can be retired: penstock retire"
+            )
+            yield About(subject=f"pool {pool}", code="silent", text=text)
 
 
 def of_pool(pool: Pool, machines: Sequence[Machine], standing: Dealing, now_ms: int) -> Iterator[About]:

@@ -132,6 +132,11 @@ def keeps(found: Iterable[Curb], pool: str) -> bool:
     return any(one.keeps and pool in one.barred for one in found)
 
 
+def holds(found: Iterable[Curb], pool: str) -> bool:
+    """Whether no machine of a pool is stopped or given back for now, idle or asleep: too many say nothing (policy/silence)."""
+    return any(one.keeps and pool in dict(one.most) for one in found)
+
+
 def standing(found: Iterable[Curb], pool: str) -> bool:
     """Whether machines may be kept standing by in a pool for jobs that are not there yet: not where a guard curbs it."""
     return not any(pool in one.barred or pool in dict(one.most) for one in found)

@@ -301,6 +301,8 @@ CURBED = 2
 """What suits begin at where a guard limits orders. A pool that is curbed at all has a POOL_LEAST of -1: nothing stands by."""
 KEEPS = -2
 """The POOL_LEAST of a curbed pool in which what sleeps is not deleted, either."""
+HOLDS = -3
+"""The POOL_LEAST of a pool in which too many machines say nothing: none is suspended or deleted."""
 
 
 NEVER_MS = 2**62

@@ -17,6 +17,7 @@ from penstock.policy.capacity.columns import (
     DELETING,
     FULL,
     HEAD_FREE_ROWS,
+    HOLDS,
     IDLE,
     ISLAND_ASKS,
     ISLAND_OF_OWN,
@@ -283,7 +284,7 @@ def _order_one(farm: Farm, pool: int, why: int, now_ms: int) -> None:
 
 
 def _resumable(farm: Farm, pool: int, now_ms: int) -> bool:
-    return lists.count(farm, pool, STOPPED) > 0 and now_ms >= farm.pools[POOL_PAUSED_MS][pool]
+    return lists.count(farm, pool, STOPPED) > 0 and _open(farm, pool, now_ms)
 
 
 def _bootable(farm: Farm, pool: int, now_ms: int) -> bool:
@@ -291,7 +292,12 @@ def _bootable(farm: Farm, pool: int, now_ms: int) -> bool:
     pools = farm.pools
     most = pools[POOL_MOST][pool]
     below = most < 0 or pools[POOL_MACHINES][pool] < most
-    return below and now_ms >= pools[POOL_PAUSED_MS][pool] and farm.head[HEAD_FREE_ROWS] > 0
+    return below and _open(farm, pool, now_ms) and farm.head[HEAD_FREE_ROWS] > 0
+
+
+def _open(farm: Farm, pool: int, now_ms: int) -> bool:
+    """Whether anything is ordered in the pool now."""
+    return now_ms >= farm.pools[POOL_PAUSED_MS][pool] and farm.pools[POOL_LEAST][pool] != HOLDS
 
 
 def cancel(farm: Farm, island: int, now_ms: int) -> None:
@@ -301,6 +307,9 @@ def cancel(farm: Farm, island: int, now_ms: int) -> None:
         if farm.pools[POOL_ISLAND][pool] != island:
             continue
         slots = farm.pools[POOL_SLOTS][pool]
-        while lists.count(farm, pool, COMING) * slots >= wanted + slots:
+        while (
+            farm.pools[POOL_LEAST][pool] != HOLDS
+            and lists.count(farm, pool, COMING) * slots >= wanted + slots
+        ):
             changes.delete(farm, lists.last(farm, pool, COMING), now_ms, WHY_CANCELLED)
         wanted = max(0, wanted - lists.count(farm, pool, COMING) * slots)

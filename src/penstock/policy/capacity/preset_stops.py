@@ -8,6 +8,7 @@ from penstock.policy.capacity.columns import (
     DELETING,
     DRAINED,
     FULL,
+    HOLDS,
     IDLE,
     ISLAND_ADDED_MS,
     ISLAND_FAILED_MS,
@@ -120,6 +121,8 @@ def turn_ms(farm: Farm, island: int) -> int:
 
 def _shrink(farm: Farm, pool: int, now_ms: int) -> None:
     machine = lists.first(farm, pool, IDLE)
+    if farm.pools[POOL_LEAST][pool] == HOLDS:
+        return
     while machine >= 0 and _there(farm, pool) > max(
         farm.pools[POOL_KEEP][pool], farm.pools[POOL_LEAST][pool]
     ):
@@ -137,7 +140,7 @@ def _note_idle(farm: Farm, pool: int, now_ms: int) -> None:
     machine = lists.last(farm, pool, IDLE)
     while machine >= 0 and machines[MACHINE_SINCE_MS][machine] >= farm.islands[ISLAND_LOOKED_MS][island]:
         before = machines[MACHINE_BEFORE][machine]
-        if machines[MACHINE_FLAGS][machine] & DRAINED:
+        if machines[MACHINE_FLAGS][machine] & DRAINED and farm.pools[POOL_LEAST][pool] != HOLDS:
             changes.delete(farm, machine, now_ms, WHY_USED_UP)
         else:
             _stop_from(farm, island, machines[MACHINE_STOP_MS][machine])
@@ -159,7 +162,7 @@ def _forget(farm: Farm, pool: int, now_ms: int) -> None:
         gone_ms = NEVER_MS
         if keep_ms < NEVER_MS:
             gone_ms = farm.machines[MACHINE_SINCE_MS][machine] + keep_ms
-        if farm.pools[POOL_LEAST][pool] == KEEPS:
+        if farm.pools[POOL_LEAST][pool] <= KEEPS:
             gone_ms = max(gone_ms, now_ms + AGAIN_MS)
         if gone_ms > now_ms:
             island = farm.pools[POOL_ISLAND][pool]
@@ -183,6 +186,9 @@ def _stop_of_pool(farm: Farm, pool: int, left: int, now_ms: int) -> int:
     """Stop what is due in one pool, at most `left` machines; returns how many may still be stopped."""
     machine, island = lists.first(farm, pool, IDLE), farm.pools[POOL_ISLAND][pool]
     stops = farm.machines[MACHINE_STOP_MS]
+    if farm.pools[POOL_LEAST][pool] == HOLDS:
+        _stop_from(farm, island, now_ms + AGAIN_MS)
+        return left
     while machine >= 0:
         after = farm.machines[MACHINE_AFTER][machine]
         due_ms = _due_ms(farm, machine, left, now_ms)

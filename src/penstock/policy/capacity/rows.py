@@ -15,7 +15,7 @@ import msgspec
 from penstock.model.curb import Curb
 from penstock.model.rules import Rules
 from penstock.model.snapshot import Ask
-from penstock.policy.budgets.curbs import BARRED, keeps, room, served, standing
+from penstock.policy.budgets.curbs import BARRED, holds, keeps, room, served, standing
 from penstock.policy.capacity import blank, estimates, setting
 from penstock.policy.capacity import columns as c
 from penstock.policy.capacity.setting import Choice
@@ -188,7 +188,9 @@ class Rows:
                 left = room(self._curbs, ask, pool.name)
                 if farm.suits[row][column] and left is not None:
                     farm.suits[row][column] = 0 if left == BARRED else c.CURBED + left
-            if not setting.is_owned(pool) and not standing(self._curbs, pool.name):
+            if holds(self._curbs, pool.name):
+                farm.pools[c.POOL_LEAST][column] = c.HOLDS
+            elif not setting.is_owned(pool) and not standing(self._curbs, pool.name):
                 farm.pools[c.POOL_LEAST][column] = c.KEEPS if keeps(self._curbs, pool.name) else -1
 
     def pack(self) -> bytes:

@@ -5,6 +5,7 @@ from penstock.policy.capacity import sheet as on
 from penstock.policy.capacity.columns import (
     DELETING,
     DRAINED,
+    HOLDS,
     IDLE,
     ISLAND_FAILED_MS,
     ISLAND_TIMER_MS,
@@ -60,6 +61,8 @@ def _stop_idle(farm: Farm, pool: int) -> None:
             _next(farm, farm.pools[POOL_ISLAND][pool], machines[MACHINE_STOP_MS][machine])
         elif machines[MACHINE_FLAGS][machine] & PINNED:
             machines[MACHINE_STOP_MS][machine] = NEVER_MS
+        elif farm.pools[POOL_LEAST][pool] == HOLDS:
+            _next(farm, farm.pools[POOL_ISLAND][pool], now_ms + AGAIN_MS)
         elif machines[MACHINE_FLAGS][machine] & (DRAINED | NOTICED):
             changes.delete(farm, machine, now_ms, reasons.USED_UP)
         elif _shaken(farm, pool) or reserve.holds(farm, farm.pools[POOL_ISLAND][pool], pool):
@@ -86,7 +89,7 @@ def _delete_stopped(farm: Farm, pool: int) -> None:
         after = machines[MACHINE_AFTER][machine]
         if machines[MACHINE_GONE_MS][machine] > now_ms:
             _next(farm, farm.pools[POOL_ISLAND][pool], machines[MACHINE_GONE_MS][machine])
-        elif farm.pools[POOL_LEAST][pool] == KEEPS:
+        elif farm.pools[POOL_LEAST][pool] <= KEEPS:
             _next(farm, farm.pools[POOL_ISLAND][pool], now_ms + AGAIN_MS)
         elif spare(farm, pool):
             changes.delete(farm, machine, now_ms, reasons.SUSPENDED_LONG_ENOUGH)
