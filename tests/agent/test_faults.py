@@ -105,9 +105,10 @@ def test_what_is_not_what_its_digest_says_is_not_used(hub, agent, tmp_path: Path
 
 def test_a_lost_answer_repeats_the_same_words(hub, agent) -> None:
     agent.start()
-    hub.offer("a", "echo begun")
+    hub.offer("a", "echo begun; while [ ! -e go ]; do sleep 0.05; done")
     hub.wait(lambda: "a" in hub.acknowledged)
     hub.fault("/poll", "lost", "lost", "503")
+    (agent.work / "slots/0/place/src").joinpath("go").write_text("")
     hub.wait(lambda: not hub.faults)
     hub.wait(lambda: hub.polls[-1]["free_slots"] == [0] and not hub.polls[-1]["finish"])
     bodies = {json.dumps(body, sort_keys=True) for body in hub.finishes["a"]}

@@ -63,3 +63,34 @@ def test_what_it_starts_goes_first_when_memory_runs_out() -> None:
     os.close(write)
     with os.fdopen(read) as told:
         assert told.read() == "1000\n"
+
+
+def test_an_order_to_kill_that_came_too_late_kills_nothing() -> None:
+    """It waits together with the next order, which comes in pieces and with descriptors."""
+    mine, its = socket.socketpair()
+    said = json.dumps({"channel": its.fileno(), "place": None})
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; from penstock.agent.keeper import main; main(sys.argv[1])",
+        said,
+    ]
+    read, write = os.pipe()
+    words_of_order = ["/bin/sh", "-c", "echo done", "x" * 100_000]
+    order = {"arguments": words_of_order, "environment": {}, "joins": [], "leaves": []}
+    data = json.dumps(order).encode()
+    whole = keeper.START + len(data).to_bytes(4, "big") + data
+    mine.sendall(2 * keeper.KILL)
+    with subprocess.Popen(words, pass_fds=[its.fileno()]) as process, its, mine:
+        for cut in (3, len(whole)):
+            mine.sendall(keeper.KILL)
+            socket.send_fds(mine, [whole[:cut]], [write])
+            mine.sendall(whole[cut:])
+            size = int.from_bytes(mine.recv(4), "big")
+            assert json.loads(mine.recv(size))["status"] == 0
+            assert os.read(read, 100) == b"done\n"
+        mine.close()
+        its.close()
+        assert process.wait(60) == 0
+    os.close(read)
+    os.close(write)

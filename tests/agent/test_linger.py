@@ -42,7 +42,7 @@ def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     made._acks = dict.fromkeys(made._held, "x:1")
     made._slots, made._busy = [None, None], {0, 1}
     made._finishes = Finishes(tmp_path, print)
-    made._draining = made._waiting = False
+    made._draining = made._waiting = made._gathering = False
     return made
 
 
@@ -75,3 +75,11 @@ def test_who_is_to_end_does_not_linger(busy: Any) -> None:
     lingering.join(FAR_S / 2)
     assert not lingering.is_alive()
     assert len(busy._held) == 2
+
+
+def test_who_gathers_is_woken_by_the_last_end(busy: Any) -> None:
+    busy._gathering = True
+    end(busy, "a0")
+    assert not busy._wake.is_set()
+    end(busy, "a1")
+    assert busy._wake.is_set()

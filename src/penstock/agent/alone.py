@@ -27,6 +27,7 @@ class Alone:
         self._home: int | None = None
         self._own: int | None = None
         self._unused = b""
+        self._counts = -1
         self._inside = False
 
     def enter(self) -> bool:
@@ -49,7 +50,7 @@ class Alone:
         if self._own is not None and not self._inside:
             _checked(_LIBC.setns(self._own, _CLONE_NEWNET))
             self._inside = True
-        if not self._inside or _counted() != self._unused:
+        if not self._inside or _counted(self._counts) != self._unused:
             self._make()
 
     def _make(self) -> None:
@@ -61,7 +62,10 @@ class Alone:
         if old is not None:
             os.close(old)
         _raise_loopback()
-        self._unused = _counted()
+        if self._counts >= 0:
+            os.close(self._counts)
+        self._counts = os.open(_COUNTED, os.O_RDONLY | os.O_CLOEXEC)
+        self._unused = _counted(self._counts)
 
 
 def _raise_loopback() -> None:
@@ -69,10 +73,12 @@ def _raise_loopback() -> None:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
 
 
-def _counted() -> bytes:
-    """Every interface that is there, with the packets that went through it."""
-    with open(_COUNTED, "rb") as file:
-        return file.read()
+def _counted(handle: int) -> bytes:
+    """Every interface that is there, with the packets that went through it. `handle`: of the network that it was opened in."""
+    counted = b""
+    while piece := os.pread(handle, 65536, len(counted)):
+        counted += piece
+    return counted
 
 
 def _checked(status: int) -> None:

@@ -206,8 +206,8 @@ class Attempt:
         layout = self._means.space.open(self.cancel, source)
         if source is None or not self._means.space.has(source):
             self._fetch_source(name, client, layout)
-        if source is not None and name != EMPTY:
-            self._means.space.filled(source)
+            if source is not None and name != EMPTY:
+                self._means.space.filled(source)
         self._compose(client, layout)
         self._fetch_secrets(client)
         if self.offer.get("forward"):

@@ -32,6 +32,8 @@ _DEFAULT = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD, signal
 _CHILDREN = "/proc/self/task/%d/children"
 _DYING_S = 0.1
 _HANDLES_MAX = 32
+_HEAD = 5
+"""Bytes before an order: START and its length."""
 
 
 def main(text: str) -> None:
@@ -103,21 +105,23 @@ class _Bell:
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
 
     def clear(self) -> None:
-        """Forget earlier rings."""
+        """Forget earlier rings; of very many some stay, and only make whoever listens look once more."""
         try:
-            while os.read(self.read, 512):
-                pass
+            os.read(self.read, 4096)
         except BlockingIOError:
             return
 
 
 def _serve(channel: socket.socket, bell: _Bell) -> None:
     while True:
-        kind, handles, _, _ = socket.recv_fds(channel, 1, _HANDLES_MAX, socket.MSG_CMSG_CLOEXEC)
-        if not kind:
+        head, handles, _, _ = socket.recv_fds(channel, _HEAD, _HANDLES_MAX, socket.MSG_CMSG_CLOEXEC)
+        if not head:
             return
-        if kind == START:
-            order = json.loads(_exactly(channel, int.from_bytes(_exactly(channel, 4), "big")))
+        # To kill what has ended by itself is an order that came too late.
+        head = head.lstrip(KILL)
+        if head:
+            head += _exactly(channel, _HEAD - len(head))
+            order = json.loads(_exactly(channel, int.from_bytes(head[1:], "big")))
             done = json.dumps(_attempt(order, list(handles), channel, bell)).encode()
             channel.sendall(len(done).to_bytes(4, "big") + done)
             if order.get("stuck"):
@@ -191,13 +195,15 @@ def _start(order: dict[str, Any], handles: list[int]) -> int:
     if words[0] == SANDBOX:
         _sight.narrow([path for option, path in zip(words, words[1:]) if option.endswith("-bind")])
     _network(words)
-    os.chdir(order.get("folder", "/"))
+    if folder := order.get("folder"):
+        os.chdir(folder)
     _first_to_go(True)
     try:
         return _as_owner(order, handles) if order.get("owner") else _spawn(order, handles)
     finally:
         _first_to_go(False)
-        os.chdir("/")
+        if folder:
+            os.chdir("/")
 
 
 _alone = Alone()
@@ -211,12 +217,16 @@ def _network(arguments: list[str]) -> None:
         del arguments[1]
 
 
+_score: list[int] = []
+
+
 def _first_to_go(first: bool) -> None:
     """What is started now is what the kernel kills when memory runs out, and not this process, which may sit in the
     same control group and is larger than most of what it starts. Going back to 0 needs no privilege."""
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000" if first else "0")
+        if not _score:
+            _score.append(os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC))
+        os.write(_score[0], b"1000" if first else b"0")
     except OSError:
         return
 
@@ -290,18 +300,17 @@ def _await(child: int, reaped: _Reaped, channel: socket.socket, bell: _Bell) -> 
     watch = select.poll()
     watch.register(bell.read, select.POLLIN)
     watch.register(channel, select.POLLIN)
-    while True:
-        bell.clear()
-        while not reaped.has(child) and reaped.reap(-1, os.WNOHANG):
-            pass
-        if reaped.has(child):
-            return True
+    while not reaped.has(child):
         for handle, _ in watch.poll():
             if handle == channel.fileno():
                 try:
                     return bool(channel.recv(1))
                 finally:
                     end_all(reaped, bell)
+        bell.clear()
+        while not reaped.has(child) and reaped.reap(-1, os.WNOHANG):
+            pass
+    return True
 
 
 def end_all(reaped: _Reaped, bell: _Bell) -> None:
@@ -312,7 +321,6 @@ def end_all(reaped: _Reaped, bell: _Bell) -> None:
     """
     rung = True
     while True:
-        bell.clear()
         try:
             while reaped.reap(-1, os.WNOHANG):
                 rung = True
@@ -323,6 +331,7 @@ def end_all(reaped: _Reaped, bell: _Bell) -> None:
             if pid != os.getpid():
                 _kill(pid)
         rung = bool(select.select([bell.read], [], [], _DYING_S)[0])
+        bell.clear()
 
 
 def _children() -> list[int]:

@@ -47,7 +47,7 @@ class Loop:
         self._killed = False
         self._draining = False
         self._failures = self._call = 0
-        self._waiting = False
+        self._waiting = self._gathering = False
         self._renewed = time.monotonic()
         self.dead_man: DeadMan | None = None
         self.cleaning = Cleaning(shop.folder)
@@ -144,10 +144,11 @@ class Loop:
             waiting = any(held.never_twice and not held.confirmed for held in self._held.values())
         if not quick or waiting or self._draining or not self._wake.wait(_LINGER_S):
             return
-        until = time.monotonic() + _TOGETHER_S
+        self._gathering, until = True, time.monotonic() + _TOGETHER_S
         while self._may_end() and (left_s := until - time.monotonic()) > 0:
             self._wake.clear()
             self._wake.wait(left_s)
+        self._gathering = False
 
     def _may_end(self) -> bool:
         """Whether anything else that began just now is still under way."""
@@ -273,11 +274,8 @@ class Loop:
                 holds = [held.named() for held in self._held.values()]
             began = time.monotonic()
             try:
-                about = {
-                    **self._about,
-                    **self.cleaning.told(self._closed),
-                    "holds": holds + self._finishes.named(),
-                }
+                told = self.cleaning.told(self._closed)
+                about = {**self._about, **told, "holds": holds + self._finishes.named()}
                 about.pop("file", None)
                 answer = self._session.register(about, self._client)
             except Unwelcome as error:
@@ -362,7 +360,9 @@ class Loop:
                 self._acks.pop(held.offer["attempt"], None)
             self._held.pop(held.offer["attempt"], None)
             self._busy.discard(held.offer["slot"])
-        self._interrupt()
+        # Who gathers ends needs to be woken only by the last of them.
+        if not self._gathering or not self._may_end():
+            self._interrupt()
 
     def _ended(self) -> bool:
         with self._lock:

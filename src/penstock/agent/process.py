@@ -25,6 +25,7 @@ from penstock.agent.usage import Sampler
 _CHUNK = 64 * 1024
 _SAMPLE_S = 0.5
 _DRAIN_S = 2.0
+_FIRST_S = 0.1
 _KILL_S = 30.0
 _TOLD_MAX = 16 * 1024
 _ABOVE = "penstock.agent.keeper"
@@ -108,11 +109,12 @@ class Keeper:
     def begin(self, order: dict[str, Any], handles: list[int]) -> None:
         """Start an order with these descriptors as 1, 2, ... Raises Gone."""
         data = json.dumps(order).encode()
+        whole = keeper.START + len(data).to_bytes(4, "big") + data
         for _ in range(2):
             try:
                 channel = self._channel or self._open()
-                socket.send_fds(channel, [keeper.START], handles)
-                channel.sendall(len(data).to_bytes(4, "big") + data)
+                sent = socket.send_fds(channel, [whole], handles)
+                channel.sendall(whole[sent:])
                 return
             except OSError as error:
                 problem = error
@@ -131,8 +133,9 @@ class Keeper:
         """How the order ended. Raises Gone."""
         assert self._channel
         try:
-            size = int.from_bytes(_exactly(self._channel, 4), "big")
-            done: dict[str, Any] = json.loads(_exactly(self._channel, size))
+            head = _exactly(self._channel, 4, _TOLD_MAX)
+            size = int.from_bytes(head[:4], "big")
+            done: dict[str, Any] = json.loads(head[4:] + _exactly(self._channel, size - len(head) + 4))
         except OSError:
             self.close()
             raise Gone(0, "the process above this attempt was killed") from None
@@ -253,8 +256,9 @@ class _Run:
             finally:
                 for _, write in pipes:
                     os.close(write)
-            self._watch(pipes[0][0], self._log)
-            self._watch(pipes[1][0], self._hear)
+            for (read, _), hear in zip(pipes, (self._log, self._hear)):
+                os.set_blocking(read, False)
+                self._hears[read] = hear
             done = self._pump(began)
         finally:
             for read, _ in pipes:
@@ -262,17 +266,16 @@ class _Run:
         self._ended.wall_ms = int((time.monotonic() - began) * 1000)
         return self._conclude(done)
 
-    def _watch(self, handle: int, hear: Callable[[bytes], object]) -> None:
-        os.set_blocking(handle, False)
-        self._hears[handle] = hear
-        self._poll.register(handle, select.POLLIN)
-
     def _pump(self, began: float) -> dict[str, Any]:
         deadline, sample = began + self._start.timeout_s, began + _SAMPLE_S
         answer = self._above.fileno()
         self._poll.register(answer, select.POLLIN)
         self._poll.register(self._cancel.fileno(), select.POLLIN)
-        while True:
+        # What ends at once is read as a whole then: each look at it costs as much as starting a program.
+        ready = self._read_ready(min(_FIRST_S, self._start.timeout_s))
+        for handle in () if answer in ready else self._hears:
+            self._poll.register(handle, select.POLLIN)
+        while answer not in ready:
             now = time.monotonic()
             if not (self._ended.stopped or self._ended.timed_out):
                 self._end_at(now, deadline)
@@ -284,10 +287,10 @@ class _Run:
                     self._sample()
                     sample = now + _SAMPLE_S
                 patience = min(patience, sample - now)
-            if answer in self._read_ready(patience):
-                done = self._above.answer()
-                self._drain(answer)
-                return done
+            ready = self._read_ready(patience)
+        done = self._above.answer()
+        self._drain()
+        return done
 
     def _end_at(self, now: float, deadline: float) -> None:
         """Give the order to end, if it is time."""
@@ -315,25 +318,21 @@ class _Run:
             self._take(handle, hear)
         return ready
 
-    def _take(self, handle: int, hear: Callable[[bytes], object]) -> bool:
-        """Read once; False at the end."""
-        try:
-            piece = os.read(handle, _CHUNK)
-        except BlockingIOError:
-            return False
+    def _take(self, handle: int, hear: Callable[[bytes], object]) -> None:
+        """Read once."""
+        piece = _read(handle)
         if piece:
             hear(piece)
-            return True
-        self._poll.unregister(handle)
-        del self._hears[handle]
-        return False
+        elif piece is not None:
+            self._poll.unregister(handle)
+            del self._hears[handle]
 
-    def _drain(self, answer: int) -> None:
+    def _drain(self) -> None:
         """What was printed before the end. All writers are dead, so what is there now is all."""
         until = time.monotonic() + _DRAIN_S
-        for handle, hear in list(self._hears.items()):
-            while time.monotonic() < until and self._take(handle, hear):
-                pass
+        for handle, hear in self._hears.items():
+            while time.monotonic() < until and (piece := _read(handle)):
+                hear(piece)
 
     def _hear(self, piece: bytes) -> None:
         """Descriptor 2 before the script begins, 9 after: errors of the sandbox, then the numbers of the commands."""
@@ -359,10 +358,19 @@ class _Run:
         return ended
 
 
-def _exactly(channel: socket.socket, size: int) -> bytes:
+def _read(handle: int) -> bytes | None:
+    """What is there; b"" at the end, None where nothing is there yet."""
+    try:
+        return os.read(handle, _CHUNK)
+    except BlockingIOError:
+        return None
+
+
+def _exactly(channel: socket.socket, size: int, most: int = 0) -> bytes:
+    """So many bytes, or up to `most` if they are there."""
     data = b""
     while len(data) < size:
-        piece = channel.recv(size - len(data))
+        piece = channel.recv(max(size, most) - len(data))
         if not piece:
             raise ConnectionResetError("ended")
         data += piece

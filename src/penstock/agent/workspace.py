@@ -169,7 +169,8 @@ class Workspace:
 
     def _clear(self, kept: Collection[str]) -> None:
         """Throw away all but these folders, which are kept where they are as they were made, or can be made so again."""
-        alone = same(self._marks.get(""), seen(self._where))
+        now = seen(self._where)
+        alone = same(self._marks.get(""), now)
         there = list(self._made) if alone else os.listdir(self._where)
         for name in there:
             if name not in kept or not self._as_made(name):
@@ -177,7 +178,7 @@ class Workspace:
                 self._made.pop(name, None)
         for name in self._made.keys() - set(there):
             del self._made[name]
-        self._marks[""] = seen(self._where)
+        self._marks[""] = now if len(self._made) == len(there) else seen(self._where)
 
     def _empty_source(self) -> None:
         """What lies there is not what is wanted."""
