@@ -25,7 +25,7 @@ UNITS = (
 SHORT = ("s", "ms", "us", "ns", "sec", "min", "b", "kb", "mb", "gb", "m", "h", "d", "pct", "percent")
 BOUNDED = {
     "state", "platform", "class", "pool", "power", "health", "project", "outcome", "phase", "direction", "reason",
-    "provider", "operation", "waits_for", "account", "budget", "grant", "guard",
+    "provider", "operation", "waits_for", "account", "budget", "edge", "grant", "guard",
 }  # fmt: skip
 """Names of farm.toml, states, and projects, of which only so many are told apart. No job, build, branch, machine, person."""
 

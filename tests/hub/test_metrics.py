@@ -76,7 +76,7 @@ def test_what_was_spent_and_what_is_left() -> None:
     assert found["budget_left_micros", "rent"] == (141 - RENT) * UNIT
     assert found["budget_left_seconds", "minutes"] == (6000 - 53 * 60) * 60
     assert found["budget_forecast_ratio", "rent"] >= found["budget_used_ratio", "rent"]
-    low, high = (found["budget_forecast_quantile_ratio", "rent", edge] for edge in ("0.1", "0.9"))
+    low, high = (found["budget_forecast_edge_ratio", "rent", edge] for edge in ("p10", "p90"))
     assert found["budget_used_ratio", "rent"] <= low <= high
     assert ("bill_taken_timestamp_seconds", "azure") not in found, "it is not whole yet"
     assert found["ledger_lag_seconds",] == 90

@@ -82,10 +82,10 @@ FAMILIES: dict[str, Family] = {
     "penstock_budget_forecast_ratio": Family(
         "gauge", ("budget",), "What is expected to be used of a budget at the end of its month or year."
     ),
-    "penstock_budget_forecast_quantile_ratio": Family(
+    "penstock_budget_forecast_edge_ratio": Family(
         "gauge",
-        ("budget", "quantile"),
-        "The same, as it is not reached in 10 (0.1) and in 90 (0.9) of 100 possible courses.",
+        ("budget", "edge"),
+        "The same, as it is not reached in 10 (p10) and in 90 (p90) of 100 possible courses.",
     ),
     "penstock_budget_left_micros": Family(
         "gauge",

@@ -28,7 +28,7 @@ SELDOM_MS = 60_000
 """So often forecasts are made anew, and it is looked whether there are other bills, by the monotonic clock."""
 SECONDS_PER_MINUTE = 60
 PERCENT = 100
-EDGES = ("0.1", "0.9")
+EDGES = ("p10", "p90")
 """Quantiles of a forecast, as monitoring systems write them."""
 Daily = Mapping[tuple[int, str], tuple[int, int]]
 """By day and pool: micro-units, and milliseconds that slots were held."""
@@ -89,9 +89,9 @@ def _forecasts(rules: Rules, books: Books) -> Iterator[Sample]:
         if name in amounts and one.forecast is not None:
             yield Sample("penstock_budget_forecast_ratio", (name,), float(one.forecast / one.amount))
     for name, edges in bands(rules, books).items():
-        for quantile, edge in zip(EDGES, edges, strict=True):
-            ratio = float(edge / amounts[name])
-            yield Sample("penstock_budget_forecast_quantile_ratio", (name, quantile), ratio)
+        for edge, amount in zip(EDGES, edges, strict=True):
+            ratio = float(amount / amounts[name])
+            yield Sample("penstock_budget_forecast_edge_ratio", (name, edge), ratio)
 
 
 def _residuals(hub: Hub) -> Iterator[Sample]:
