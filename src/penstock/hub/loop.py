@@ -101,14 +101,14 @@ class Services:
         self._derived_ms = None
 
     def _pass(self, monotonic_ms: int) -> dict[str, int]:
-        farm = self._time(monotonic_ms)
+        farm, ends, leaving = self._news(monotonic_ms)
         now_ms = farm.time_ms
         if farm.frozen:
             return {"stamped": self._stamp()}
         self.view.go_on()
-        counts = settler.run_once(self.hub, now_ms, self._beside)
+        counts = settler.run_once(self.hub, ends, self._beside)
         counts |= self._rescue(now_ms)
-        seldom = self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS
+        seldom = self._is_seldom(now_ms)
         if seldom:
             counts |= releaser.run_once(self.hub, now_ms)
             counts |= self._forgetter.run_once(now_ms)
@@ -116,7 +116,7 @@ class Services:
             self._derived_ms = now_ms
             self.view.check(machines=True)
         counts |= self._guardian.run_once(now_ms)
-        counts |= retiring.run_once(self.hub, seldom)
+        counts |= retiring.run_once(self.hub, leaving)
         self._stamped = 0
         watched = self._watcher.run_once(now_ms)
         self.provisioner.away, self.provisioner.unheard = self._watcher.away(), self._watcher.unheard(now_ms)
@@ -152,17 +152,22 @@ class Services:
         self._rescued_ms = None if counts["left"] else now_ms
         return counts
 
-    def _time(self, monotonic_ms: int) -> Farm:
-        """Advance farm time, unless it was written a moment ago: what happens meanwhile happens at that moment."""
+    def _news(self, monotonic_ms: int) -> tuple[Farm, list[str], list[str]]:
+        """Advance farm time, unless it was written a moment ago: what happens meanwhile happens at that moment. Then the
+        farm's row, attempts to settle, and machines to let go, in one look: nearly always there are none."""
         last_ms = self._timekeeper.last_ms
-        if last_ms is not None and 0 <= monotonic_ms - last_ms < self._moment_ms:
-            return look(self.hub, self._led)
-        return self._timekeeper.run_once(monotonic_ms)
+        if last_ms is None or not 0 <= monotonic_ms - last_ms < self._moment_ms:
+            self._timekeeper.run_once(monotonic_ms)
+        return look(self.hub, self._seen)
 
-    def _led(self, tx: Tx, farm: Farm) -> Farm:
+    def _seen(self, tx: Tx, farm: Farm) -> tuple[Farm, list[str], list[str]]:
         if farm.leader_epoch != self.hub.epoch:
             raise NotLeading(f"epoch {farm.leader_epoch} leads, this is {self.hub.epoch}")
-        return farm
+        return farm, settler.recorded(tx), retiring.done_with(tx, self._is_seldom(farm.time_ms))
+
+    def _is_seldom(self, now_ms: int) -> bool:
+        """Whether everything is to be derived again in this pass."""
+        return self._derived_ms is None or now_ms - self._derived_ms >= SELDOM_MS
 
     def _stamp(self, some: bool = False) -> int:
         """Stamp what was told. Returns how many events."""

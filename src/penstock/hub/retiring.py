@@ -4,15 +4,17 @@ A machine that is owned is out of the books then and costs nothing more; one tha
 back with what let it in.
 """
 
+from collections.abc import Iterable
 from functools import partial
 
 import msgspec
 
 from penstock.hub.context import Hub, Refused
 from penstock.hub.renter import turn, vanished
-from penstock.hub.steps import Step, change, lead, look
+from penstock.hub.steps import Step, change, lead
 from penstock.model.machine import Credential, Machine, powered
 from penstock.model.states import HEALTH, Health, Power
+from penstock.ports import Tx
 
 AT_REST = (Power.UP, Power.DRAINING, Power.SUSPENDED, Power.REGISTERING)
 """From here a machine that runs nothing leaves at once. One that is on its way is not let in when it comes, and given back."""
@@ -41,12 +43,15 @@ def retire(hub: Hub, machine_id: str, reason: str) -> bool:
     return change(hub, act)
 
 
-def run_once(hub: Hub, seldom: bool = True) -> dict[str, int]:
-    """Let those go that have ended what they ran; `seldom` also those that were on their way and came to rest. Returns how
-    many."""
+def done_with(tx: Tx, seldom: bool) -> list[str]:
+    """Machines to let go, which have ended what they ran; `seldom` also those that were on their way and came to rest."""
     powers = AT_REST if seldom else (Power.DRAINING,)
-    found = look(hub, lambda tx, farm: [one for power in powers for one in tx.find(Machine, "power", power)])
-    ready = [one.id for one in found if one.health == Health.RETIRED and not one.busy]
+    found = [one for power in powers for one in tx.find(Machine, "power", power)]
+    return [one.id for one in found if one.health == Health.RETIRED and not one.busy]
+
+
+def run_once(hub: Hub, ready: Iterable[str]) -> dict[str, int]:
+    """Let these go. Returns how many."""
     return {"retired": sum(lead(hub, partial(_leave, machine_id=machine)) for machine in ready)}
 
 

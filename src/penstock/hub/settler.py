@@ -35,11 +35,15 @@ class Case:
     problem: str = ""
 
 
-def run_once(hub: Hub, now_ms: int, beside: Beside = AT_ONCE) -> dict[str, int]:
+def recorded(tx: Tx) -> list[str]:
+    """The attempts whose end is recorded, and not settled."""
+    return [attempt.id for attempt in tx.find(Attempt, "unsettled", False, AttemptState.FINISHING)]
+
+
+def run_once(hub: Hub, waiting: Sequence[str], beside: Beside = AT_ONCE) -> dict[str, int]:
     """Settle every recorded end; those whose blobs are being deleted (I17), and those that the blob store cannot
     take now, wait for another pass."""
-    waiting = look(hub, lambda tx, farm: tx.find(Attempt, "unsettled", False, AttemptState.FINISHING))
-    settled = settle(hub, [attempt.id for attempt in waiting], beside) if waiting else 0
+    settled = settle(hub, waiting, beside) if waiting else 0
     return {"settled": settled, "unsettled": len(waiting) - settled}
 
 
