@@ -10,13 +10,14 @@ from penstock.model.manifest import AskedTest, Manifest, ModuleAsk
 from penstock.model.plan import Plan, PlannedJob
 from penstock.model.rules import Platform, Pool
 from penstock.model.secret import Secret
-from penstock.model.snapshot import Ask, PoolFacts, Snapshot
+from penstock.model.snapshot import Ask, Group, PoolFacts, Queued, Snapshot
 from penstock.model.units import Size
 from penstock.policy.admission import Facts
+from penstock.policy.placement import decide
 from penstock.policy.planning import Given, PlanningError, plan
 from penstock.policy.reuse import key_of
 from penstock.policy.secrets import given_now, refuse_secrets
-from penstock.policy.suitability import of_pool, refusals
+from penstock.policy.suitability import OLD, facts_of, of_pool, refusals
 
 MANIFEST = Manifest("m", (ModuleAsk(name="app", line=7),))
 SPEC = JobSpec(
@@ -172,3 +173,19 @@ def test_a_job_with_the_network_does_not_run_where_there_is_only_the_hub() -> No
     assert refusals(ASK, machine(), farm) == []
     pool = Pool(name="a", provider="owned", platforms=("p",), network="hub-only")
     assert of_pool(wants, pool) == [FAR]
+
+
+def test_a_job_with_the_network_goes_through_the_hub_only_with_an_agent_that_knows_how() -> None:
+    """An older one would run it without."""
+    wants = msgspec.structs.replace(ASK, network="full", secrets=False)
+    pool = Pool(name="a", provider="owned", platforms=("p",), network="hub-only", reaches=("a.example:443",))
+    farm = Snapshot(now_ms=0, pools={"a": facts_of(pool)})
+    assert refusals(wants, machine(agent="0.1.0"), farm) == [Reason("agent-old", OLD)]
+    assert refusals(wants, machine(agent="0.1.0+forward"), farm) == []
+    assert refusals(ASK, machine(agent="0.1.0"), farm) == []
+    assert of_pool(wants, pool) == []
+    assert refusals(wants, machine(agent="0.1.0"), Snapshot(now_ms=0)) == []
+    group = Group(wants, (Queued(1, 0, "j", 1),))
+    both = (machine(agent="0.1.0"), msgspec.structs.replace(machine(agent="0.1.0+forward"), id="new"))
+    made = decide(msgspec.structs.replace(farm, groups=(group,), machines=both))
+    assert [one.machine for one in made.places] == ["new"]

@@ -49,9 +49,9 @@ class Edge:
         headers = {"Authorization": f"Bearer {OPERATOR}"} | said.pop("headers", {})
         return self.client.request(method, f"/api/v1/{path}", headers=headers, **said)
 
-    def register(self, key: str, token: str = "") -> httpx.Response:
+    def register(self, key: str, token: str = "", **about: Any) -> httpx.Response:
         """Register with a token, by default the enrolment's, and speak as that session from now."""
-        body = {"name": "m1", "key": key, "slots": 2, "cores": 2, "memory_mb": 4096}
+        body = {"name": "m1", "key": key, "slots": 2, "cores": 2, "memory_mb": 4096, **about}
         headers = {"Authorization": f"Bearer {token or self.enrolment}"}
         answer = self.client.post("/api/v1/agent/register", json=body, headers=headers)
         if answer.status_code == 200:

@@ -57,3 +57,25 @@ def test_a_job_with_the_network_goes_elsewhere_and_says_why(edge: Edge) -> None:
     if only_hub(edge):
         told = edge.people("GET", f"explain/{edge.farm.job(build, 'zlib:build').id}").json()["sentences"]
         assert "pool own reaches only the hub, the job asks for network: full" in " ".join(told)
+
+
+def test_a_job_that_is_to_go_through_the_hub_waits_for_an_agent_that_knows_how(tmp_path: Path) -> None:
+    """One of the release before would run it without the network, and nobody would see why it failed."""
+    pool = msgspec.structs.replace(POOL, network="hub-only", reaches=("files.example.org:443",))
+    farm = DirectFarm(msgspec.structs.replace(RULES, pools=(pool,)))
+    app = make_app(Site(farm.hub, FolderLogs(tmp_path / "logs"), OneSource(), Bell(), OPERATOR))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        edge = Edge(farm, client, sessions.create_token(farm.hub, "own"))
+        edge.register(KEY)
+        build = farm.submit("c1", planned("zlib", network="full"), planned("png"))
+        farm.tick()
+        assert [one["module"] for one in edge.poll()["offers"]] == ["png"]
+        told = edge.people("GET", f"explain/{farm.job(build, 'zlib:build').id}").json()
+        text = (
+            "its agent is too old to lead jobs to the world through the hub, the job asks for network: full"
+        )
+        assert [one["text"] for one in told["reasons"] if one["code"] == "agent-old"] == [text]
+        edge.register(KEY, knows=["forward"])
+        farm.tick()
+        (offer,) = [one for one in edge.poll()["offers"] if one["module"] == "zlib"]
+        assert offer["forward"]

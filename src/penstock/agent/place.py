@@ -49,6 +49,7 @@ class Place:
             "identity": fingerprint.measure(),
             "sandbox": "plain" if options.no_sandbox else "bubblewrap",
             "version": penstock.__version__,
+            "knows": ["forward"],
             "file": own_digest(),
         }
 

@@ -235,6 +235,7 @@ def _facts(hub: Hub, now: Now) -> dict[str, PoolFacts]:
             suspect=retry.pool_failed(mine.get(pool.name, []), (), now.farm.time_ms),
             classes=pool.classes,
             hub_only=pool.closed,
+            through=pool.through,
         )
         for pool in hub.rules.pools
     }

@@ -164,6 +164,7 @@ def _facts(pool: Pool, machines: Sequence[Machine], now_ms: int) -> PoolFacts:
         classes=pool.classes,
         projects=pool.projects,
         hub_only=pool.closed,
+        through=pool.through,
         agent=pool.agent,
     )
 

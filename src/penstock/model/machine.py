@@ -7,6 +7,9 @@ from penstock.model.job import Trust
 from penstock.model.states import Health, Power, SessionState
 from penstock.model.units import Size
 
+FORWARDS = "+forward"
+"""What is put behind the release of an agent that leads jobs to the world through the hub; others ignore that they should."""
+
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """One machine. Power, health and session are three state machines (I8).
@@ -14,7 +17,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     `has` is what it can give in all, `taken` what live attempts hold of it and `busy` the slots that they sit
     in (guarded by `version`, I13). `sized` is False where it runs one job per slot whatever its size.
     `identity` is the measured fingerprint of its platform; `sandbox` says how its agent runs commands.
-    `agent` is the release of its agent. `accepting`: its agent's open session takes offers. `streak` counts attempts in a row that it may be to
+    `agent` is the release of its agent, and what that can which others cannot. `accepting`: its agent's open session takes offers. `streak` counts attempts in a row that it may be to
     blame for, `blamed` names their jobs, each once; `failed_ms` is when the last of them ended, in farm time.
 
     Of what is rented: its row is the intent, written before its provider is called (I6). `provider_id` is its name
@@ -56,6 +59,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     starts: int = 0
     leaves_ms: int = 0
     version: int = 0
+
+    @property
+    def forwards(self) -> bool:
+        """Whether its agent leads jobs to the world through the hub."""
+        return self.agent.endswith(FORWARDS)
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

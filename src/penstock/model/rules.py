@@ -123,6 +123,11 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True):
         """Whether jobs on its machines reach nothing of the world, not even through the hub."""
         return self.network == "hub-only" and not self.reaches
 
+    @property
+    def through(self) -> bool:
+        """Whether they reach what it names through the hub, and nothing else."""
+        return self.network == "hub-only" and bool(self.reaches)
+
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
     """A project that others share the farm with: of what is held while all want more, `share` parts are its own.

@@ -65,7 +65,7 @@ class Group(msgspec.Struct, frozen=True):
 
 class PoolFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What placement must know of a pool. `classes` and `projects` empty = all. `hub_only`: it reaches nothing but the hub,
-    not even through it. `agent`: whose its machines run."""
+    not even through it; `through`: it reaches what it does through the hub alone. `agent`: whose its machines run."""
 
     name: str
     rented: bool = False
@@ -74,6 +74,7 @@ class PoolFacts(msgspec.Struct, frozen=True, kw_only=True):
     classes: tuple[str, ...] = ()
     projects: tuple[str, ...] = ()
     hub_only: bool = False
+    through: bool = False
     agent: str = OURS
 
 

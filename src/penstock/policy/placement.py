@@ -42,6 +42,7 @@ def _kind(machine: Machine) -> tuple[object, ...]:
         machine.trust,
         machine.identity,
         machine.sandbox,
+        machine.forwards,
         machine.sized,
         machine.has,
     )

@@ -11,6 +11,7 @@ from penstock.model.units import Size
 from penstock.policy.budgets.curbs import BARRED, room
 
 FIT = (Health.UNKNOWN, Health.GOOD)
+OLD = "its agent is too old to lead jobs to the world through the hub, the job asks for network: full"
 OPEN_TO_ALL = "the job is given secrets, and it takes untrusted jobs, too"
 
 
@@ -49,6 +50,9 @@ def state_refusals(machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
 def kind_refusals(ask: Ask, machine: Machine, snapshot: Snapshot) -> Iterator[Reason]:
     """Why machines of this kind take no such jobs, in whatever state they are."""
     yield from _lasting(ask, machine, snapshot)
+    facts = snapshot.pools.get(machine.pool)
+    if ask.network == "full" and facts is not None and facts.through and not machine.forwards:
+        yield Reason("agent-old", OLD)
     if snapshot.curbs:
         yield from _curbed(ask, machine.pool, snapshot)
 
@@ -107,6 +111,7 @@ def facts_of(pool: Pool) -> PoolFacts:
         classes=pool.classes,
         projects=pool.projects,
         hub_only=pool.closed,
+        through=pool.through,
         agent=pool.agent,
     )
 

@@ -233,6 +233,7 @@ FIELDS = {
     "Register.version": "The agent's release.",
     "Register.holds": "Every attempt that it still has.",
     "Register.draining": "It takes nothing from the beginning.",
+    "Register.knows": "Fields of offers that it obeys, as far as the hub offers nothing with them to others: `forward`.",
     "Register.unclean": "Why the machine could not be cleaned.",
     "Ordered.attempt": "Which one.",
     "Ordered.order": "`continue`, `stop` (now, and upload nothing more) or `drain` (end it, then take nothing more).",

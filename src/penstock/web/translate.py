@@ -9,6 +9,7 @@ from penstock.forges.git.address import address_of
 from penstock.hub import poller, queue, sessions
 from penstock.hub.reaching import entries_of
 from penstock.model.job import JobSpec, Output, Source, Usage
+from penstock.model.machine import FORWARDS
 from penstock.model.rules import Rules
 from penstock.model.units import seconds
 from penstock.wire import messages as wire
@@ -36,7 +37,7 @@ def registration(said: wire.Register) -> sessions.Registration:
         memory_mb=said.memory_mb,
         identity=said.identity,
         sandbox=said.sandbox,
-        agent=said.version[:64],
+        agent=said.version[:64] + (FORWARDS if "forward" in said.knows else ""),
         holds=held(said.holds),
         document=said.document,
         signature=said.signature,

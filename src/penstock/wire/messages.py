@@ -33,7 +33,8 @@ class Held(msgspec.Struct, kw_only=True):
 class Register(msgspec.Struct, kw_only=True):
     """POST register, with an enrolment token or a machine credential. Ends the machine's older session.
 
-    `key`: 64 hex digits made by the agent once and kept; `identity`: the measured fingerprint of the platform. `document`:
+    `key`: 64 hex digits made by the agent once and kept; `knows`: fields of offers that it obeys and that older agents ignore, as
+    far as the hub must know it ("forward"); `identity`: the measured fingerprint of the platform. `document`:
     what the machine's provider tells it about itself, such as EC2's instance identity document; `signature`: the provider's
     under it. `draining`, `unclean`: as in a poll, so that nothing is offered before the first one.
     """
@@ -52,6 +53,7 @@ class Register(msgspec.Struct, kw_only=True):
     signature: Annotated[str, Meta(max_length=16_384)] = ""
     draining: bool = False
     unclean: str = ""
+    knows: Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=64)] = []
 
 
 class Ordered(msgspec.Struct, kw_only=True):
