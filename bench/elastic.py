@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import Any
 import msgspec
 
 from bench import databases
+from bench.elastic_crowds import Crowds
 from bench.scale import _insert, _memory_kb
 from penstock.hub import intake, poller
 from penstock.hub.context import Hub
@@ -113,6 +115,7 @@ class _Large:
         self.calls: Counter[str] = Counter()
         self.running: deque[Attempt] = deque()
         self.passes: dict[str, list[tuple[float, float]]] = {}
+        self.others: dict[str, list[tuple[float, float]]] = {}
         self.services = self._lead()
         self.services.run_once(self.clock.now_ms)  # the books begin, which they do once
         _insert(store, (_job(number) for number in range(QUEUED + MACHINES)))
@@ -147,8 +150,9 @@ class _Large:
             self._pass(f"{MANY:,} jobs ended")
         for _ in range(SILENT + 1):
             self._pass(f"{MANY:,} offers lapse")
+        Crowds(self, self._pass).run()
         found: dict[str, object] = {"load of the machine": f"{load:.1f} to {os.getloadavg()[0]:.1f}"}
-        for about, passes in self.passes.items():
+        for about, passes in (self.passes | self.others).items():
             for what, times in zip(
                 ("of the processor", "by the clock"), zip(*passes, strict=True), strict=True
             ):
@@ -167,6 +171,13 @@ class _Large:
         self.services.run_once(self.clock.now_ms)
         took = 1000 * (time.process_time() - worked), 1000 * (time.perf_counter() - began)
         self.passes.setdefault(about, []).append(took)
+
+    def time(self, about: str, act: Callable[[], object]) -> None:
+        """What something takes that is no pass."""
+        began, worked = time.perf_counter(), time.process_time()
+        act()
+        took = 1000 * (time.process_time() - worked), 1000 * (time.perf_counter() - began)
+        self.others.setdefault(about, []).append(took)
 
     def _agents(self, ends: int) -> None:
         """What was offered is begun, so many jobs that run for longest end, and who woke up says so."""

@@ -47,15 +47,15 @@ def fence_is_not_checked(patch: pytest.MonkeyPatch) -> None:
 
 
 def row_is_written_after_the_call(patch: pytest.MonkeyPatch) -> None:
-    usual = Renter.order
+    usual = Renter._order
 
-    def order(self: Any, boot: Any) -> str:
+    def order(self: Any, boot: Any, now_ms: int) -> Any:
         tags = {TAG_MACHINE: "not yet"}
         wanted = Order(offer=boot.pool, token=self._hub.entropy.token(12), tags=tags, secret="", name="early")
         self._hub.providers[boot.pool].create(wanted)
-        return usual(self, boot)
+        return usual(self, boot, now_ms)
 
-    patch.setattr(Renter, "order", order)
+    patch.setattr(Renter, "_order", order)
 
 
 def one_listing_is_enough_to_delete(patch: pytest.MonkeyPatch) -> None:

@@ -57,5 +57,5 @@ def test_machines_never_run_out_of_names() -> None:
     farm = Rented(RULES)
     renter = Renter(farm.services.hub, farm.services.provisioner._renter._beside)
     for row in range(300):
-        renter.order(Boot(pool=BURST.name, row=row, reason="wanted"))
+        renter.intend([Boot(pool=BURST.name, row=row, reason="wanted")], 0)
     assert len({one.name for one in farm.all(Machine)}) == 300

@@ -9,7 +9,7 @@ from farms import Agent, TestFarm, planned
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.hub.gathered import GatheredTx
+from penstock.hub.gathered import MANY, GatheredTx
 from penstock.hub.poller import Acknowledged, Finished
 from penstock.hub.queue import Ending
 from penstock.model.farm import Event
@@ -191,3 +191,26 @@ def test_a_machine_that_changes_without_an_event_of_its_own_tells_one() -> None:
     agent.poll(draining=True)
     told = [(event.kind, event.machine) for event in farm.all(Event)]
     assert told == [("capacity", agent.machine.id)] * 2
+
+
+def test_few_records_wait_however_many_are_written() -> None:
+    """Each search looks through those that wait: with all of a large build waiting, it took longer than all else."""
+    store = MemoryStore()
+    for number in range(3 * MANY):
+        store.write(lambda tx, name=f"m{number}": tx.insert(Machine(id=name, name=name, pool="p")))
+    waiting: list[int] = []
+
+    def write(tx: Any) -> None:
+        gathered = GatheredTx(tx)
+        for one in gathered.find(Machine, "pool", "p"):
+            gathered.replace(msgspec.structs.replace(one, streak=1))
+            waiting.append(len(gathered._waiting))
+            put_again = gathered.get(Machine, one.id)
+            assert put_again is not None
+            gathered.replace(msgspec.structs.replace(put_again, streak=2))
+        gathered.flush()
+
+    store.write(write)
+    assert max(waiting) == MANY
+    found = store.read(lambda tx: tx.find(Machine, "pool", "p"))
+    assert {(one.streak, one.version) for one in found} == {(2, 1)}

@@ -190,12 +190,8 @@ def test_who_says_nothing_any_more_is_given_back_when_its_right_is_over(farm: Re
 def test_power_and_offers_exclude_each_other(farm: Rented) -> None:
     _, attempt = farm.started()
     renter = Renter(farm.leading, farm.services._beside)
-    for command in (
-        Suspend(machine=attempt.machine, reason="x"),
-        Delete(machine=attempt.machine, reason="x"),
-    ):
-        assert not renter.command(command)
-    assert not renter.command(Resume(machine=attempt.machine, reason="x"))
+    commands = [kind(machine=attempt.machine, reason="x") for kind in (Suspend, Delete, Resume)]
+    assert renter.intend(commands, 0) == ["", "", ""]
     assert farm.machine.power == Power.UP
 
 

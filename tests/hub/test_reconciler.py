@@ -164,7 +164,7 @@ class TestReconciling:
         farm.until(Power.SUSPENDED)
         farm.provider.weather = Weather(no_capacity=1.0)
         renter = Renter(farm.leading, farm.services._beside)
-        assert renter.command(Resume(machine=farm.machine.id, reason="wanted"))
+        assert renter.intend([Resume(machine=farm.machine.id, reason="wanted")], 0) == [farm.machine.id]
         farm.tick(1000)
         assert farm.machine.power == Power.SUSPENDED
         assert "no machine left" in farm.machine.power_reason
@@ -190,6 +190,6 @@ class TestReconciling:
         farm.until(Power.SUSPENDED)
         del farm.provider._machines["burst-00001"]
         renter = Renter(farm.leading, farm.services._beside)
-        assert renter.command(Delete(machine=farm.machine.id, reason="x"))
+        assert renter.intend([Delete(machine=farm.machine.id, reason="x")], 0) == [farm.machine.id]
         farm.tick(1000)
         assert [one.power for one in farm.all(Machine)] == [Power.GONE]

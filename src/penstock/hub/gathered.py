@@ -16,6 +16,8 @@ from penstock.ports import Stale, Tx
 
 R = TypeVar("R", bound=msgspec.Struct)
 _Key = tuple[Any, ...]
+MANY = 64
+"""So many records wait at most: each search looks through them, which in a build of thousands took longer than all else."""
 
 
 class GatheredTx:
@@ -66,6 +68,8 @@ class GatheredTx:
         if name in self._waiting:
             self._ahead[name] = self._ahead.get(name, 0) + 1
         else:
+            if len(self._waiting) >= MANY:
+                self.flush()
             self._waiting[name] = self._known.get(name)
         self._known[name] = msgspec.structs.replace(record, version=version + 1)
 

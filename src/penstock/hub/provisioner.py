@@ -148,7 +148,7 @@ class Provisioner:
         stale = self._offer(sight, view, places)
         counts["offered"] += len(places) - stale
         counts["stale"] += stale
-        refused = self._command(sight.rows, decision.power, counts)
+        refused = self._command(sight.rows, decision.power, counts, seen.now_ms)
         self._write_down(sight.rows, seen, decision)
         if decision.power:
             counts["called"] += self._renter.carry(self._machines(view), seen.now_ms)
@@ -165,16 +165,18 @@ class Provisioner:
         sight.offered(places, refused)
         return len(refused)
 
-    def _command(self, rows: Rows, commands: tuple[PowerCommand, ...], counts: Counter[str]) -> int:
+    def _command(
+        self, rows: Rows, commands: tuple[PowerCommand, ...], counts: Counter[str], now_ms: int
+    ) -> int:
         """Write intents. Returns how many were refused."""
         refused = 0
         called: list[tuple[int, str]] = []
-        for command in commands:
+        for command, machine in zip(commands, self._renter.intend(commands, now_ms), strict=True):
             if isinstance(command, Boot):
-                called.append((command.row, self._renter.order(command)))
+                called.append((command.row, machine))
                 rows.called(*called[-1])
                 counts["ordered"] += 1
-            elif self._renter.command(command):
+            elif machine:
                 counts["commanded"] += 1
             else:
                 refused += 1

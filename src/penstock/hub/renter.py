@@ -16,7 +16,7 @@ from penstock.hub.context import Hub
 from penstock.hub.dealings import OPERATIONS, Dealings, explained, words_of
 from penstock.hub.ender import lose
 from penstock.hub.sessions import TOKEN_MS, digest, end_session
-from penstock.hub.steps import Step, lead, look
+from penstock.hub.steps import Step, lead, lead_all
 from penstock.hub.wishes import drains, free_name, served
 from penstock.model.decision import Boot, Delete, PowerCommand, Resume, Suspend
 from penstock.model.farm import Event
@@ -77,25 +77,21 @@ class Renter:
         self.failures: list[tuple[str, Failure]] = []
         self.dealings = Dealings(hub)
 
-    def order(self, boot: Boot) -> str:
-        """Write the intent of a new machine. Returns its id."""
-        hub = self._hub
-        machine_id, token, secret = (hub.entropy.token(size) for size in (8, 12, 32))
-        pool = next(pool for pool in hub.rules.pools if pool.name == boot.pool)
+    def intend(self, commands: Iterable[PowerCommand], now_ms: int) -> list[str]:
+        """Write the intents of commands, committed together. Returns the machines' ids, "" where one is not what it was any more."""
+        intents = [self._order(one, now_ms) if isinstance(one, Boot) else _other(one) for one in commands]
+        return lead_all(self._hub, intents)
+
+    def _order(self, boot: Boot, now_ms: int) -> Callable[[Step], str]:
+        """What writes the intent of a new machine."""
+        machine_id, token, secret = (self._hub.entropy.token(size) for size in (8, 12, 32))
+        pool = next(pool for pool in self._hub.rules.pools if pool.name == boot.pool)
         self._secrets[machine_id] = secret
-        now_ms = look(hub, lambda tx, farm: farm.time_ms)
         chosen = offering.choose(self._offers(pool.name), self._troubled(pool.name), now_ms)
         offer, because = chosen or (_only(pool), "")
         why = f"{boot.reason}; {because}" if because else boot.reason
         intent = partial(_intend, pool=pool, machine_id=machine_id, token=token, secret=secret)
-        lead(hub, partial(intent, why=why, offer=offer))
-        return machine_id
-
-    def command(self, command: PowerCommand) -> bool:
-        """Write the intent of any other command. False where the machine is not what it was any more."""
-        assert not isinstance(command, Boot)
-        power = {Resume: Power.RESUMING, Suspend: Power.SUSPENDING, Delete: Power.DELETING}[type(command)]
-        return lead(self._hub, partial(_command, machine_id=command.machine, power=power, why=command.reason))
+        return partial(intent, why=why, offer=offer)
 
     def carry(self, machines: Iterable[Machine], now_ms: int) -> int:
         """Call providers for all intents that were not answered yet. Returns how many calls were answered now."""
@@ -106,6 +102,7 @@ class Renter:
         while due:
             answers = self._beside.results({name: partial(self._call, one) for name, one in due.items()})
             count += len(answers)
+            self._note_all({name: (due[name], id_) for name, id_ in answers.items() if isinstance(id_, str)})
             turned = {name: self._answered(due.pop(name), answer, now_ms) for name, answer in answers.items()}
             again = {name: one for name, one in turned.items() if one is not None}
             if not again:
@@ -179,14 +176,18 @@ class Renter:
             hub=(pool.serves.master or pool.serves.url) if pool and pool.serves else self._hub.rules.address,
         )
 
+    def _note_all(self, taken: dict[str, tuple[Machine, str]]) -> None:
+        """Write down which calls were taken, committed together."""
+        notes = (partial(_note, machine_id=m.id, power=m.power, provider_id=id_) for m, id_ in taken.values())
+        lead_all(self._hub, notes)
+
     def _answered(self, machine: Machine, answer: str | ProviderError, now_ms: int) -> Machine | None:
-        """Write down what came of a call. Returns the machine where it is to be ordered from another offer, now."""
-        if not isinstance(answer, str):
-            self.dealings.failed(machine.pool, OPERATIONS[machine.power], answer)
+        """Write down what came of a call that was not taken. Returns the machine where it is to be ordered from another offer, now."""
         if isinstance(answer, str):
             self._tries.pop(machine.id, None)
-            lead(self._hub, partial(_note, machine_id=machine.id, power=machine.power, provider_id=answer))
-        elif machine.pool in self._switched:
+            return None
+        self.dealings.failed(machine.pool, OPERATIONS[machine.power], answer)
+        if machine.pool in self._switched:
             self._not_switched(machine, answer, now_ms)
         elif isinstance(answer, UnknownMachine):
             lead(self._hub, partial(vanished, machine_id=machine.id, why=str(answer)))
@@ -263,7 +264,7 @@ def _only(pool: Pool) -> Offer:
 
 def _intend(
     step: Step, *, pool: Pool, machine_id: str, token: str, secret: str, why: str, offer: Offer
-) -> None:
+) -> str:
     """The row of a machine that is about to be ordered, and what its agent will enrol with."""
     farm = step.farm
     machine = Machine(
@@ -289,6 +290,7 @@ def _intend(
     if pool.serves is None:
         _let_enrol(step, machine, secret)
     _tell(step, machine)
+    return machine_id
 
 
 def _let_enrol(step: Step, machine: Machine, secret: str) -> None:
@@ -301,6 +303,14 @@ def _let_enrol(step: Step, machine: Machine, secret: str) -> None:
         expires_ms=step.now_ms + TOKEN_MS,
     )
     step.tx.insert(enrolment)
+
+
+def _other(command: PowerCommand) -> Callable[[Step], str]:
+    """What writes the intent of a command to a machine that there is."""
+    assert not isinstance(command, Boot)
+    power = {Resume: Power.RESUMING, Suspend: Power.SUSPENDING, Delete: Power.DELETING}[type(command)]
+    act = partial(_command, machine_id=command.machine, power=power, why=command.reason)
+    return lambda step: command.machine if act(step) else ""
 
 
 def _command(step: Step, machine_id: str, power: Power, why: str) -> bool:
