@@ -21,7 +21,7 @@ libvirt = pytest.importorskip("libvirt")
 from penstock.providers.libvirt import copies  # noqa: E402
 from penstock.providers.libvirt.channel import AgentFile  # noqa: E402
 from penstock.providers.libvirt.link import Link  # noqa: E402
-from penstock.providers.libvirt.template import Made  # noqa: E402
+from penstock.providers.libvirt.template import Made, Template  # noqa: E402
 
 PAGE = stream.PAGE_BYTES
 SECTION = struct.pack(">I", 2)
@@ -270,3 +270,27 @@ class TestPruning:
         finally:
             for one in made[1:]:
                 one.destroy()
+
+
+class TestDelivering:
+    def template(self, monkeypatch: pytest.MonkeyPatch, said: bool | OSError) -> Callable[[bool], None]:
+        def deliver(*_: Any) -> bool:
+            if isinstance(said, OSError):
+                raise said
+            return said
+
+        monkeypatch.setattr("penstock.providers.libvirt.template.deliver", deliver)
+        made = Template(None, Path(), Made(BUILD, "", AgentFile(b"a", "sha256:a")), True)  # type: ignore[arg-type]
+        return lambda wanted: made._deliver(Path("channel"), lambda: wanted)
+
+    def test_an_image_of_before_is_a_template_without_an_agent_that_waits(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.template(monkeypatch, False)(True)
+
+    @pytest.mark.parametrize(("said", "wanted"), [(TimeoutError("timed out"), True), (False, False)])
+    def test_one_that_is_amid_something_is_no_template(
+        self, monkeypatch: pytest.MonkeyPatch, said: bool | OSError, wanted: bool
+    ) -> None:
+        with pytest.raises(ProviderError, match="template"):
+            self.template(monkeypatch, said)(wanted)

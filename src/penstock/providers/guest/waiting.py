@@ -6,6 +6,8 @@ It is in a process of its own, and waits there for its options (agent/ready.py).
 import base64
 import hashlib
 import json
+import os
+import signal
 import socket
 import zlib
 from functools import partial
@@ -57,9 +59,13 @@ class Waiting:
         with theirs:
             self._process = child.fork(partial(_stand_by, file, words, theirs), theirs.fileno())
         self._line.settimeout(_READY_S)
-        if self._line.recv(len(_READY)) != _READY:
+        try:
+            if self._line.recv(len(_READY)) != _READY:
+                raise OSError("the agent could not be made ready")
+        except OSError:
             self.close()
-            raise OSError("the agent could not be made ready")
+            os.kill(self._process, signal.SIGKILL)
+            raise
 
     def go(self, words: list[str], network: str) -> int:
         """Be the agent of these words now; its process id, 0 where it is not there any more. Only once."""

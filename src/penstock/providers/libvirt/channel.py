@@ -19,8 +19,8 @@ AGAIN_S = 0.05
 """A channel that is not there yet is tried again after so long."""
 PIECE_BYTES = 96 << 10
 """A guest takes lines of at most 256 KB."""
-DELIVERED_S = 120.0
-"""A guest whose processor is imitated may take seconds to load the agent."""
+DELIVERED_S = 180.0
+"""A guest whose processor is imitated takes seconds to get the agent ready; it gives up itself after two minutes."""
 
 Tell = Callable[[Path, Callable[[], dict[str, Any]], Callable[[], bool]], bool]
 """Takes a channel, what makes the message (again for each try: it carries the time), and whether to go on. True when the
@@ -53,15 +53,18 @@ class AgentFile(NamedTuple):
 
 
 def deliver(path: Path, agent: AgentFile, wanted: Callable[[], bool]) -> bool:
-    """Have the agent wait in a guest that was not told yet who it is. False where the guest says no, or nothing any more: one of an
-    image of before knows no such words. Raises OSError."""
+    """Have the agent wait in a guest that was not told yet who it is. False where the guest says no: one of an image of before
+    knows no such words. Raises OSError where it says nothing."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
         channel.settimeout(DELIVERED_S)
         channel.connect(str(path))
         with channel.makefile("rb") as lines:
             for message in _pieces(agent):
                 channel.sendall(json.dumps(message).encode() + b"\n")
-                if not wanted() or not _is_ok(lines.readline(LINE_MAX)):
+                said = lines.readline(LINE_MAX) if wanted() else b"{}"
+                if not said:
+                    raise ConnectionError("it has hung up")
+                if not _is_ok(said):
                     return False
     return True
 

@@ -136,11 +136,14 @@ class Template:
             time.sleep(LOOK_S)
 
     def _deliver(self, channel: Path, wanted: Callable[[], bool]) -> None:
-        """The agent waits in it, too. Where it cannot, each copy fetches it from the hub."""
-        agent = self._of.agent
-        with suppress(OSError):
-            if agent.digest and not deliver(channel, agent, wanted) and not wanted():
-                raise NoAnswer("the template is not wanted any more")
+        """The agent waits in it, too. Where it says that it cannot, each copy fetches it from the hub. One that says nothing is of no
+        use: nobody knows what it is doing."""
+        try:
+            waits = not self._of.agent.digest or deliver(channel, self._of.agent, wanted)
+        except OSError as problem:
+            raise NoAnswer(f"the template does not get its agent ready: {problem}") from problem
+        if not waits and not wanted():
+            raise NoAnswer("the template is not wanted any more")
 
     def _end(self, id_: str) -> None:
         def end(there: Connection) -> None:
