@@ -29,7 +29,7 @@ FIRST_BOOT = """#!/bin/sh
 set -eu
 umask 077
 mkdir -p {home}
-{prepare}
+{guard}{prepare}
 cat > /etc/systemd/system/penstock-agent.service <<'UNIT'
 {unit}UNIT
 systemctl daemon-reload
@@ -71,11 +71,15 @@ def told(pool: Pool, order: Order) -> dict[str, object]:
     }
 
 
-def first_boot(pool: Pool, order: Order, home: str) -> str:
-    """The script that does both on a machine with systemd whose image has that agent installed."""
+def first_boot(pool: Pool, order: Order, home: str, guard: str = "") -> str:
+    """The script that does both on a machine with systemd whose image has that agent installed, after what `guard` says."""
     folder = f"{home}/agent"
     once = [shlex.join(words) for words in prepare(pool, order, folder)]
     words = shlex.join(["/usr/bin/env", *start(pool, folder)])
     return FIRST_BOOT.format(
-        name=order.name, home=shlex.quote(home), prepare="\n".join(once), unit=UNIT.format(start=words)
+        name=order.name,
+        home=shlex.quote(home),
+        guard=guard,
+        prepare="\n".join(once),
+        unit=UNIT.format(start=words),
     )

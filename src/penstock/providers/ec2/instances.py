@@ -28,6 +28,7 @@ from penstock.model.rented import (
 from penstock.model.rules import Pool
 from penstock.ports import NoAnswer, ProviderError, QuotaReached, Throttled, UnknownMachine
 from penstock.providers.ec2 import answers, identity
+from penstock.providers.ec2.known import Renewals
 from penstock.providers.ec2.launch import Choice, choices, offer_of, parameters
 from penstock.providers.ec2.pace import Pace
 from penstock.providers.ec2.quotas import Quotas
@@ -66,6 +67,7 @@ class Ec2:
         self._made: dict[str, int] = {}
         self._quotas = Quotas(pool.ec2, now, self._limit, self._sizes)
         self._seen = Seen(pool.ec2.region if pool.ec2 else "", now)
+        self._renewals = Renewals(pool, now, self._call)
         self._exhausted: dict[str, int] = {}
 
     def offers(self) -> tuple[Offer, ...]:
@@ -143,6 +145,7 @@ class Ec2:
             if not page.get("NextToken"):
                 self._seen.keep({one.id for one in found})
                 self._quotas.count(described)
+                self._renewals.due(found)
                 return Listing(instances=tuple(found))
             if time.monotonic() > until_s:
                 return Listing(instances=tuple(found), complete=False)

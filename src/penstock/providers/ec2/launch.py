@@ -11,6 +11,7 @@ from penstock.model.pool_foreign import OURS
 from penstock.model.rented import Offer, Order
 from penstock.model.rules import Pool
 from penstock.providers import serving
+from penstock.providers.ec2 import known
 from penstock.providers.starting import MINUTE_MS, agent_words
 
 HOME = "/var/lib/penstock"
@@ -100,6 +101,8 @@ def parameters(pool: Pool, said: Ec2, choice: Choice, order: Order) -> dict[str,
         "NetworkInterfaces": [_interface(said, choice.subnet)],
         "TagSpecifications": _tags(said, order),
     }
+    if known.limit_s(pool):
+        asked["MetadataOptions"]["InstanceMetadataTags"] = "enabled"
     if said.image:
         asked["ImageId"] = said.image
     if said.template:
@@ -119,7 +122,7 @@ def parameters(pool: Pool, said: Ec2, choice: Choice, order: Order) -> dict[str,
 def first_boot(pool: Pool, order: Order) -> str:
     """The script that fetches the agent from the hub and keeps it running, also after a stop and a start."""
     if pool.agent != OURS:
-        return serving.first_boot(pool, order, HOME)
+        return serving.first_boot(pool, order, HOME, known.guard(pool, HOME))
     words = agent_words(pool, order, f"{HOME}/token", f"{HOME}/work") + CLOUD_WORDS
     if order.hub.startswith("http://"):
         words.append("--insecure")
