@@ -2,19 +2,25 @@
 
 import io
 import struct
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
+from penstock import wiring
+from penstock.model.pool_libvirt import Libvirt as Settings
+from penstock.model.rules import Pool
 from penstock.ports import NoCapacity, ProviderError
 from penstock.providers.libvirt import savefile, stream
 from penstock.providers.libvirt.domain import QEMU, domain_xml, memory_of, remembering, renamed
 from penstock.providers.libvirt.files import Files
 from penstock.providers.libvirt.machines import Machine
+from penstock.web.agentfile import agent_file
 from tests.providers.test_libvirt_parts import BUILD, named, saved
 
 libvirt = pytest.importorskip("libvirt")
@@ -294,3 +300,14 @@ class TestDelivering:
     ) -> None:
         with pytest.raises(ProviderError, match="template"):
             self.template(monkeypatch, said)(wanted)
+
+    def test_a_hub_gives_the_agent_that_it_serves(self, tmp_path: Path) -> None:
+        settings = Settings(uri="test:///default", image=".", folder=str(tmp_path), clone=True)
+        pool = Pool(name="vm", provider="libvirt", platforms=("p",), slots=2, libvirt=settings)
+        one: Any = wiring.rented(SimpleNamespace(pools=[pool]), wiring.SystemClock())["vm"]  # type: ignore[arg-type]
+        agent = one._agent()
+        assert (agent.data, agent.digest) == (agent_file().data, agent_file().digest)
+        assert agent.words == ("--work-dir", "/var/penstock", "--slots", "2")
+        assert "penstock/agent/ready.py" in zipfile.ZipFile(io.BytesIO(agent.data)).namelist()
+        other = msgspec.structs.replace(pool, agent="buildbot-worker")
+        assert type(one)(other, lambda: 0)._agent() == AgentFile()
