@@ -43,11 +43,8 @@ class Forward:
 
     def __init__(self, offer: dict[str, Any], session: Session, say: Say, trouble: Trouble) -> None:
         self._offer, self._say, self._trouble = offer, say, trouble
-        self._opener = Opener(offer, session)
-        self._stopped = threading.Event()
+        self._session = session
         self._stop = self._ring = -1
-        self._free = threading.Semaphore(_MOST)
-        self._lock = threading.Lock()
         self._jobs: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self._carried: dict[str, list[int]] = {}
@@ -64,6 +61,11 @@ class Forward:
         """
         if not self._offer.get("forward"):
             return
+        # Only here: few attempts need any of it.
+        self._opener = Opener(self._offer, self._session)
+        self._stopped = threading.Event()
+        self._free = threading.Semaphore(_MOST)
+        self._lock = threading.Lock()
         self._stop, self._ring = os.pipe()
         if plain:
             listen = socket.create_server(("127.0.0.1", 0), backlog=128)

@@ -329,6 +329,6 @@ def plain(
     offer: dict[str, Any], layout: Layout, owner: tuple[int, int] | None
 ) -> tuple[list[str], dict[str, str], dict[str, Any]]:
     """The same script as an ordinary process: arguments, environment, and where and as whom the keeper runs it."""
-    seen = str(Path(layout.inside["source"]).with_name("commands"))
+    seen = os.path.join(os.path.dirname(layout.inside["source"]), "commands")
     shell, _ = _shell(script(offer["commands"], gated=owner is not None), layout, seen)
     return shell, environment(offer, layout), {"folder": layout.inside["source"], "owner": owner}

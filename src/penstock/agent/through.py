@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from penstock.agent.session import API, FENCE_HEADER, Session
-from penstock.wire.client import keep_alive
+from penstock.wire.calls import keep_alive
 from penstock.wire.frames import DATA, END, Frames, frame
 
 UPGRADE = "penstock-forward"

@@ -15,9 +15,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from penstock.wire import calls
+
 _ANSWER_MAX = 64 << 20
 _PAUSES_S = (0.1, 0.3, 1.0, 3.0, 5.0, 10.0)
 T = TypeVar("T")
+R = TypeVar("R")
 Pause = Callable[[float], bool]
 """Waits that many seconds; True when the caller gives up meanwhile."""
 
@@ -99,20 +102,6 @@ class Address:
         return http.client.HTTPSConnection(self.host, self.port, timeout=timeout_s, context=context)
 
 
-def _reason(problem: Exception) -> str:
-    """Why nothing was answered, with what to do where the cause is known."""
-    text = f"{type(problem).__name__}: {problem}"
-    if "CERTIFICATE_VERIFY_FAILED" in text:
-        return f"{text}; --ca-file names the authority that signed the hub's certificate"
-    if "WRONG_VERSION_NUMBER" in text:
-        return "speaks no TLS; write http:// if it is meant to be plain"
-    if isinstance(problem, http.client.RemoteDisconnected):
-        return "closed the connection without an answer; write https:// if it speaks TLS"
-    if isinstance(problem, ConnectionRefusedError):
-        return "nobody listens there; is the hub running, and is this its address?"
-    return text
-
-
 def _sleep(seconds: float) -> bool:
     time.sleep(seconds)
     return False
@@ -159,10 +148,20 @@ class Client:
     ) -> dict[str, Any]:
         """Send bytes, get JSON. Raises as `call` does."""
 
-        def send(connection: http.client.HTTPConnection) -> None:
-            connection.request(method, self.address.path + path, body=data, headers=self._headers(headers))
+        target, ours = self.address.path + path, self._headers(headers)
 
-        return self._patiently(lambda: _read_json(self._exchange(send, timeout_s)), tries)
+        def send(connection: http.client.HTTPConnection) -> None:
+            connection.sock.sendall(calls.message(connection, (method, target), ours, data))
+
+        def once() -> dict[str, Any]:
+            response = self._exchange(send, timeout_s, lambda c: calls.answer(c.sock, method))
+            try:
+                return _read_json(response)
+            finally:
+                if response.will_close or not response.isclosed():
+                    self.close()
+
+        return self._patiently(once, tries)
 
     def upload(
         self,
@@ -188,7 +187,7 @@ class Client:
             connection.send(b"0\r\n\r\n")
 
         def once() -> Any:
-            _read_json(self._exchange(send, None))
+            _read_json(self._exchange(send, None, _received))
             return kept[0]
 
         return self._patiently(once, tries)
@@ -200,7 +199,7 @@ class Client:
             connection.request("GET", self.address.path + path, headers=self._headers({}))
 
         def once() -> Any:
-            response = self._exchange(send, None)
+            response = self._exchange(send, None, _received)
             if response.status != 200:
                 _read_json(response)
                 raise HubError(response.status, {})
@@ -266,7 +265,7 @@ class Client:
                 raise
             if number + 1 < tries and self._pause(_PAUSES_S[min(number, len(_PAUSES_S) - 1)]):
                 raise Interrupted("given up") from problem
-        raise Unreachable(f"{self.address.url}: {_reason(problem)}") from problem
+        raise Unreachable(f"{self.address.url}: {calls.reason(problem)}") from problem
 
     def _drop_after(self, error: HubError) -> None:
         """An error may come before the whole body was taken: what follows on that connection would be misread."""
@@ -274,20 +273,23 @@ class Client:
             self.close()
 
     def _exchange(
-        self, send: Callable[[http.client.HTTPConnection], None], timeout_s: float | None
-    ) -> http.client.HTTPResponse:
+        self,
+        send: Callable[[http.client.HTTPConnection], None],
+        timeout_s: float | None,
+        receive: Callable[[http.client.HTTPConnection], R],
+    ) -> R:
         if self._interrupted:
             raise ConnectionAbortedError("interrupted")
         reused = self._connection is not None
         connection = self._open(timeout_s or self._timeout_s)
         try:
-            return _converse(connection, send)
+            return _converse(connection, send, receive)
         except (ConnectionError, http.client.RemoteDisconnected):
             self.close()
             # The hub may close an idle connection at any time: that says nothing about the hub.
             if not reused or self._interrupted:
                 raise
-        return _converse(self._open(timeout_s or self._timeout_s), send)
+        return _converse(self._open(timeout_s or self._timeout_s), send, receive)
 
     def _open(self, timeout_s: float) -> http.client.HTTPConnection:
         connection = self._connection
@@ -295,7 +297,7 @@ class Client:
             connection = self.address.connect(timeout_s)
             connection.connect()
             connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            keep_alive(connection.sock)
+            calls.keep_alive(connection.sock)
             self._connection = connection
         elif connection.sock is None:
             connection.connect()
@@ -326,26 +328,24 @@ def _chunked(connection: http.client.HTTPConnection) -> Callable[[bytes], object
     return write
 
 
+def _received(connection: http.client.HTTPConnection) -> http.client.HTTPResponse:
+    return connection.getresponse()
+
+
 def _converse(
-    connection: http.client.HTTPConnection, send: Callable[[http.client.HTTPConnection], None]
-) -> http.client.HTTPResponse:
+    connection: http.client.HTTPConnection,
+    send: Callable[[http.client.HTTPConnection], None],
+    receive: Callable[[http.client.HTTPConnection], R],
+) -> R:
     try:
         send(connection)
     except (_Cut, BrokenPipeError, ConnectionResetError) as error:
         # A hub that refuses an upload answers and closes before it has read all of it: the answer is what counts.
         try:
-            return connection.getresponse()
+            return receive(connection)
         except (OSError, http.client.HTTPException):
             raise error from None
-    return connection.getresponse()
-
-
-def keep_alive(opened: socket.socket) -> None:
-    """A machine that was suspended, or a hub that vanished, is noticed in seconds: 2 s + 3 x 1 s of silence."""
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", 2), ("TCP_KEEPINTVL", 1), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):
-            opened.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return receive(connection)
 
 
 def _whole(response: http.client.HTTPResponse) -> Callable[[int], bytes]:
@@ -367,7 +367,7 @@ def _whole(response: http.client.HTTPResponse) -> Callable[[int], bytes]:
     return read
 
 
-def _read_json(response: http.client.HTTPResponse) -> dict[str, Any]:
+def _read_json(response: http.client.HTTPResponse | calls.Answer) -> dict[str, Any]:
     good, expected = response.status in (200, 201, 202, 204), response.length
     data = response.read(_ANSWER_MAX + 1)
     if len(data) > _ANSWER_MAX:
