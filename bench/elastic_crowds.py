@@ -1,6 +1,6 @@
 """What happens to thousands at once on a large rented farm, and what the passes take that deal with it.
 
-Each is followed by passes until nothing is left over, two seconds of farm time apart unless the last one rang for the next.
+Each is followed by a dozen passes, two seconds of farm time apart; what is left then is dealt with among what comes next.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,8 +22,6 @@ from penstock.ports import Store, Tx
 RIGHTS, SILENT, TAKEN, GIVEN_UP = 900, 2_500, 1_000, 20_000
 """Rights that end: fewer than a fifth, so they are not extended."""
 PASSES = 12
-"""After each of these; what is left then is found by the next one."""
-PAGE = 1_000
 
 
 class Crowds:
@@ -50,6 +48,12 @@ class Crowds:
     def _running(self) -> list[Attempt]:
         found = self._store.read(lambda tx: tx.find(Attempt, "live", True))
         return [one for one in found if one.state == AttemptState.RUNNING]
+
+    def _last(self) -> list[Job]:
+        """The last of the queue: what is changed there behind everybody's back is not offered meanwhile."""
+        return self._store.read(
+            lambda tx: tx.find(Job, "state", JobState.QUEUED, backwards=True, limit=GIVEN_UP)
+        )
 
     def _write(self, records: Iterable[Any]) -> None:
         """Records over what is stored, thousands in a transaction."""
@@ -85,7 +89,7 @@ class Crowds:
 
     def _give_up(self) -> None:
         """The largest build is cancelled: one call, and the passes after it."""
-        jobs = self._store.read(lambda tx: tx.find(Job, "state", JobState.QUEUED, limit=GIVEN_UP))
+        jobs = self._last()
         self._write(msgspec.structs.replace(one, build="large") for one in jobs)
         build = Build(id="large", change="c", source="s")
         self._store.write(lambda tx: tx.insert(build))
@@ -96,7 +100,7 @@ class Crowds:
         self._after(f"{GIVEN_UP:,} jobs are cancelled")
 
     def _expire(self) -> None:
-        jobs = self._store.read(lambda tx: tx.find(Job, "state", JobState.QUEUED, limit=GIVEN_UP))
+        jobs = self._last()
         self._write(msgspec.structs.replace(one, deadline_ms=1) for one in jobs)
         self._after(f"{GIVEN_UP:,} jobs waited too long")
 

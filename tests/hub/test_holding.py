@@ -7,7 +7,7 @@ import pytest
 from farms import planned
 from renting import BURST, RULES, Rented
 
-from penstock.hub import overview, poller, sessions
+from penstock.hub import overview, poller, reconciler, sessions
 from penstock.hub.census import Census
 from penstock.hub.explain import explain
 from penstock.hub.fsck import fsck
@@ -134,6 +134,30 @@ def test_what_its_provider_has_taken_away_is_not_silent_and_is_replaced(farm: He
     assert farm.up() == COUNT
     assert {farm.get(Machine, one.id).power for one in taken} == {Power.GONE}
     assert farm.alerts() == []
+
+
+def test_of_many_that_are_gone_each_pass_finds_some(farm: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of those that are in no listing any more."""
+    monkeypatch.setattr(reconciler, "LOST_AT_ONCE", 3)
+    farm.provider.weather = msgspec.structs.replace(farm.provider.weather, notice_ms=0)
+    first = [one for one in farm.all(Machine) if one.power == Power.UP]
+    for one in first[:7]:
+        farm.provider.take_back(one.provider_id)
+    counts = []
+    for step_ms in (60_000, 0, 0, 0):
+        farm.bell.topics.clear()
+        farm.tick(step_ms)
+        counts.append(sum(farm.get(Machine, one.id).power == Power.GONE for one in first))
+        if counts[-1] < 7:
+            assert "farm" in farm.bell.topics
+    assert counts == [3, 6, 7, 7]
+    farm.go_on(4)
+    farm.provider._machines.clear()
+    for _ in range(20):
+        before = sum(one.power == Power.GONE for one in farm.all(Machine))
+        farm.tick(30_000)
+        assert sum(one.power == Power.GONE for one in farm.all(Machine)) - before <= 3
+    assert all(farm.get(Machine, one.id).power == Power.GONE for one in first)
 
 
 def test_a_machine_that_a_person_knows_to_be_gone_is_retired(farm: Held) -> None:

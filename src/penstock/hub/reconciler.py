@@ -39,6 +39,8 @@ FOLLOWED_MS = 2_000
 """So often those are listed that hear by themselves what happens, whatever is on its way: it costs nobody anything."""
 STUCK_MS = 600_000
 """Suspending and deleting may take so long."""
+LOST_AT_ONCE = 300
+"""So many machines are found gone in one pass; of more the rest is found in the next one, which lists again at once."""
 COMING = (Power.REQUESTED, Power.BOOTING, Power.REGISTERING, Power.RESUMING)
 
 
@@ -142,10 +144,13 @@ class Reconciler:
             lead(self._hub, partial(_compare_switches, pool=name, looked=looked, unheard=pool.missing))
             return
         unborn: set[str] = set()
-        strange = lead(
+        strange, more = lead(
             self._hub, partial(_compare, pool=name, looked=looked, missing=pool.missing, unborn=unborn)
         )
         self.failures += [(one, "boot") for one in sorted(unborn)]
+        if more:
+            pool.looked_ms = None
+            self._hub.wake.wake("farm")
         self._said = {**self._said, **_said(looked.listing)}
         if not looked.listing.complete:
             return
@@ -269,12 +274,15 @@ def _said(listing: Listing) -> dict[str, str]:
     }
 
 
-def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int], unborn: set[str]) -> list[str]:
-    """Bring the books to what was listed. Returns what is in no book. `missing` is kept up; `unborn` gets those whose
-    provider says why they are gone before their agents called: what is ordered next would hardly fare better."""
+def _compare(
+    step: Step, pool: str, looked: _Looked, missing: dict[str, int], unborn: set[str]
+) -> tuple[list[str], bool]:
+    """Bring the books to what was listed. Returns what is in no book, and whether more are gone than one pass finds.
+    `missing` is kept up; `unborn` gets those whose provider says why they are gone before their agents called: what is
+    ordered next would hardly fare better."""
     assert looked.listing is not None
     mine = {step.farm.incarnation, *step.farm.adopted}
-    strange, seen = [], set()
+    strange, seen, gone = [], set(), 0
     for notice in looked.notices:  # first: what is gone by now was taken away
         _notice(step, pool, notice)
     books = _in_books(step, pool)  # read at once: one by one thousands take longer than all else here
@@ -287,12 +295,15 @@ def _compare(step: Step, pool: str, looked: _Looked, missing: dict[str, int], un
                 strange.append(instance.id)
         else:
             seen.add(machine.id)
+            gone += instance.state == "gone"
+            if instance.state == "gone" and gone > LOST_AT_ONCE:
+                continue
             if instance.state == "gone" and instance.why and machine.power in COMING:
                 unborn.add(machine.id)
             _follow(step, machine, instance, looked)
     if looked.listing.complete:
         _miss(step, [one for one in books if one.id not in seen], looked, missing)
-    return strange
+    return strange, gone > LOST_AT_ONCE
 
 
 def _follow(step: Step, machine: Machine, instance: Instance, looked: _Looked) -> None:
@@ -353,14 +364,15 @@ def _notice(step: Step, pool: str, notice: Notice) -> None:
 
 def _miss(step: Step, unseen: list[Machine], looked: _Looked, missing: dict[str, int]) -> None:
     """What the books have and two complete listings a minute apart have not, is lost. `unseen`: what this one has not."""
-    absent = {}
+    absent, lost = {}, 0
     for machine in unseen:
         if not machine.client_token:
             continue  # an agent that enrolled by itself
         if looked.at_ms - machine.ordered_ms < SETTLED_MS:
             continue
         since_ms = missing.get(machine.id, looked.at_ms)
-        if looked.at_ms - since_ms >= APART_MS:
+        if looked.at_ms - since_ms >= APART_MS and lost < LOST_AT_ONCE:
+            lost += 1
             vanished(step, machine.id, "its provider does not list it any more", False)
         else:
             absent[machine.id] = since_ms
