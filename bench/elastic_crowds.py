@@ -19,8 +19,8 @@ from penstock.model.rules import Guard
 from penstock.model.states import AttemptState, GuardState, JobState
 from penstock.ports import Store, Tx
 
-RIGHTS, SILENT, TAKEN, GIVEN_UP = 900, 2_500, 1_000, 20_000
-"""Rights that end: fewer than a fifth, so they are not extended."""
+RIGHTS, SILENT, TAKEN, GIVEN_UP = 700, 2_500, 1_000, 20_000
+"""Rights that end: fewer than a fifth of what runs, so they are not extended."""
 PASSES = 12
 
 
@@ -73,7 +73,7 @@ class Crowds:
     def _extend(self) -> None:
         ended = self._running()
         self._write(msgspec.structs.replace(one, right_until_ms=0) for one in ended)
-        self._after("all rights end and are extended")
+        self._after("all rights end, and are extended once")
 
     def _fall_silent(self) -> None:
         found = self._store.read(lambda tx: tx.find(Session, "contact", True))[:SILENT]
