@@ -4,7 +4,7 @@ import pytest
 from farms import KEY, planned
 from renting import Rented
 
-from penstock.hub import pools, queue, sessions
+from penstock.hub import pools, queue, reconciler, sessions
 from penstock.hub.context import NotFound, Unauthorized
 from penstock.hub.renter import Renter
 from penstock.hub.sessions import Registration
@@ -14,6 +14,7 @@ from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
 from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Notice, Order
 from penstock.model.states import Power
+from penstock.ports import NoAnswer
 from penstock.providers.simulated import Weather
 
 
@@ -116,6 +117,40 @@ class TestReconciling:
             farm.tick(10_000)
         assert farm.get(Attempt, attempt.id).cause == "machine taken away: its provider has taken it away"
         assert farm.get(Job, attempt.job).steady
+
+    def test_a_notice_of_a_machine_whose_creation_was_not_answered_is_heard_with_its_name(
+        self, farm: Rented, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its provider's name for it comes by the very listing that comes with the notice."""
+        usual, notice = farm.provider.create, Notice(id="burst-00001", left_ms=60_000)
+
+        def unheard(order: Order) -> str:
+            usual(order)
+            raise NoAnswer("cut off")
+
+        monkeypatch.setattr(farm.provider, "create", unheard)
+        monkeypatch.setattr(farm.provider, "notices", lambda: (notice,))
+        farm.submit("c1", planned("zlib"))
+        for _ in range(4000):
+            farm.tick(1000)
+            named = [one for one in farm.all(Machine) if one.provider_id]
+            if named:
+                break
+        assert [one.provider_id for one in named] == ["burst-00001"]
+        assert named[0].leaves_ms > 0
+
+    def test_a_thousand_notices_read_the_books_once(
+        self, farm: Rented, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        farm.idle()
+        reads = []
+        usual = reconciler._in_books
+        monkeypatch.setattr(reconciler, "_in_books", lambda *of: reads.append(of) or usual(*of))
+        notices = tuple(Notice(id=f"i-{number}", left_ms=1) for number in range(1000))
+        monkeypatch.setattr(farm.provider, "notices", lambda: notices)
+        for _ in range(20):
+            farm.tick(1000)
+        assert 0 < len(reads) <= 20
 
     def test_what_is_listed_no_more_is_lost(self, farm: Rented) -> None:
         _, attempt = farm.started()

@@ -283,9 +283,10 @@ def _compare(
     assert looked.listing is not None
     mine = {step.farm.incarnation, *step.farm.adopted}
     strange, seen, gone = [], set(), 0
-    for notice in looked.notices:  # first: what is gone by now was taken away
-        _notice(step, pool, notice)
+    warned = {notice.id: notice for notice in looked.notices}
     books = _in_books(step, pool)  # read at once: one by one thousands take longer than all else here
+    for one in books if warned else ():  # first: what is gone by now was taken away
+        _warn(step, one, warned.get(one.provider_id))
     for instance in looked.listing.instances:
         if instance.tags.get(TAG_FARM) != step.farm.uid or instance.tags.get(TAG_INCARNATION) not in mine:
             continue
@@ -300,7 +301,8 @@ def _compare(
                 continue
             if instance.state == "gone" and instance.why and machine.power in COMING:
                 unborn.add(machine.id)
-            _follow(step, machine, instance, looked)
+            # Of one whose creation was answered by nobody its provider's name for it is learnt only here.
+            _follow(step, _warn(step, machine, warned.get(instance.id)), instance, looked)
     if looked.listing.complete:
         _miss(step, [one for one in books if one.id not in seen], looked, missing)
     return strange, gone > LOST_AT_ONCE
@@ -354,12 +356,11 @@ def _stopped_by_others(step: Step, machine: Machine) -> None:
     vanished(step, machine.id, "it was stopped by somebody else", False)
 
 
-def _notice(step: Step, pool: str, notice: Notice) -> None:
-    """A machine will be taken back: nothing new goes there."""
-    for machine in _in_books(step, pool):
-        if machine.provider_id == notice.id and not machine.leaves_ms:
-            leaves_ms = step.now_ms + max(1, notice.left_ms)
-            step.put(msgspec.structs.replace(machine, leaves_ms=leaves_ms))
+def _warn(step: Step, machine: Machine, notice: Notice | None) -> Machine:
+    """The machine as it is then: where there is a notice it will be taken back, and nothing new goes there."""
+    if notice is None or machine.leaves_ms:
+        return machine
+    return step.put(msgspec.structs.replace(machine, leaves_ms=step.now_ms + max(1, notice.left_ms)))
 
 
 def _miss(step: Step, unseen: list[Machine], looked: _Looked, missing: dict[str, int]) -> None:
