@@ -12,6 +12,8 @@ import pytest
 from agent.conftest import SOURCE
 from agent.fakehub import FakeHub
 
+from penstock.agent.rehearsal import _go_back
+
 WAIT = """
 import json, sys
 sys.path.insert(0, {source!r})
@@ -98,3 +100,11 @@ def test_one_that_was_made_ready_for_something_else_begins_anew(
     assert about["slots"] == 3
     assert (tmp_path / "other" / "credential.json").exists()
     assert not (ready.work / "credential.json").exists()
+
+
+def test_who_goes_back_to_its_group_makes_no_file_where_there_is_none(tmp_path: Path) -> None:
+    _go_back(tmp_path / "cgroup.procs")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "cgroup.procs").write_text("")
+    _go_back(tmp_path / "cgroup.procs")
+    assert (tmp_path / "cgroup.procs").read_text() == str(os.getpid())

@@ -58,9 +58,10 @@ def _group() -> Path | None:
 
 
 def _go_back(group: Path | None) -> None:
+    """Nothing is made: where version 2 is not mounted there, that would be a file like any other."""
     if group is not None:
-        with suppress(OSError):
-            group.write_text(str(os.getpid()))
+        with suppress(OSError), open(os.open(group, os.O_WRONLY | os.O_CLOEXEC), "w") as file:
+            file.write(str(os.getpid()))
 
 
 class _Hub:
