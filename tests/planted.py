@@ -111,7 +111,7 @@ def reclaimed_jobs_go_back_to_machines_that_are_reclaimed(patch: pytest.MonkeyPa
 
 
 def notices_are_not_read(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reconciler, "_notice", lambda step, pool, notice: None)
+    patch.setattr(reconciler, "_warn", lambda step, machine, notice: machine)
 
 
 def refusals_are_not_told_to_the_policy(patch: pytest.MonkeyPatch) -> None:
