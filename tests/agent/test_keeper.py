@@ -6,6 +6,9 @@ import select
 import socket
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from penstock.agent import keeper
 
@@ -31,6 +34,31 @@ def test_an_agent_that_dies_before_it_has_read_how_an_attempt_ended_leaves_a_kee
         mine.close()  # with an answer in it: the other side reads a reset
         _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, b"")
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_whose_folders_are_gone_complains_only_to_an_agent_that_is_there(
+    tmp_path: Path, killed: bool
+) -> None:
+    """An agent that was killed as it started a keeper leaves it behind; the next agent throws all folders away."""
+    mine, its = socket.socketpair()
+    said = json.dumps({"channel": its.fileno(), "place": [str(tmp_path / "gone"), str(tmp_path)]})
+    words = [
+        sys.executable,
+        "-c",
+        "import sys; sys.stdin.read(); from penstock.agent.keeper import main; main(sys.argv[1])",
+        said,
+    ]
+    with subprocess.Popen(
+        words, pass_fds=[its.fileno()], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        its.close()
+        mine.sendall(keeper.START)
+        if killed:
+            mine.close()
+        _, errors = process.communicate(timeout=60)
+        assert (process.returncode == 0, errors == b"") == (killed, killed), errors
+        mine.close()
 
 
 def test_what_it_starts_goes_first_when_memory_runs_out() -> None:

@@ -49,7 +49,12 @@ def main(text: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     if said.get("place"):
-        own_place(*said["place"])
+        try:
+            own_place(*said["place"])
+        except OSError:
+            if _is_left_alone(channel):
+                return  # its agent was killed, and the next one has thrown its folders away
+            raise
     if said.get("plain"):
         # For good: bubblewrap may have to be setuid, what a plain attempt starts may not.
         prctl(_PR_SET_NO_NEW_PRIVS, 1)
@@ -62,6 +67,13 @@ def main(text: str) -> None:
     except ConnectionError:
         # The agent is gone, and had not read our last word.
         return
+
+
+def _is_left_alone(channel: socket.socket) -> bool:
+    """Whether the agent is gone, though its words may still be here."""
+    watch = select.poll()
+    watch.register(channel, 0)
+    return any(event & select.POLLHUP for _, event in watch.poll(0))
 
 
 def prctl(option: int, value: int) -> None:
