@@ -28,6 +28,7 @@ from penstock.hub import (
 )
 from penstock.hub.capacityview import CapacityView
 from penstock.hub.renter import Renter
+from penstock.hub.warned import Notices
 from penstock.model.rented import TAG_MACHINE, Order
 from penstock.model.states import ModuleState, Power
 from penstock.policy import retry
@@ -111,7 +112,8 @@ def reclaimed_jobs_go_back_to_machines_that_are_reclaimed(patch: pytest.MonkeyPa
 
 
 def notices_are_not_read(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(reconciler, "_warn", lambda step, machine, notice: machine)
+    patch.setattr(reconciler, "warn", lambda step, machine, leaves_ms: machine)
+    patch.setattr(Notices, "catch_up", lambda self, machines: None)
 
 
 def refusals_are_not_told_to_the_policy(patch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from penstock.model.decision import Delete, Resume
 from penstock.model.farm import Farm
 from penstock.model.job import Attempt, Job
 from penstock.model.machine import Machine
-from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Notice, Order
+from penstock.model.rented import TAG_FARM, TAG_INCARNATION, TAG_MACHINE, Listing, Notice, Order
 from penstock.model.states import Power
 from penstock.ports import NoAnswer
 from penstock.providers.simulated import Weather
@@ -21,6 +21,11 @@ from penstock.providers.simulated import Weather
 @pytest.fixture
 def farm() -> Rented:
     return Rented()
+
+
+def named(farm: Rented) -> list[Machine]:
+    """Machines for which their provider's name is known."""
+    return [one for one in farm.all(Machine) if one.provider_id]
 
 
 class TestReconciling:
@@ -133,11 +138,35 @@ class TestReconciling:
         farm.submit("c1", planned("zlib"))
         for _ in range(4000):
             farm.tick(1000)
-            named = [one for one in farm.all(Machine) if one.provider_id]
-            if named:
+            if named(farm):
                 break
-        assert [one.provider_id for one in named] == ["burst-00001"]
-        assert named[0].leaves_ms > 0
+        (machine,) = named(farm)
+        assert machine.provider_id == "burst-00001"
+        assert machine.leaves_ms > 0
+
+    def test_a_notice_that_came_before_a_late_answer_is_heard_with_the_answer(
+        self, farm: Rented, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """No listing names the machine: the provider does, when it is asked once more for the same order."""
+        usual, answered = farm.provider.create, []
+
+        def once_more(order: Order) -> str:
+            if not answered:
+                answered.append(usual(order))
+                raise NoAnswer("cut off")
+            return usual(order)
+
+        monkeypatch.setattr(farm.provider, "create", once_more)
+        monkeypatch.setattr(farm.provider, "list", lambda: Listing(instances=(), complete=False))
+        monkeypatch.setattr(farm.provider, "notices", lambda: (Notice(id="burst-00001", left_ms=60_000),))
+        farm.submit("c1", planned("zlib"))
+        for _ in range(4000):
+            farm.tick(1000)
+            if named(farm):
+                break
+        (machine,) = named(farm)
+        assert machine.provider_id == "burst-00001"
+        assert machine.leaves_ms > 0
 
     def test_a_thousand_notices_read_the_books_once(
         self, farm: Rented, monkeypatch: pytest.MonkeyPatch

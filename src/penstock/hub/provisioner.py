@@ -89,6 +89,8 @@ class Provisioner:
         held = self._holder.run_once(heard, now_ms)
         counts["expired"] += self._reconciler.expire([one for one in heard if one.pool not in held], now_ms)
         counts["called"] += self._renter.carry(self._machines(view), now_ms)
+        if self._reconciler.notices:
+            self._reconciler.notices.catch_up(self._machines(view))
         for _ in range(TRIES):
             if not self._decide(sight, view, counts):
                 break

@@ -19,6 +19,7 @@ from penstock.hub.dealings import Dealings, explained
 from penstock.hub.queueview import ASLEEP
 from penstock.hub.renter import turn, vanished
 from penstock.hub.steps import Step, lead, look
+from penstock.hub.warned import Notices, leaving, warn
 from penstock.model.curb import Cleared
 from penstock.model.farm import Event
 from penstock.model.machine import Machine, powered
@@ -77,6 +78,7 @@ class Reconciler:
         self._alerted: dict[str, int] = {}
         self._follows = {name for name, one in hub.providers.items() if getattr(one, "follows", False)}
         self._said: dict[str, str] = {}
+        self.notices = Notices(hub)
         self.failures: list[tuple[str, Failure]] = []
         self.dealings = Dealings(hub)
 
@@ -144,6 +146,7 @@ class Reconciler:
             lead(self._hub, partial(_compare_switches, pool=name, looked=looked, unheard=pool.missing))
             return
         unborn: set[str] = set()
+        self.notices.said(name, looked.notices, looked.at_ms)
         strange, more = lead(
             self._hub, partial(_compare, pool=name, looked=looked, missing=pool.missing, unborn=unborn)
         )
@@ -283,10 +286,10 @@ def _compare(
     assert looked.listing is not None
     mine = {step.farm.incarnation, *step.farm.adopted}
     strange, seen, gone = [], set(), 0
-    warned = {notice.id: notice for notice in looked.notices}
+    warned = leaving(looked.notices, looked.at_ms)
     books = _in_books(step, pool)  # read at once: one by one thousands take longer than all else here
     for one in books if warned else ():  # first: what is gone by now was taken away
-        _warn(step, one, warned.get(one.provider_id))
+        warn(step, one, warned.get(one.provider_id, 0))
     for instance in looked.listing.instances:
         if instance.tags.get(TAG_FARM) != step.farm.uid or instance.tags.get(TAG_INCARNATION) not in mine:
             continue
@@ -302,7 +305,7 @@ def _compare(
             if instance.state == "gone" and instance.why and machine.power in COMING:
                 unborn.add(machine.id)
             # Of one whose creation was answered by nobody its provider's name for it is learnt only here.
-            _follow(step, _warn(step, machine, warned.get(instance.id)), instance, looked)
+            _follow(step, warn(step, machine, warned.get(instance.id, 0)), instance, looked)
     if looked.listing.complete:
         _miss(step, [one for one in books if one.id not in seen], looked, missing)
     return strange, gone > LOST_AT_ONCE
@@ -354,13 +357,6 @@ def _stopped_by_others(step: Step, machine: Machine) -> None:
     """Somebody stopped a machine that we use: what ran there is lost, the machine goes."""
     alert(step, f"{machine.name} was stopped at its provider, not by this farm")
     vanished(step, machine.id, "it was stopped by somebody else", False)
-
-
-def _warn(step: Step, machine: Machine, notice: Notice | None) -> Machine:
-    """The machine as it is then: where there is a notice it will be taken back, and nothing new goes there."""
-    if notice is None or machine.leaves_ms:
-        return machine
-    return step.put(msgspec.structs.replace(machine, leaves_ms=step.now_ms + max(1, notice.left_ms)))
 
 
 def _miss(step: Step, unseen: list[Machine], looked: _Looked, missing: dict[str, int]) -> None:
