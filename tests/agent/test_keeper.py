@@ -12,6 +12,8 @@ import pytest
 
 from penstock.agent import keeper
 
+KEEPER = [sys.executable, "-c", "import sys; from penstock.agent.keeper import main; main(sys.argv[1])"]
+
 
 def test_an_agent_that_dies_before_it_has_read_how_an_attempt_ended_leaves_a_keeper_that_ends_quietly() -> (
     None
@@ -19,12 +21,7 @@ def test_an_agent_that_dies_before_it_has_read_how_an_attempt_ended_leaves_a_kee
     mine, its = socket.socketpair()
     os.set_inheritable(its.fileno(), True)
     said = json.dumps({"channel": its.fileno(), "place": None})
-    words = [
-        sys.executable,
-        "-c",
-        "import sys; from penstock.agent.keeper import main; main(sys.argv[1])",
-        said,
-    ]
+    words = [*KEEPER, said]
     with subprocess.Popen(words, pass_fds=[its.fileno()], stderr=subprocess.PIPE) as process, its, mine:
         its.close()
         order = {"arguments": ["true"], "environment": {}, "joins": [], "leaves": [], "owner": None}
@@ -65,12 +62,7 @@ def test_what_it_starts_goes_first_when_memory_runs_out() -> None:
     """They may sit in one control group: the kernel's choice must not be the one who would tell how it ended."""
     mine, its = socket.socketpair()
     said = json.dumps({"channel": its.fileno(), "place": None})
-    words = [
-        sys.executable,
-        "-c",
-        "import sys; from penstock.agent.keeper import main; main(sys.argv[1])",
-        said,
-    ]
+    words = [*KEEPER, said]
     read, write = os.pipe()
     with subprocess.Popen(words, pass_fds=[its.fileno()]) as process, its, mine:
         order = {
@@ -97,12 +89,7 @@ def test_an_order_to_kill_that_came_too_late_kills_nothing() -> None:
     """It waits together with the next order, which comes in pieces and with descriptors."""
     mine, its = socket.socketpair()
     said = json.dumps({"channel": its.fileno(), "place": None})
-    words = [
-        sys.executable,
-        "-c",
-        "import sys; from penstock.agent.keeper import main; main(sys.argv[1])",
-        said,
-    ]
+    words = [*KEEPER, said]
     read, write = os.pipe()
     words_of_order = ["/bin/sh", "-c", "echo done", "x" * 100_000]
     order = {"arguments": words_of_order, "environment": {}, "joins": [], "leaves": []}

@@ -17,15 +17,23 @@ from penstock.model.states import Power
 from penstock.ports import NoAnswer
 from penstock.providers.simulated import Weather
 
+NOTICE = Notice(id="burst-00001", left_ms=60_000)
+
 
 @pytest.fixture
 def farm() -> Rented:
     return Rented()
 
 
-def named(farm: Rented) -> list[Machine]:
-    """Machines for which their provider's name is known."""
-    return [one for one in farm.all(Machine) if one.provider_id]
+def named(farm: Rented) -> Machine:
+    """The first machine, at the moment when its provider's name for it is known."""
+    farm.submit("c1", planned("zlib"))
+    for _ in range(4000):
+        farm.tick(1000)
+        for one in farm.all(Machine):
+            if one.provider_id:
+                return one
+    raise AssertionError("nothing was made, or its name was never learnt")
 
 
 class TestReconciling:
@@ -127,21 +135,16 @@ class TestReconciling:
         self, farm: Rented, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Its provider's name for it comes by the very listing that comes with the notice."""
-        usual, notice = farm.provider.create, Notice(id="burst-00001", left_ms=60_000)
+        usual = farm.provider.create
 
         def unheard(order: Order) -> str:
             usual(order)
             raise NoAnswer("cut off")
 
         monkeypatch.setattr(farm.provider, "create", unheard)
-        monkeypatch.setattr(farm.provider, "notices", lambda: (notice,))
-        farm.submit("c1", planned("zlib"))
-        for _ in range(4000):
-            farm.tick(1000)
-            if named(farm):
-                break
-        (machine,) = named(farm)
-        assert machine.provider_id == "burst-00001"
+        monkeypatch.setattr(farm.provider, "notices", lambda: (NOTICE,))
+        machine = named(farm)
+        assert machine.provider_id == NOTICE.id
         assert machine.leaves_ms > 0
 
     def test_a_notice_that_came_before_a_late_answer_is_heard_with_the_answer(
@@ -158,15 +161,8 @@ class TestReconciling:
 
         monkeypatch.setattr(farm.provider, "create", once_more)
         monkeypatch.setattr(farm.provider, "list", lambda: Listing(instances=(), complete=False))
-        monkeypatch.setattr(farm.provider, "notices", lambda: (Notice(id="burst-00001", left_ms=60_000),))
-        farm.submit("c1", planned("zlib"))
-        for _ in range(4000):
-            farm.tick(1000)
-            if named(farm):
-                break
-        (machine,) = named(farm)
-        assert machine.provider_id == "burst-00001"
-        assert machine.leaves_ms > 0
+        monkeypatch.setattr(farm.provider, "notices", lambda: (NOTICE,))
+        assert named(farm).leaves_ms > 0
 
     def test_a_thousand_notices_read_the_books_once(
         self, farm: Rented, monkeypatch: pytest.MonkeyPatch

@@ -292,7 +292,8 @@ class TestDelivering:
     def test_an_image_of_before_is_a_template_without_an_agent_that_waits(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        self.template(monkeypatch, False)(True)
+        delivered = self.template(monkeypatch, False)
+        assert delivered(True) is None, "it waits, and has no agent"
 
     @pytest.mark.parametrize(("said", "wanted"), [(TimeoutError("timed out"), True), (False, False)])
     def test_one_that_is_amid_something_is_no_template(
