@@ -109,6 +109,24 @@ class Gappy:
         return [Mute(one) if self._faults.happens("part_missing") else one for one in found]
 
 
+class Slow(Link):
+    """A host that takes three seconds of its own clock for a definition, and starts nothing until it may."""
+
+    def __init__(self) -> None:
+        super().__init__(URI, call_s=2.0)
+        self.now_s, self.may_start = 0.0, threading.Event()
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def call(self, what: str, act: Callable[[Any], Any]) -> Any:
+        if what == "define":
+            self.now_s += 3.0
+        if what == "start":
+            self.may_start.wait(LIMIT_S)
+        return super().call(what, act)
+
+
 class LibvirtDriver:
     """Time passes until nothing is under way. `deaf`: guests that never answer."""
 
@@ -236,6 +254,19 @@ class TestLibvirt(ProviderSuite):
         assert other.list().instances == ()
         with pytest.raises(UnknownMachine):
             other.delete(made)
+
+    def test_a_host_that_defines_slowly_is_not_waited_for_as_long_again(
+        self, driver: LibvirtDriver, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its first machine after it was started: what the definition took is missing from the wait for the start."""
+        link = Slow()
+        driver.provider = Libvirt(pool(driver.folder), lambda: driver.now_ms, link, driver.tell)
+        monkeypatch.setattr("penstock.providers.libvirt.provider.time", link)
+        made = driver.provider.create(order(driver, "t1"))
+        assert listed(driver)[made].state == "coming"
+        link.may_start.set()
+        driver.wait()
+        assert listed(driver)[made].state == "up"
 
     def test_an_image_that_is_not_whole_is_said(self, driver: LibvirtDriver) -> None:
         (driver.folder / "image" / "vmlinux").unlink()

@@ -6,6 +6,7 @@ it began. Its id follows from the order's token: asked for twice, it is there on
 
 import os
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -42,7 +43,8 @@ from penstock.providers.serving import told
 from penstock.providers.starting import agent_words
 
 BEGUN_S = 3.0
-"""A call waits so long for its machine to run, to tell a refusal; then it goes on by itself."""
+"""A creation takes so long at most while its machine does not run yet, to tell a refusal; then that goes on by itself. What came before
+counts: a host that was just started takes a second or more to define its first machine, and a call has 4.5 s."""
 TOKEN_FILE, WORK_DIR = "/run/penstock/token", "/var/penstock"
 """Where the guest puts its secret and its work."""
 MEMORY_MB = 1024
@@ -99,14 +101,18 @@ class Libvirt:
         return self._link.within("create", partial(self._create, order))
 
     def _create(self, order: Order) -> str:
-        id_ = id_of(order.token)
+        id_, until_s = id_of(order.token), time.monotonic() + BEGUN_S
         machine = self._machines.known.get(id_) or self._found(id_)
         if machine is None:
             machine = self._new(id_, order)
         if machine.fresh and machine.thread is None and not machine.begun.is_set():
             self._define(machine, order)
             self._machines.want(machine, "up")
-        if not machine.begun.wait(BEGUN_S) or machine.wrong is None or not machine.fresh:
+        if (
+            not machine.begun.wait(max(0.0, until_s - time.monotonic()))
+            or machine.wrong is None
+            or not machine.fresh
+        ):
             return id_
         wrong = machine.wrong
         self._forget(machine)
