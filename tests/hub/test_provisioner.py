@@ -295,6 +295,29 @@ def test_what_a_library_raises_stops_no_pass(farm: Rented) -> None:
     farm.until(Power.BOOTING)
 
 
+@pytest.mark.parametrize(("many", "decisions"), [(300, 2), (0, 1)])
+def test_a_large_decision_of_which_something_was_refused_is_made_again_by_the_next_pass_at_once(
+    farm: Rented, monkeypatch: pytest.MonkeyPatch, many: int, decisions: int
+) -> None:
+    """Three decisions on thousands of machines were one pass of three seconds."""
+    monkeypatch.setattr("penstock.hub.provisioner.MANY", many)
+    seen_ms: list[int] = []
+
+    def full(order: Order) -> str:
+        raise QuotaReached("no more of these")
+
+    farm.provider.create = full  # type: ignore[method-assign]
+    farm.services.provisioner.told = lambda rows, seen: seen_ms.append(seen.now_ms)
+    farm.submit("c1", planned("zlib"))
+    while not farm.all(Machine):
+        seen_ms.clear()
+        farm.tick(1000)
+    assert seen_ms == [seen_ms[0]] * decisions
+    due_ms = farm.services.provisioner.next_ms(farm.services.view)
+    assert due_ms is not None
+    assert (due_ms <= seen_ms[0]) == (decisions == 1)
+
+
 class TestBesideThePass:
     def test_a_provider_that_hangs_holds_up_no_pass(self, farm: Rented) -> None:
         """Its calls have threads of their own; the answer is found by a later pass, which is rung for."""

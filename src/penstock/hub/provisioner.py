@@ -33,6 +33,8 @@ from penstock.ports import Tx
 
 TRIES = 3
 """Decisions in one pass, while something of the last one was refused."""
+MANY = 300
+"""Acts of one decision after which a pass does not decide again, whatever was refused: the next pass does, at once."""
 QUIET_MS = 5_000
 """A new leader decides nothing before: what the last one called has ended by then."""
 REMEMBER_MS = 10_000
@@ -154,7 +156,13 @@ class Provisioner:
         self._write_down(sight.rows, seen, decision)
         if decision.power:
             counts["called"] += self._renter.carry(self._machines(view), seen.now_ms)
-        return bool(stale or refused or self._renter.failures)
+        if not (stale or refused or self._renter.failures):
+            return False
+        if len(decision.places) + len(decision.power) <= MANY:
+            return True
+        self._hub.wake.wake("farm")
+        self.wake_ms = seen.now_ms
+        return False
 
     def _offer(self, sight: CapacityView, view: QueueView, places: tuple[Place, ...]) -> int:
         """Write the starts as offers. Returns how many were refused."""
