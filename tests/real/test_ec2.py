@@ -1,29 +1,17 @@
 """EC2 by the real client over HTTP: moto keeps the machines, a proxy before it does what EC2 documents and what goes wrong."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from conformance.provider_suite import ProviderSuite
-from real.ec2cloud import Cloud, Ec2Driver, begun
+from real.ec2cloud import Cloud, Ec2Driver
 from real.ec2storm import WEATHER, Storm
 
 from penstock.hub.fsck import fsck
 from penstock.model.job import Job
 from penstock.providers.ec2.instances import Ec2
-
-
-@pytest.fixture(scope="module")
-def region() -> Iterator[Cloud]:
-    yield from begun()
-
-
-@pytest.fixture
-def cloud(region: Cloud) -> Cloud:
-    region.again()
-    return region
 
 
 class TestEc2(ProviderSuite):

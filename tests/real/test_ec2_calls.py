@@ -2,13 +2,12 @@
 
 import base64
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 import pytest
 from conformance.provider_suite import order
-from real.ec2cloud import REGION, Cloud, begun
+from real.ec2cloud import REGION, Cloud
 
 from penstock.model.rented import TAG_FARM, TAG_MACHINE, TAG_POOL, Notice, Order
 from penstock.ports import NoAnswer, NoCapacity, ProviderError, QuotaReached, Throttled, UnknownMachine
@@ -17,17 +16,6 @@ from penstock.providers.ec2.instances import Ec2
 from penstock.providers.ec2.launch import client_token
 from penstock.providers.ec2.pace import BACK_PER_MINUTE, KEPT_FOR_DELETES, MOST, PER_S, Pace
 from penstock.providers.ec2.seen import ASK_MS, instance_of
-
-
-@pytest.fixture(scope="module")
-def region() -> Iterator[Cloud]:
-    yield from begun()
-
-
-@pytest.fixture
-def cloud(region: Cloud) -> Cloud:
-    region.again()
-    return region
 
 
 def asked(token: str = "t1", offer: str = "") -> Order:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from real.ec2cloud import Cloud, begun
+from real.ec2cloud import Cloud
 from real.killing import wait_for
 from real.test_ec2_calls import made
 
@@ -62,17 +62,6 @@ class Metadata(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         return
-
-
-@pytest.fixture(scope="module")
-def region() -> Iterator[Cloud]:
-    yield from begun()
-
-
-@pytest.fixture
-def cloud(region: Cloud) -> Cloud:
-    region.again()
-    return region
 
 
 @pytest.fixture
