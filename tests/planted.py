@@ -236,7 +236,7 @@ def what_expires_is_published_again(patch: pytest.MonkeyPatch) -> None:
 
     def load(*asked: Any) -> Any:
         case = usual(*asked)
-        return case and dataclasses.replace(case, blocked=False)
+        return case and dataclasses.replace(case, blocked=False, booked=True)
 
     patch.setattr(settler, "_load", load)
 

@@ -2,8 +2,9 @@
 
 import msgspec
 import pytest
-from farms import Agent, TestFarm, planned
+from farms import Agent, TestFarm, passed, planned
 
+from penstock.hub import people
 from penstock.model.artifact import Blob, Module
 from penstock.model.job import Attempt
 from penstock.model.states import AttemptState, ModuleState
@@ -98,6 +99,37 @@ def test_a_module_that_begins_to_be_collected_after_it_was_looked_at_makes_settl
     set_module(farm, key, state=ModuleState.COLLECTED)
     assert farm.tick()["settled"] == 1
     assert farm.get(Module, "untrusted", key).producer == other.attempt.job
+
+
+def test_what_got_its_name_and_is_cancelled_before_anybody_hears_of_it_is_in_the_books(
+    farm: TestFarm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end came while the same blob of an earlier attempt was being deleted; then the store gave the name, and its answer was lost."""
+    agent = Agent(farm, "m1")
+    build = farm.submit("c1", planned("zlib"))
+    farm.tick()
+    work = agent.start()[0]
+    output = agent.upload(work, "tree", b"made")
+    digest = output.digest
+    earlier = Blob(digest=digest, size_bytes=4, created_ms=1, state="expiring")
+    farm.store.write(lambda tx: tx.insert(earlier))
+    agent.finish(work, passed(output))
+    assert farm.tick()["settled"] == 0
+    gone = msgspec.structs.replace(farm.get(Blob, digest), state="COLLECTED")
+    farm.store.write(lambda tx: tx.replace(gone))
+    publish = farm.blobs.publish
+
+    def unheard(name: str, digest: str) -> None:
+        publish(name, digest)
+        raise OSError("the answer is lost")
+
+    monkeypatch.setattr(farm.blobs, "publish", unheard)
+    assert farm.tick()["settled"] == 0
+    people.cancel(farm.hub, build.id)
+    farm.tick()
+    assert farm.get(Attempt, work.attempt.id).state == AttemptState.CANCELLED
+    assert farm.blobs.size(digest) == 4
+    assert farm.get(Blob, digest).state == "stored"
 
 
 def test_a_blob_store_that_is_away_makes_settling_wait(

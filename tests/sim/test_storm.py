@@ -6,6 +6,7 @@ from storm import broken, main, shrunk
 from penstock.model.artifact import Blob, Module
 from penstock.model.job import Attempt, Job
 from penstock.model.states import AttemptState, JobState, ModuleState
+from penstock.providers.simulated import Weather
 from penstock.sim.storm import Day, farm, faults, lived
 from penstock.sim.storm.day import BEGIN_MS
 
@@ -36,6 +37,14 @@ def test_a_day_is_full_of_trouble() -> None:
     assert {JobState.PASSED, JobState.FAILED, JobState.BLOCKED_DEAD, JobState.ERROR} <= ends
     assert {JobState.REUSED, ModuleState.COLLECTED} <= ends
     assert again, "no blob was collected and published once more"
+
+
+def test_two_faults_of_one_kind_that_overlap_are_over_with_the_storm() -> None:
+    """The second one found the first one's weather and brought it back in the evening: a provider that refused four calls of five
+    for the rest of the day, and machines that were still being given back when it ended."""
+    day = lived(7932)
+    assert day.wrong == []
+    assert {provider.weather for provider in day.stormy.values()} == {Weather()}
 
 
 def test_equal_seeds_are_equal_days() -> None:

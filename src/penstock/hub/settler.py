@@ -26,12 +26,14 @@ AT_ONCE = AtOnce()
 
 @dataclass(frozen=True)
 class Case:
-    """One recorded end to be settled. `problem`: why the farm cannot believe it, "" when it can."""
+    """One recorded end to be settled. `blocked`: what is being deleted has to go first; `booked`: the books know its blobs; `problem`: why
+    the farm cannot believe it, "" when it can."""
 
     attempt: Attempt
     job: Job
     ending: Ending
     blocked: bool = False
+    booked: bool = True
     problem: str = ""
 
 
@@ -50,7 +52,8 @@ def run_once(hub: Hub, waiting: Sequence[str], beside: Beside = AT_ONCE) -> dict
 def settle(hub: Hub, attempts: Sequence[str], beside: Beside = AT_ONCE) -> int:
     """Settle these attempts, as far as they can be. Returns how many were. Repeats are harmless."""
     found = look(hub, lambda tx, farm: [_load(tx, farm, attempt) for attempt in attempts])
-    checked = beside.results({case.attempt.id: partial(_published, hub, case) for case in found if case})
+    ready = _booked(hub, [case for case in found if case is not None and not case.blocked])
+    checked = beside.results({case.attempt.id: partial(_published, hub, case) for case in ready})
     cases = [case for case in checked.values() if case is not None]
     done = lead_all(hub, [partial(_apply, case=case) for case in cases])
     for case, settled in zip(cases, done, strict=True):
@@ -59,13 +62,20 @@ def settle(hub: Hub, attempts: Sequence[str], beside: Beside = AT_ONCE) -> int:
     return sum(done)
 
 
+def _booked(hub: Hub, cases: Sequence[Case]) -> list[Case]:
+    """Those whose blobs are in the books: a name is given after that. Else one that was given, and whose attempt was cancelled before
+    anybody heard so, would lie in no book, and nobody would ever delete it."""
+    new = [case for case in cases if not case.booked and not case.problem]
+    done = lead_all(hub, [partial(_book, case=case) for case in new]) if new else []
+    refused = {case.attempt.id for case, booked in zip(new, done, strict=True) if not booked}
+    return [case for case in cases if case.attempt.id not in refused]
+
+
 def _published(hub: Hub, case: Case) -> Case | None:
     """The case with its blobs published, or with its problem; None when it must wait."""
-    if case.blocked:
-        return None
-    problem = mismatch(case.job.spec, case.ending, case.attempt.outputs)
     try:
-        return replace(case, problem=problem or _publish(hub, case.attempt.id, case.ending.outputs))
+        problem = case.problem or _publish(hub, case.attempt.id, case.ending.outputs)
+        return replace(case, problem=problem)
     except (StoreError, OSError):
         return None
 
@@ -85,9 +95,15 @@ def _load(tx: Tx, farm: Farm, attempt_id: str) -> Case | None:
     if attempt is None or job is None or attempt.state != AttemptState.FINISHING:
         return None
     ending = msgspec.json.decode(attempt.finish_body, type=Ending)
-    blobs = [tx.get(Blob, output.digest) for output in attempt.outputs]
-    blocked = _collecting(tx, job) or any(blob is not None and blob.state == "expiring" for blob in blobs)
-    return Case(attempt, job, ending, blocked)
+    states = {blob.state if blob else "" for blob in (tx.get(Blob, one.digest) for one in attempt.outputs)}
+    return Case(
+        attempt,
+        job,
+        ending,
+        blocked=_collecting(tx, job) or "expiring" in states,
+        booked=states <= {"stored"},
+        problem=mismatch(job.spec, ending, attempt.outputs),
+    )
 
 
 def _collecting(tx: Tx, job: Job) -> bool:
@@ -104,6 +120,11 @@ def _publish(hub: Hub, attempt_id: str, outputs: tuple[Output, ...]) -> str:
         except KeyError:
             return f"the upload of {output.name} is not there any more"
     return ""
+
+
+def _book(step: Step, case: Case) -> bool:
+    attempt = step.need(Attempt, case.attempt.id)
+    return attempt.state == AttemptState.FINISHING and archive.reserve(step, case.ending.outputs)
 
 
 def _apply(step: Step, case: Case) -> bool:

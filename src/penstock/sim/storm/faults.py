@@ -122,11 +122,13 @@ def _weather(day: Suffering, chance: Random, **change: Any) -> None:
     for provider in _some(day, chance):
         before = {name: getattr(provider.weather, name) for name in change}
         provider.weather = msgspec.structs.replace(provider.weather, **change)
-        _later(day, chance, partial(_clear, provider, before))
+        _later(day, chance, partial(_clear, day, provider, before))
 
 
-def _clear(provider: Stormy, before: dict[str, Any]) -> None:
-    provider.weather = msgspec.structs.replace(provider.weather, **before)
+def _clear(day: Suffering, provider: Stormy, before: dict[str, Any]) -> None:
+    """As it was before; what was before may be another fault, and it is over when the storm is."""
+    if not day.calm:
+        provider.weather = msgspec.structs.replace(provider.weather, **before)
 
 
 def _some(day: Suffering, chance: Random) -> list[Stormy]:
